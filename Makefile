@@ -1,0 +1,47 @@
+# `make up` runs everything here; `make test` and `make check` prove it. See CONTRIBUTING.md.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+LOAD ?= on
+PYTEST_ARGS ?=
+
+.PHONY: help up test check bench drill lock format clean system test-system
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+# The stamp is written last: an interrupted installation is started again.
+.venv/ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sluice needs Python 3.11 or newer; set PYTHON=")'
+	@$(PYTHON) -m venv .venv || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing Python packages into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch .venv/ready
+
+system:
+	@scripts/system-packages prometheus=prometheus redis-server=redis-server
+
+test-system: system
+	@scripts/system-packages chromium=chromium
+	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
+
+up: .venv/ready system ## the whole system on this machine, in the foreground
+	@LOAD=$(LOAD) exec $(BIN)/python -m lab.stack
+
+test: .venv/ready test-system ## every test: the database tests on PostgreSQL, then all on SQLite with the real parts
+	@$(BIN)/python scripts/test.py $(PYTEST_ARGS)
+
+check: .venv/ready ## format, lint, types, import contracts, migrations, generated documents
+	@scripts/system-packages promtool=prometheus
+	@$(BIN)/python scripts/check.py
+
+format: .venv/ready ## put the code in order
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+lock: .venv/ready ## pin pyproject.toml's dependencies, with hashes and no index address
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev -o requirements-dev.txt pyproject.toml
+	@touch .venv/ready
+
+clean: ## remove the environment and all state
+	rm -rf .venv var
