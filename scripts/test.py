@@ -51,10 +51,10 @@ def on_postgresql() -> int:
             stdout=subprocess.DEVNULL,
             cwd=folder,
         )
-        argv = as_server_user(
-            [str(server), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", folder]
-            + ["-c", "fsync=off", "-c", "full_page_writes=off"]
-        )
+        listen = ["-p", str(port), "-h", "127.0.0.1", "-k", folder]
+        # The data lives for the length of the tests: nothing need survive a power cut.
+        careless = ["-c", "fsync=off", "-c", "full_page_writes=off"]
+        argv = as_server_user([str(server), "-D", str(data), *listen, *careless])
         with started(argv, ready=lambda: listening(port), cwd=Path(folder)):
             url = f"postgres://sluice@127.0.0.1:{port}/postgres"
             return run([*PYTEST, "-q", "-m", "django_db and not real and not stack"], DATABASE_URL=url)
