@@ -1,0 +1,80 @@
+"""PromQL as text: escaping, selectors, durations, numbers. Whatever builds a query builds it here."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+
+
+def escape(value: str) -> str:
+    """A label value as the inside of a double-quoted PromQL string.
+
+    Backslash, quote and newline are all that Prometheus' lexer gives a meaning to:
+    https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals
+    """
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def equal(label: str, value: str) -> str:
+    """The matcher `label="value"`."""
+    return _matcher(label, "=", value)
+
+
+def unequal(label: str, value: str) -> str:
+    """The matcher `label!="value"`."""
+    return _matcher(label, "!=", value)
+
+
+def matching(label: str, regex: str) -> str:
+    """The matcher `label=~"regex"`; Prometheus anchors the expression at both ends."""
+    return _matcher(label, "=~", regex)
+
+
+def not_matching(label: str, regex: str) -> str:
+    """The matcher `label!~"regex"`."""
+    return _matcher(label, "!~", regex)
+
+
+def _matcher(label: str, operator: str, value: str) -> str:
+    if not _LABEL.match(label):
+        raise ValueError(f"not a label name: {label!r}")
+    return f'{label}{operator}"{escape(value)}"'
+
+
+def selector(metric: str, *matchers: str, **labels: str) -> str:
+    """An instant selector, such as `up{tier="edge"}`.
+
+    `matchers` come from the functions above; `labels` are equalities. Raises ValueError for a name that
+    Prometheus would not take, so that no name can break out of the selector.
+    """
+    if not _METRIC.match(metric):
+        raise ValueError(f"not a metric name: {metric!r}")
+    inside = [*(equal(label, value) for label, value in labels.items()), *matchers]
+    return f"{metric}{{{','.join(inside)}}}" if inside else metric
+
+
+def duration(window: timedelta) -> str:
+    """A Prometheus duration in its largest whole unit: `90s`, `5m`, `1h`, `30d`; `1500ms` at the finest."""
+    milliseconds = round(window / timedelta(milliseconds=1))
+    if milliseconds <= 0:
+        raise ValueError(f"not a positive duration: {window}")
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def moment(unix_seconds: float) -> datetime:
+    """A Prometheus timestamp, which has millisecond precision, as aware UTC."""
+    return datetime.fromtimestamp(round(unix_seconds * 1000) / 1000, tz=UTC)
+
+
+def number(text: str | float) -> float:
+    """A sample value as Prometheus writes it. `NaN`, `+Inf` and `-Inf` come as strings and are kept."""
+    return float(text)
+
+
+def edge(text: str) -> float:
+    """A bucket's `le` as a number: Envoy writes `3000`, Prometheus 3 stores `3000.0`. `+Inf` is infinite."""
+    return number(text)

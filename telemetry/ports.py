@@ -1,0 +1,40 @@
+"""The metrics port: what the rest of Sluice may ask, and who answers."""
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Protocol
+
+from django.conf import settings
+
+from telemetry.domain.series import Sample, Series
+from telemetry.prometheus import Prometheus
+
+
+class Metrics(Protocol):
+    """Reads measurements. Times are aware UTC and kept to the millisecond.
+
+    Every method raises a `telemetry.domain.errors.MetricsError` when there is no answer; an answer
+    without data is an empty tuple.
+    """
+
+    def vector(self, promql: str, *, at: datetime) -> tuple[Sample, ...]:
+        """Evaluate at one time. NaN is kept; a scalar is one sample without labels.
+
+        A plain selector answers with each series' newest sample of the last 5 minutes.
+        """
+
+    def matrix(self, promql: str, *, start: datetime, end: datetime, step: timedelta) -> tuple[Series, ...]:
+        """Evaluate at `start`, `start + step`, ... up to `end` inclusive."""
+
+    def raw(self, selector: str, *, window: timedelta, at: datetime) -> tuple[Series, ...]:
+        """The samples exactly as scraped, with their own times, in (at - window, at]."""
+
+
+@cache
+def _prometheus(url: str, timeout: float) -> Prometheus:
+    return Prometheus(url, timeout)
+
+
+def from_settings() -> Metrics:
+    """The Prometheus of the settings; one client, and so one pool of connections, a process."""
+    return _prometheus(settings.PROMETHEUS_URL, settings.PROMETHEUS_TIMEOUT_SECONDS)

@@ -1,0 +1,157 @@
+"""The metrics port over a real Prometheus, through prometheus-api-client.
+
+That library has no timeout, sends a 503 four times, keeps no status in its errors, drops warnings and
+leaves values as strings. All of that is settled here, once.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from urllib3.util.retry import Retry
+
+from telemetry.domain import promql as text
+from telemetry.domain.errors import (
+    BadQuery,
+    ExecutionFailed,
+    MetricsError,
+    MetricsUnavailable,
+    QueryTimeout,
+)
+from telemetry.domain.series import Sample, Series
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 2.0
+# The server gives up first, so that its own reason arrives instead of our silence.
+CLIENT_GRACE_SECONDS = 0.5
+# A refused or failed request is told at once: the next tick asks again.
+NO_RETRIES = Retry(total=0, connect=0, read=0, status=0, other=0, redirect=0, raise_on_status=False)
+
+# https://prometheus.io/docs/prometheus/latest/querying/api/#format-overview and web/api/v1/api.go
+ERRORS: Mapping[str, type[MetricsError]] = {
+    "bad_data": BadQuery,
+    "execution": ExecutionFailed,
+    "timeout": QueryTimeout,
+    "canceled": QueryTimeout,
+    "unavailable": MetricsUnavailable,
+    "internal": MetricsUnavailable,
+}
+
+
+class Prometheus:
+    """Asks one Prometheus. `timeout` in seconds bounds the evaluation there and the wait here."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        session = requests.Session()
+        session.hooks["response"].append(_check)
+        self._timeout = timeout
+        self._client = PrometheusConnect(url=url.rstrip("/"), session=session, retry=NO_RETRIES)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def vector(self, promql: str, *, at: datetime) -> tuple[Sample, ...]:
+        """See `telemetry.ports.Metrics`."""
+        result = self._instant(promql, at)
+        if len(result) == 2 and not isinstance(result[0], dict):  # a scalar: [time, "value"]
+            return (_sample({"metric": {}, "value": result}),)
+        return tuple(_sample(row) for row in result)
+
+    def raw(self, selector: str, *, window: timedelta, at: datetime) -> tuple[Series, ...]:
+        """See `telemetry.ports.Metrics`."""
+        result = self._instant(f"{selector}[{text.duration(window)}]", at)
+        # Prometheus 2 includes a sample exactly at the start of the range and Prometheus 3 does not.
+        after = round((at - window).timestamp(), 3)
+        found = (_series(row) for row in result)
+        cut = (Series(s.labels, tuple(p for p in s.points if p[0] > after)) for s in found)
+        return tuple(series for series in cut if series.points)
+
+    def matrix(self, promql: str, *, start: datetime, end: datetime, step: timedelta) -> tuple[Series, ...]:
+        """See `telemetry.ports.Metrics`."""
+        # The library rounds both ends to whole seconds; parameters go over its own.
+        exact = {"start": _unix(start), "end": _unix(end)}
+        result = self._ask(
+            self._client.custom_query_range,
+            query=promql,
+            start_time=start,
+            end_time=end,
+            step=f"{step.total_seconds():.3f}",
+            params={**exact, **self._server_timeout()},
+        )
+        return tuple(_series(row) for row in result)
+
+    def _instant(self, promql: str, at: datetime) -> list[Any]:
+        params = {"time": _unix(at), **self._server_timeout()}
+        return self._ask(self._client.custom_query, query=promql, params=params)
+
+    def _server_timeout(self) -> dict[str, str]:
+        return {"timeout": f"{round(self._timeout * 1000)}ms"}
+
+    def _ask(self, call: Any, **arguments: Any) -> list[Any]:
+        try:
+            answer = call(**arguments, timeout=(CONNECT_SECONDS, self._timeout + CLIENT_GRACE_SECONDS))
+        except requests.ConnectTimeout as error:
+            raise MetricsUnavailable(f"Prometheus cannot be reached: {error}") from error
+        except requests.Timeout as error:
+            raise QueryTimeout(f"Prometheus did not answer in {self._timeout:g} s") from error
+        except requests.JSONDecodeError as error:
+            raise MetricsUnavailable(f"not an answer of Prometheus: {error}") from error
+        except requests.RequestException as error:
+            raise MetricsUnavailable(f"Prometheus cannot be reached: {error}") from error
+        except (KeyError, TypeError) as error:
+            raise MetricsUnavailable(f"not an answer of Prometheus: {error!r} is missing") from error
+        if not isinstance(answer, list):
+            raise MetricsUnavailable("not an answer of Prometheus: no list of results")
+        return answer
+
+
+def _check(response: requests.Response, *_: Any, **__: Any) -> None:
+    """Map an error once, and keep the warnings, while status and body are still at hand."""
+    if response.status_code != requests.codes.ok:
+        raise _error(response)
+    if b'"warnings"' in response.content or b'"infos"' in response.content:
+        body = response.json()
+        notes = [*body.get("warnings", ()), *body.get("infos", ())]
+        if notes:
+            log.warning("Prometheus warns: %s", "; ".join(map(str, notes)))
+
+
+def _error(response: requests.Response) -> MetricsError:
+    try:
+        body = response.json()
+        kind, message = body["errorType"], body["error"]
+    except (json.JSONDecodeError, requests.JSONDecodeError, KeyError, TypeError):
+        # No JSON: a proxy in front, or Prometheus that is still replaying its log.
+        return MetricsUnavailable(f"HTTP {response.status_code}: {response.text[:200].strip()}")
+    return ERRORS.get(kind, MetricsUnavailable)(str(message))
+
+
+def _unix(at: datetime) -> str:
+    return f"{at.timestamp():.3f}"
+
+
+def _sample(row: Mapping[str, Any]) -> Sample:
+    if "value" not in row:
+        raise BadQuery("expected an instant vector, got a range vector or a histogram")
+    unix, value = row["value"]
+    return Sample(labels=row["metric"], value=_number(value), at=text.moment(unix))
+
+
+def _series(row: Mapping[str, Any]) -> Series:
+    if "values" not in row:
+        raise BadQuery("expected a range of values, got an instant vector or a histogram")
+    points = tuple((float(unix), _number(value)) for unix, value in row["values"])
+    return Series(labels=row["metric"], points=points)
+
+
+def _number(value: str) -> float:
+    try:
+        return text.number(value)
+    except ValueError as error:
+        raise BadQuery(f"expected a number, got {value!r}") from error
