@@ -1,0 +1,94 @@
+"""What a message says, as Slack's Block Kit. Pure: the address of the pages is an argument.
+
+Limits of Slack: 3,000 characters in a section, 2,000 in a field, ten fields in a section, 50 blocks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alerts.domain.chat import Blocks
+
+TEXT_LIMIT = 2900
+FIELD_LIMIT = 1900
+FIELDS_A_SECTION = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a message is about. `originator` is in words, such as "backend shop-v2"."""
+
+    heading: str
+    tier: str = ""
+    route: str = ""
+    originator: str = ""
+    severity: str = ""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    action: str = ""
+    detail: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()
+    hint: str = ""
+
+
+def payload(facts: Facts) -> dict[str, Any]:
+    """`text` (what notifications and old clients show) and `blocks`, ready for the outbox."""
+    return {"text": _plain(facts), "blocks": _blocks(facts)}
+
+
+def originator_words(originator: str, upstream: str) -> str:
+    """Whose fault, in the words that every page uses: "proxy", "backend shop-v2", "both", "unknown"."""
+    return f"backend {upstream}" if originator == "backend" and upstream else originator
+
+
+def runbook_link(base_url: str, slug: str, incident_id: int) -> str:
+    """Where the runbook's page opens with the incident in view."""
+    return f"{base_url}/runbooks/{slug}/?incident={incident_id}"
+
+
+def incident_link(base_url: str, incident_id: int) -> str:
+    """The incident's own page."""
+    return f"{base_url}/incidents/{incident_id}"
+
+
+def _plain(facts: Facts) -> str:
+    where = "/".join(part for part in (facts.tier, facts.route) if part)
+    links = " ".join(url for _, url in facts.links)
+    parts = (facts.heading, where and f"[{where}]", facts.action, links)
+    return " ".join(part for part in parts if part)[:TEXT_LIMIT]
+
+
+def _blocks(facts: Facts) -> Blocks:
+    labelled = {
+        "Tier": facts.tier,
+        "Route": facts.route,
+        "Originator": facts.originator,
+        "Severity": facts.severity,
+        **facts.numbers,
+    }
+    fields = [_mrkdwn(f"*{_escape(k)}*\n{_escape(v)}", FIELD_LIMIT) for k, v in labelled.items() if v]
+    blocks: Blocks = [_section(f"*{_escape(facts.heading)}*")]
+    blocks += [
+        {"type": "section", "fields": fields[i : i + FIELDS_A_SECTION]}
+        for i in range(0, len(fields), FIELDS_A_SECTION)
+    ]
+    if facts.action:
+        blocks.append(_section(f"*What the machine did*\n{_escape(facts.action)}"))
+    if facts.detail:
+        blocks.append(_section("\n".join(f"• {_escape(line)}" for line in facts.detail)))
+    if facts.links:
+        blocks.append(_section(" · ".join(f"<{url}|{_escape(words)}>" for words, url in facts.links)))
+    if facts.hint:
+        blocks.append({"type": "context", "elements": [_mrkdwn(_escape(facts.hint), FIELD_LIMIT)]})
+    return blocks
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _mrkdwn(text, TEXT_LIMIT)}
+
+
+def _mrkdwn(text: str, limit: int) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": text if len(text) <= limit else f"{text[: limit - 1]}…"}
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

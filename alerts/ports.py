@@ -1,0 +1,26 @@
+"""The chat port: where messages go. `slack.py` is the real one, `memory.py` its twin under one contract."""
+
+from datetime import datetime
+from typing import Protocol
+
+from alerts.domain.chat import Blocks, Posted
+
+
+class Chat(Protocol):
+    """Each method tries once and never sleeps. Errors: NotSent, Refused, MaybeSent."""
+
+    @property
+    def edits(self) -> bool:
+        """Whether a message can be changed after it was posted (an incoming webhook cannot)."""
+
+    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+        """Send a message that bears `key`, in the thread of `thread_ts` when given."""
+
+    def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
+        """Change what the message at `at` shows. Safe to repeat."""
+
+    def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
+        """The message that bears `key` and was posted after `since`, in that thread when given.
+
+        None when there is none for certain. Raises CannotTell.
+        """

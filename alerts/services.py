@@ -1,0 +1,456 @@
+"""The only writer of alerts, incidents, silences and the outbox.
+
+A message is a row that is written in the transaction of the change that it tells of; `deliver` sends the
+rows. So a change that is rolled back tells nobody, and one that is committed is told or visibly not told.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+import audit.services
+from alerts import outbox
+from alerts.domain import causes, message
+from alerts.domain import silence as silences
+from alerts.domain.fingerprint import fingerprint
+from alerts.domain.message import Facts
+from alerts.domain.states import OPEN_STATES, incident_after
+from alerts.models import Alert, Heartbeat, Incident, Silence, TimelineEntry
+from alerts.ports import Chat
+from audit.domain.actor import Actor
+
+Severity = Literal["page", "ticket"]
+Originator = Literal["proxy", "backend", "both", "unknown"]
+Kind = Literal["FIRING", "RESOLVED", "APPROVAL", "NEEDS_HUMAN", "INFO"]
+
+REOPEN_WITHIN = timedelta(minutes=10)
+DEFAULT_BEAT = timedelta(seconds=5)
+
+resend = outbox.resend
+
+
+class UnknownIncident(Exception):
+    """There is no incident with this number."""
+
+
+@transaction.atomic
+def signal(
+    *,
+    rule: str,
+    labels: Mapping[str, str],
+    severity: Severity,
+    originator: Originator,
+    summary: str,
+    numbers: Mapping[str, str],
+    action: str,
+    runbook: str,
+    cause: str,
+    by: Actor,
+    now: datetime,
+) -> int:
+    """Say that `rule` fires for `labels` (identity: `tier`, and `route` and `upstream` where known).
+
+    Idempotent per rule and labels: a repeated signal renews numbers and `last_seen` of the firing alert
+    and sends nothing. Returns the incident's number.
+    """
+    mark = fingerprint(rule, labels)
+    seen = Alert.objects.select_for_update().filter(fingerprint=mark, state="FIRING").first()
+    if seen is not None:
+        return _repeat(seen, summary=summary, numbers=numbers, action=action, now=now)
+    incident = _incident_for(
+        labels, cause=cause, severity=severity, originator=originator, title=summary, by=by, now=now
+    )
+    try:
+        with transaction.atomic():
+            alert = Alert.objects.create(
+                fingerprint=mark,
+                rule=rule,
+                labels=dict(labels),
+                incident=incident,
+                severity=severity,
+                originator=originator,
+                cause=cause,
+                summary=summary,
+                numbers=dict(numbers),
+                action=action,
+                runbook=runbook,
+                first_seen=now,
+                last_seen=now,
+            )
+    except IntegrityError:
+        # Another worker opened the same alert between our look and our insert: its row tells the story.
+        return incident.pk
+    _adopt(incident, alert)
+    _log(incident, now=now, kind="signal", actor=by.name, text=summary, detail={"numbers": dict(numbers)})
+    if not _silenced(incident, now):
+        _tell_firing(incident, alert, now)
+    return incident.pk
+
+
+def _repeat(alert: Alert, *, summary: str, numbers: Mapping[str, str], action: str, now: datetime) -> int:
+    Alert.objects.filter(pk=alert.pk).update(
+        count=F("count") + 1, last_seen=now, numbers=dict(numbers), summary=summary, action=action
+    )
+    incident = Incident.objects.select_for_update().get(pk=alert.incident_id)
+    if action != alert.action:
+        _log(incident, now=now, kind="action", actor=alert.rule, text=action)
+        if incident.cause == alert.cause:
+            incident.action, incident.numbers = action, dict(numbers)
+            incident.save(update_fields=["action", "numbers"])
+            _show(incident, now)
+    return incident.pk
+
+
+def _incident_for(
+    labels: Mapping[str, str],
+    *,
+    cause: str,
+    severity: str,
+    originator: str,
+    title: str,
+    by: Actor,
+    now: datetime,
+) -> Incident:
+    """The open incident that this signal joins, the one it reopens, or a new one."""
+    where = {"tier": labels.get("tier", ""), "route": labels.get("route", ""), "family": causes.family(cause)}
+    mine = Incident.objects.select_for_update().filter(**where)
+    incident = mine.filter(state__in=OPEN_STATES).first()
+    if incident is not None:
+        if incident.state == "MITIGATED":
+            _move(incident, "worsen", now=now, by=by, why=title)
+        return incident
+    incident = mine.filter(state="RESOLVED", resolved_at__gte=now - REOPEN_WITHIN).first()
+    if incident is not None:
+        incident.flaps += 1
+        incident.resolved_at = incident.acked_at = None
+        incident.acked_by = ""
+        _move(incident, "reopen", now=now, by=by, why=title)
+        return incident
+    try:
+        with transaction.atomic():
+            incident = Incident.objects.create(
+                **where,
+                cause=cause,
+                severity=severity,
+                originator=originator,
+                title=title[:300],
+                opened_at=now,
+            )
+    except IntegrityError:
+        return mine.get(state__in=OPEN_STATES)
+    _audit(incident, "incident.opened", by=by, why=title, now=now)
+    return incident
+
+
+def _adopt(incident: Incident, alert: Alert) -> None:
+    """Let the incident speak for its first cause: title, originator, numbers, action, runbook."""
+    leads = incident.runbook == "" or causes.parent(incident.cause, alert.cause) == alert.cause
+    if leads or incident.cause == alert.cause:
+        incident.cause = alert.cause
+        incident.title = alert.summary[:300]
+        incident.originator = alert.originator
+        incident.upstream = alert.labels.get("upstream", "")
+        incident.numbers = alert.numbers
+        incident.action = alert.action
+        incident.runbook = alert.runbook
+    if alert.severity == "page":
+        incident.severity = "page"
+    incident.save()
+
+
+@transaction.atomic
+def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: datetime) -> None:
+    """Say that `rule` no longer fires for `labels`. The incident resolves with its last alert. Idempotent."""
+    mark = fingerprint(rule, labels)
+    alert = Alert.objects.filter(fingerprint=mark, state="FIRING").first()
+    if alert is None:
+        return
+    incident = Incident.objects.select_for_update().get(pk=alert.incident_id)
+    if not _end_alert(alert.pk, why, now):
+        return
+    _log(incident, now=now, kind="clear", actor=by.name, text=f"{rule}: {why}")
+    if incident.state in OPEN_STATES and not incident.alerts.filter(state="FIRING").exists():
+        _resolve(incident, why=why, by=by, now=now)
+
+
+def _end_alert(pk: int, why: str, now: datetime) -> int:
+    return Alert.objects.filter(pk=pk, state="FIRING").update(
+        state="RESOLVED", resolved_at=now, why_resolved=why
+    )
+
+
+@transaction.atomic
+def acknowledge(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
+    """A person has it. Raises UnknownIncident, and WrongState when it is resolved or acknowledged already."""
+    incident = _locked(incident_id)
+    incident.acked_at, incident.acked_by = now, by.name
+    _move(incident, "acknowledge", now=now, by=by, why=reason)
+    _show(incident, now)
+
+
+@transaction.atomic
+def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool:
+    """The symptom is gone though its cause may not be. False when the incident is past that already."""
+    incident = _locked(incident_id)
+    if incident.state not in ("OPEN", "ACKED"):
+        return False
+    _move(incident, "mitigate", now=now, by=by, why=reason)
+    _show(incident, now)
+    return True
+
+
+@transaction.atomic
+def resolve(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
+    """Close it and what still fires in it. Raises UnknownIncident, WrongState.
+
+    A condition that goes on reopens it at its next new signal, with one flap more.
+    """
+    incident = _locked(incident_id)
+    _resolve(incident, why=reason, by=by, now=now)
+    for pk in incident.alerts.filter(state="FIRING").values_list("pk", flat=True):
+        _end_alert(pk, reason, now)
+
+
+def _resolve(incident: Incident, *, why: str, by: Actor, now: datetime) -> None:
+    incident.resolved_at = now
+    _move(incident, "resolve", now=now, by=by, why=why)
+    _show(incident, now)
+    if incident.messages.filter(kind="FIRING").exists():
+        facts = Facts(heading=f"Resolved: {incident.title}", action=why, links=[_link(incident)])
+        outbox.add(
+            key=f"incident/{incident.pk}/resolved/{incident.version}",
+            kind="RESOLVED",
+            incident=incident,
+            payload=message.payload(facts),
+            now=now,
+        )
+
+
+@transaction.atomic
+def silence(*, incident_id: int, until: datetime, by: Actor, reason: str, now: datetime) -> int:
+    """Send nothing about the incident's target and start no automatic run on it until `until`.
+
+    At most 7 days. Reverts go on. Returns the silence's number; raises UnknownIncident, BadSilence.
+    """
+    silences.check(now=now, until=until)
+    incident = _locked(incident_id)
+    row = Silence.objects.create(
+        tier=incident.tier, route=incident.route, starts_at=now, ends_at=until, by=by.name, reason=reason
+    )
+    _log(
+        incident,
+        now=now,
+        kind="person",
+        actor=by.name,
+        text=f"silenced until {until:%Y-%m-%d %H:%M} UTC: {reason}",
+    )
+    _audit(incident, "incident.silenced", by=by, why=reason, now=now, until=until.isoformat())
+    return row.pk
+
+
+@transaction.atomic
+def unsilence(*, silence_id: int, by: Actor, reason: str, now: datetime) -> None:
+    """End a silence now; what fires under it is told at the next `expire_silences`. Idempotent."""
+    row = Silence.objects.select_for_update().filter(pk=silence_id, ends_at__gt=now).first()
+    if row is None:
+        return
+    row.ends_at = now
+    row.save(update_fields=["ends_at"])
+    target = f"{row.tier}/route/{row.route}" if row.route else row.tier
+    audit.services.record(by=by, action="silence.ended", target=target, reason=reason, now=now)
+
+
+@transaction.atomic
+def expire_silences(*, now: datetime) -> int:
+    """Tell of what still fires where a silence has ended. Returns how many silences ended."""
+    over = list(Silence.objects.select_for_update().filter(ended=False, ends_at__lte=now))
+    for row in over:
+        row.ended = True
+        row.save(update_fields=["ended"])
+        firing = Alert.objects.filter(state="FIRING", incident__tier=row.tier).select_related("incident")
+        for alert in firing.order_by("id"):
+            covered = row.route in ("", alert.incident.route)
+            if covered and not _silenced(alert.incident, now):
+                _tell_firing(alert.incident, alert, now)
+    return len(over)
+
+
+@transaction.atomic
+def note(
+    *, incident_id: int, text: str, by: Actor, now: datetime, detail: Mapping[str, object] | None = None
+) -> None:
+    """Add a line to an incident's timeline; nothing is sent."""
+    _log(_locked(incident_id), now=now, kind="action", actor=by.name, text=text, detail=detail)
+
+
+@transaction.atomic
+def tell(
+    *,
+    key: str,
+    kind: Kind,
+    incident_id: int | None,
+    heading: str,
+    now: datetime,
+    numbers: Mapping[str, str] | None = None,
+    action: str = "",
+    detail: Sequence[str] = (),
+    links: Sequence[tuple[str, str]] = (),
+    tier: str = "",
+    route: str = "",
+    hint: str = "",
+) -> bool:
+    """Send one message once per `key`, in the incident's thread when there is one.
+
+    `links` are (words, address) pairs. True when the row was added: not when the key was there already, nor
+    under a silence (which never holds back NEEDS_HUMAN).
+    """
+    incident = _locked(incident_id) if incident_id is not None else None
+    if incident is not None:
+        _log(incident, now=now, kind="message", actor="alerts", text=heading)
+        if kind != "NEEDS_HUMAN" and _silenced(incident, now):
+            return False
+        tier, route = tier or incident.tier, route or incident.route
+    facts = Facts(
+        heading=heading,
+        tier=tier,
+        route=route,
+        numbers=numbers or {},
+        action=action,
+        detail=detail,
+        links=links,
+        hint=hint,
+    )
+    return outbox.add(key=key, kind=kind, incident=incident, payload=message.payload(facts), now=now)
+
+
+def deliver(*, chat: Chat, now: datetime) -> int:
+    """End the silences that are over and send what is due. Returns how many messages the chat confirmed."""
+    expire_silences(now=now)
+    confirmed = outbox.deliver(chat=chat, now=now)
+    beat(name="messages", now=now)
+    return confirmed
+
+
+def beat(*, name: str, now: datetime, every: timedelta = DEFAULT_BEAT) -> None:
+    """Say that a part of the automation did its round; it is late after three times `every`."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "every": every})
+
+
+def _locked(incident_id: int) -> Incident:
+    incident = Incident.objects.select_for_update().filter(pk=incident_id).first()
+    if incident is None:
+        raise UnknownIncident(f"there is no incident {incident_id}")
+    return incident
+
+
+def _move(incident: Incident, event: str, *, now: datetime, by: Actor, why: str) -> None:
+    """Take one step of the incident's table, with its audit row and its line in the timeline."""
+    incident.state = incident_after(incident.state, event)
+    incident.version += 1
+    incident.save()
+    _log(incident, now=now, kind="state", actor=by.name, text=f"{incident.state.lower()}: {why}")
+    _audit(incident, f"incident.{incident.state.lower()}", by=by, why=why, now=now)
+
+
+def _audit(incident: Incident, action: str, *, by: Actor, why: str, now: datetime, **detail: str) -> None:
+    audit.services.record(
+        by=by,
+        action=action,
+        target=incident.target,
+        reason=why,
+        now=now,
+        detail={"incident": incident.pk, "version": incident.version, **detail},
+    )
+
+
+def _log(
+    incident: Incident,
+    *,
+    now: datetime,
+    kind: str,
+    actor: str,
+    text: str,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    TimelineEntry.objects.create(
+        incident=incident, at=now, kind=kind, actor=actor, text=text, detail=dict(detail or {})
+    )
+
+
+def _silenced(incident: Incident, now: datetime) -> bool:
+    return Silence.objects.live(now).covering(tier=incident.tier, route=incident.route).exists()
+
+
+def _tell_firing(incident: Incident, alert: Alert, now: datetime) -> None:
+    facts = _facts(
+        incident,
+        alert.summary,
+        alert.originator,
+        alert.labels.get("upstream", ""),
+        alert.numbers,
+        alert.action,
+        alert.runbook,
+    )
+    outbox.add(
+        key=f"alert/{alert.pk}/firing",
+        kind="FIRING",
+        incident=incident,
+        payload=message.payload(facts),
+        now=now,
+    )
+
+
+def _show(incident: Incident, now: datetime) -> None:
+    """Bring the incident's root message up to date, when there is one."""
+    if not incident.messages.filter(op="post").exists():
+        return
+    facts = _facts(
+        incident,
+        incident.title,
+        incident.originator,
+        incident.upstream,
+        incident.numbers,
+        incident.action,
+        incident.runbook,
+    )
+    outbox.show(incident=incident, payload=message.payload(facts), now=now)
+
+
+def _facts(
+    incident: Incident,
+    summary: str,
+    originator: str,
+    upstream: str,
+    numbers: Mapping[str, str],
+    action: str,
+    runbook: str,
+) -> Facts:
+    links = [_link(incident)]
+    if runbook:
+        address = message.runbook_link(settings.BASE_URL, runbook, incident.pk)
+        links.insert(0, (f"Runbook: {runbook}", address))
+    return Facts(
+        heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",
+        tier=incident.tier,
+        route=incident.route,
+        originator=message.originator_words(originator, upstream),
+        severity=incident.severity,
+        numbers=numbers,
+        action=action,
+        links=links,
+        hint=_hint(incident),
+    )
+
+
+def _link(incident: Incident) -> tuple[str, str]:
+    return f"Incident {incident.pk}", message.incident_link(settings.BASE_URL, incident.pk)
+
+
+def _hint(incident: Incident) -> str:
+    if incident.state == "OPEN":
+        return "Acknowledge on the incident's page."
+    return f"Acknowledged by {incident.acked_by}." if incident.acked_by else ""

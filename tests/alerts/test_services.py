@@ -1,0 +1,204 @@
+"""Alerts and incidents: what joins, what is told, what a person may do."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import audit.selectors
+from alerts import selectors, services
+from alerts.domain.silence import BadSilence
+from alerts.domain.states import WrongState
+from alerts.models import Alert, Incident, Outbox
+from audit.domain.actor import Actor, automation
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+JUDGE = automation("judge")
+ANN = Actor("ann", "web")
+CANARY = {"tier": "edge", "route": "shop", "upstream": "shop-v2"}
+
+
+def fire(*, rule: str = "canary-failed", cause: str = "canary", now: datetime = NOW, **over: Any) -> int:
+    facts: dict[str, Any] = {
+        "labels": CANARY,
+        "severity": "page",
+        "originator": "backend",
+        "summary": "shop-v2 fails 30 % of first attempts",
+        "numbers": {"first-attempt errors": "30 %"},
+        "action": "took its weight to 0",
+        "runbook": "canary-rolled-back",
+        "by": JUDGE,
+    }
+    return services.signal(rule=rule, cause=cause, now=now, **(facts | over))
+
+
+def clear(rule: str = "canary-failed", *, minutes: float = 1) -> None:
+    services.clear(rule=rule, labels=CANARY, why="no errors", by=JUDGE, now=NOW + timedelta(minutes=minutes))
+
+
+def posts() -> list[Outbox]:
+    return list(Outbox.objects.filter(op="post").order_by("id"))
+
+
+def test_a_signal_opens_one_alert_one_incident_and_one_message() -> None:
+    number = fire()
+    incident = selectors.incident(number)
+    assert incident is not None
+    assert (incident.state, incident.originator, incident.target) == (
+        "OPEN",
+        "backend shop-v2",
+        "edge/route/shop",
+    )
+    assert [m.kind for m in incident.messages] == ["FIRING"]
+
+
+def test_a_repeated_signal_counts_and_sends_nothing() -> None:
+    fire()
+    fire(now=NOW + timedelta(seconds=5), numbers={"first-attempt errors": "33 %"})
+    alert = Alert.objects.get()
+    assert (alert.count, alert.numbers["first-attempt errors"]) == (2, "33 %")
+    assert alert.last_seen == NOW + timedelta(seconds=5)
+    assert len(posts()) == 1
+
+
+def test_the_order_of_labels_does_not_matter() -> None:
+    fire()
+    fire(labels=dict(reversed(CANARY.items())))
+    assert Alert.objects.count() == 1
+
+
+def test_the_message_says_whose_fault_and_links_to_the_runbook_with_the_incident_in_view(
+    settings: Any,
+) -> None:
+    settings.BASE_URL = "https://sluice.test"
+    number = fire()
+    said = str(posts()[0].payload)
+    assert f"https://sluice.test/runbooks/canary-rolled-back/?incident={number}" in said
+    assert "backend shop-v2" in said
+    assert "took its weight to 0" in said
+    assert "30 %" in said
+
+
+def test_a_consequence_joins_the_incident_of_its_cause() -> None:
+    first = fire(rule="slo-burn", cause="slo_burn", summary="shop burns", runbook="slo-burn")
+    second = fire()
+    incident = Incident.objects.get()
+    assert first == second == incident.pk
+    assert (incident.cause, incident.runbook) == ("canary", "canary-rolled-back")
+
+
+def test_a_consequence_does_not_take_over_the_incident() -> None:
+    fire()
+    fire(rule="retry-storm", cause="retry_storm", summary="shop retries", runbook="retry-storm")
+    assert Incident.objects.get().cause == "canary"
+
+
+def test_another_family_or_route_is_another_incident() -> None:
+    fire()
+    fire(rule="cpu", cause="cpu")
+    fire(labels=CANARY | {"route": "payments"})
+    assert Incident.objects.count() == 3
+
+
+def test_an_incident_resolves_with_its_last_alert_and_says_so_once() -> None:
+    fire()
+    fire(rule="slo-burn", cause="slo_burn")
+    clear()
+    assert Incident.objects.get().state == "OPEN"
+    clear("slo-burn")
+    clear("slo-burn")
+    assert Incident.objects.get().state == "RESOLVED"
+    assert [m.kind for m in posts()] == ["FIRING", "FIRING", "RESOLVED"]
+
+
+def test_a_signal_soon_after_reopens_with_a_flap() -> None:
+    number = fire()
+    clear()
+    assert fire(now=NOW + timedelta(minutes=5)) == number
+    incident = Incident.objects.get()
+    assert (incident.state, incident.flaps, incident.resolved_at) == ("OPEN", 1, None)
+
+
+def test_a_signal_long_after_opens_another_incident() -> None:
+    number = fire()
+    clear()
+    assert fire(now=NOW + timedelta(hours=1)) != number
+
+
+def test_a_late_acknowledgement_never_reopens() -> None:
+    number = fire()
+    clear()
+    with pytest.raises(WrongState, match="resolved"):
+        services.acknowledge(incident_id=number, by=ANN, reason="mine", now=NOW)
+    assert Incident.objects.get().state == "RESOLVED"
+
+
+def test_an_acknowledgement_is_audited_and_shown_in_the_root_message() -> None:
+    number = fire()
+    services.acknowledge(incident_id=number, by=ANN, reason="looking", now=NOW)
+    assert audit.selectors.entries(action="incident.acked")[0].actor == "ann"
+    update = Outbox.objects.get(op="update")
+    assert "Acknowledged by ann." in str(update.payload)
+
+
+def test_a_mitigated_incident_that_gets_worse_is_open_again() -> None:
+    number = fire()
+    assert services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
+    fire(rule="retry-storm", cause="retry_storm")
+    assert Incident.objects.get().state == "OPEN"
+
+
+def test_a_silence_stops_messages_but_not_the_record() -> None:
+    number = fire()
+    services.silence(incident_id=number, until=NOW + timedelta(hours=1), by=ANN, reason="known", now=NOW)
+    fire(rule="retry-storm", cause="retry_storm", now=NOW + timedelta(minutes=1))
+    assert len(posts()) == 1
+    assert Alert.objects.count() == 2
+    assert selectors.silenced(tier="edge", route="shop", now=NOW + timedelta(minutes=1))
+    assert not selectors.silenced(tier="edge", route="payments", now=NOW + timedelta(minutes=1))
+
+
+def test_what_still_fires_when_a_silence_ends_is_told_once() -> None:
+    number = fire()
+    services.silence(incident_id=number, until=NOW + timedelta(hours=1), by=ANN, reason="known", now=NOW)
+    fire(rule="retry-storm", cause="retry_storm", now=NOW + timedelta(minutes=1))
+    assert services.expire_silences(now=NOW + timedelta(hours=1)) == 1
+    assert services.expire_silences(now=NOW + timedelta(hours=1)) == 0
+    assert len(posts()) == 2
+
+
+def test_a_silence_never_holds_back_a_call_for_a_person() -> None:
+    number = fire()
+    services.silence(incident_id=number, until=NOW + timedelta(hours=1), by=ANN, reason="known", now=NOW)
+    assert services.tell(key="a", kind="NEEDS_HUMAN", incident_id=number, heading="revert failed", now=NOW)
+    assert not services.tell(key="b", kind="APPROVAL", incident_id=number, heading="approve?", now=NOW)
+
+
+@pytest.mark.parametrize("until", [timedelta(0), timedelta(days=7, seconds=1)])
+def test_a_silence_ends_within_seven_days(until: timedelta) -> None:
+    number = fire()
+    with pytest.raises(BadSilence):
+        services.silence(incident_id=number, until=NOW + until, by=ANN, reason="", now=NOW)
+
+
+def test_a_message_is_told_once_per_key() -> None:
+    assert services.tell(key="run/1/approval", kind="APPROVAL", incident_id=None, heading="approve?", now=NOW)
+    assert not services.tell(
+        key="run/1/approval", kind="APPROVAL", incident_id=None, heading="again", now=NOW
+    )
+
+
+def test_resolving_by_hand_ends_what_fires() -> None:
+    number = fire()
+    services.resolve(incident_id=number, by=ANN, reason="drained", now=NOW)
+    assert Alert.objects.get().state == "RESOLVED"
+    with pytest.raises(WrongState):
+        services.resolve(incident_id=number, by=ANN, reason="again", now=NOW)
+
+
+def test_a_heartbeat_is_late_after_three_rounds() -> None:
+    services.beat(name="judge", now=NOW, every=timedelta(seconds=5))
+    assert not selectors.heartbeats(now=NOW + timedelta(seconds=15))[0].late
+    assert selectors.heartbeats(now=NOW + timedelta(seconds=16))[0].late
