@@ -1,0 +1,42 @@
+"""What can go wrong between a declaration and a proxy."""
+
+from collections.abc import Iterable
+
+Problem = tuple[str, str]
+"""A path in the document, such as `tiers[0].routes[1].timeout`, and what is wrong there."""
+
+
+class ProxyError(Exception):
+    """Anything that this app refuses."""
+
+
+class Invalid(ProxyError):
+    """A declaration, a patch or the resources made from them are wrong; nothing was changed."""
+
+    def __init__(self, errors: Iterable[Problem]) -> None:
+        self.errors: list[Problem] = list(errors)
+        super().__init__("; ".join(f"{path}: {message}" for path, message in self.errors))
+
+
+class UnknownTier(ProxyError, LookupError):
+    """No tier has this name."""
+
+
+class UnknownRoute(ProxyError, LookupError):
+    """No route has this name or number, or the name stands in several tiers."""
+
+
+class UnknownTarget(ProxyError, LookupError):
+    """The string names nothing in this tier that an overlay may change."""
+
+
+class TargetTaken(ProxyError):
+    """Another owner holds the target."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        super().__init__(f"held by {owner}")
+
+
+class StaleFence(ProxyError):
+    """The fence is below the target's floor, or a later lease was given out."""

@@ -1,0 +1,146 @@
+"""What an overlay changes: small tagged pieces of JSON laid over a tier.
+
+Target strings name what a patch changes and what a lease is held on: `route/shop/weights`,
+`route/shop/retry`, `upstream/shop-v1/retry_budget`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from proxy.domain.errors import Invalid, UnknownTarget
+from proxy.domain.tier import WEIGHT_TOTAL, Declared, Route, Tier, Upstream, Weight
+
+
+class Weights(Declared):
+    """Replaces a route's split. Weights in basis points; an arm that is not named gets 0."""
+
+    kind: Literal["weights"] = "weights"
+    route: str
+    weights: dict[str, Weight] = Field(min_length=1)
+
+    @property
+    def target(self) -> str:
+        return f"route/{self.route}/weights"
+
+
+class RetryOff(Declared):
+    """No retries on a route."""
+
+    kind: Literal["retry_off"] = "retry_off"
+    route: str
+
+    @property
+    def target(self) -> str:
+        return f"route/{self.route}/retry"
+
+
+class RetryBudgetPercent(Declared):
+    """Another share of requests that may be retries. The floor goes too: at low traffic it is the whole
+    budget.
+    """
+
+    kind: Literal["retry_budget"] = "retry_budget"
+    upstream: str
+    percent: float = Field(ge=0, le=100)
+    min_concurrency: int = Field(default=1, ge=0)
+
+    @property
+    def target(self) -> str:
+        return f"upstream/{self.upstream}/retry_budget"
+
+
+Patch = Annotated[Weights | RetryOff | RetryBudgetPercent, Field(discriminator="kind")]
+_PATCH: TypeAdapter[Weights | RetryOff | RetryBudgetPercent] = TypeAdapter(Patch)
+
+
+def parse(patch: Mapping[str, Any]) -> Weights | RetryOff | RetryBudgetPercent:
+    """The typed patch. Raises Invalid."""
+    try:
+        return _PATCH.validate_python(dict(patch))
+    except ValidationError as error:
+        raise Invalid((".".join(map(str, item["loc"])), item["msg"]) for item in error.errors()) from error
+
+
+def target_of(patch: Mapping[str, Any]) -> str:
+    """The target that the patch changes. Raises Invalid."""
+    return parse(patch).target
+
+
+def check(tier: Tier, patch: Mapping[str, Any]) -> None:
+    """Raises Invalid or UnknownTarget where the patch does not fit the tier."""
+    match parse(patch):
+        case Weights() as weights:
+            _check_weights(tier, weights)
+        case RetryOff() as off:
+            _route(tier, off.route)
+        case RetryBudgetPercent() as budget:
+            if tier.upstream(budget.upstream) is None:
+                raise UnknownTarget(f"tier {tier.name} has no upstream {budget.upstream}")
+
+
+def check_target(tier: Tier, target: str) -> None:
+    """Raises UnknownTarget where nothing in the tier bears this target string."""
+    known = {f"route/{route.name}/{what}" for route in tier.routes for what in ("weights", "retry")}
+    known |= {f"upstream/{upstream.name}/retry_budget" for upstream in tier.upstreams}
+    if target not in known:
+        raise UnknownTarget(f"tier {tier.name} has no target {target}")
+
+
+def apply_patches(tier: Tier, patches: Iterable[Mapping[str, Any]]) -> Tier:
+    """The tier with the patches laid over it, in order. Raises Invalid or UnknownTarget."""
+    for patch in patches:
+        check(tier, patch)
+        tier = _apply(tier, patch)
+    return tier
+
+
+def _apply(tier: Tier, patch: Mapping[str, Any]) -> Tier:
+    match parse(patch):
+        case Weights() as weights:
+            return _with_route(tier, weights.route, lambda route: _with_weights(route, weights.weights))
+        case RetryOff() as off:
+            return _with_route(tier, off.route, _without_retries)
+        case RetryBudgetPercent() as budget:
+            return _with_budget(tier, budget)
+
+
+def _check_weights(tier: Tier, patch: Weights) -> None:
+    _route(tier, patch.route)
+    unknown = [name for name in patch.weights if tier.upstream(name) is None]
+    if unknown:
+        raise Invalid((f"weights.{name}", f"there is no upstream {name}") for name in unknown)
+    total = sum(patch.weights.values())
+    if total != WEIGHT_TOTAL:
+        raise Invalid([("weights", f"the weights add up to {total}, not {WEIGHT_TOTAL}")])
+
+
+def _route(tier: Tier, name: str) -> Route:
+    route = tier.route(name)
+    if route is None:
+        raise UnknownTarget(f"tier {tier.name} has no route {name}")
+    return route
+
+
+def _with_weights(route: Route, weights: Mapping[str, int]) -> Route:
+    return route.model_copy(update={"split": {**dict.fromkeys(route.split, 0), **weights}})
+
+
+def _without_retries(route: Route) -> Route:
+    return route.model_copy(update={"retry": route.retry.model_copy(update={"attempts": 0})})
+
+
+def _with_route(tier: Tier, name: str, change: Any) -> Tier:
+    routes = tuple(change(route) if route.name == name else route for route in tier.routes)
+    return tier.model_copy(update={"routes": routes})
+
+
+def _with_budget(tier: Tier, patch: RetryBudgetPercent) -> Tier:
+    def change(upstream: Upstream) -> Upstream:
+        floor = min(patch.min_concurrency, upstream.retry_budget.min_concurrency)
+        budget = {"percent": patch.percent, "min_concurrency": floor}
+        return upstream.model_copy(update={"retry_budget": upstream.retry_budget.model_copy(update=budget)})
+
+    upstreams = tuple(change(u) if u.name == patch.upstream else u for u in tier.upstreams)
+    return tier.model_copy(update={"upstreams": upstreams})

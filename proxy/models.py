@@ -1,0 +1,166 @@
+"""The tier in the database: revisions hold what is served, rows mirror it for pages and foreign keys."""
+
+from django.db import models
+
+
+class Tier(models.Model):
+    """A set of proxies. `generation` grows with every change of what they should serve."""
+
+    name = models.CharField(max_length=63, unique=True)
+    generation = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Mirror(models.Model):
+    """A row that mirrors a part of the declaration. A part that goes is retired, so that history keeps its
+    key.
+    """
+
+    name = models.CharField(max_length=120)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Proxy(Mirror):
+    """One Envoy, what it acknowledged, and what it was last seen to run."""
+
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, related_name="proxies")
+    address = models.CharField(max_length=255)
+    http_port = models.PositiveIntegerField()
+    https_port = models.PositiveIntegerField()
+    admin_port = models.PositiveIntegerField()
+    connected_at = models.DateTimeField(null=True, blank=True)
+    last_seen = models.DateTimeField(null=True, blank=True)
+    acked_generation = models.PositiveBigIntegerField(default=0)
+    acked_at = models.DateTimeField(null=True, blank=True)
+    nack_generation = models.PositiveBigIntegerField(default=0)
+    nack_type = models.CharField(max_length=120, blank=True)
+    nack_reason = models.TextField(blank=True)
+    nack_at = models.DateTimeField(null=True, blank=True)
+    drift = models.JSONField(default=list)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "proxies"
+        constraints = [models.UniqueConstraint("tier", "name", name="proxy_name_in_tier")]
+
+
+class Upstream(Mirror):
+    """A set of backends."""
+
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, related_name="upstreams")
+    protocol = models.CharField(max_length=16)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint("tier", "name", name="upstream_name_in_tier")]
+
+
+class Endpoint(Mirror):
+    """One backend instance; its name is its label."""
+
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="endpoints")
+    address = models.CharField(max_length=255)
+    port = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint("upstream", "name", name="endpoint_name_in_upstream")]
+
+
+class Route(Mirror):
+    """A route; `split` is its base, in basis points. What is live now is in the selectors."""
+
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, related_name="routes")
+    hosts = models.JSONField(default=list)
+    prefix = models.CharField(max_length=1024)
+    split = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint("tier", "name", name="route_name_in_tier")]
+
+
+class Revision(models.Model):
+    """One published base configuration: `document` is the declared tier with every default spelt out."""
+
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    digest = models.CharField(max_length=64)
+    by = models.CharField(max_length=150)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = [models.UniqueConstraint("tier", "number", name="revision_number_in_tier")]
+
+    def __str__(self) -> str:
+        return f"{self.tier_id} r{self.number}"
+
+
+class Target(models.Model):
+    """Something that overlays may change. Outlives its overlays: the floor is their tombstone."""
+
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, related_name="targets")
+    name = models.CharField(max_length=200)
+    fence = models.PositiveBigIntegerField(default=0)
+    fence_floor = models.PositiveBigIntegerField(default=1)
+    owner = models.CharField(max_length=120, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint("tier", "name", name="target_name_in_tier")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Overlay(models.Model):
+    """A leased change over the base. Live while `expires_at` is ahead and `fence` not below the target's
+    floor.
+    """
+
+    target = models.OneToOneField(Target, on_delete=models.CASCADE, related_name="overlay")
+    owner = models.CharField(max_length=120)
+    patch = models.JSONField()
+    fence = models.PositiveBigIntegerField()
+    generation = models.PositiveBigIntegerField()
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("target__name",)
+
+    def __str__(self) -> str:
+        return f"{self.owner} on {self.target_id}"
+
+
+class Ack(models.Model):
+    """When a proxy acknowledged the whole of a generation."""
+
+    proxy = models.ForeignKey(Proxy, on_delete=models.CASCADE, related_name="acks")
+    generation = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-generation",)
+        constraints = [models.UniqueConstraint("proxy", "generation", name="ack_once_a_generation")]
+
+    def __str__(self) -> str:
+        return f"{self.proxy_id} g{self.generation}"

@@ -1,0 +1,307 @@
+"""Describes the tier: frozen rows for pages and API, and what should be served at a moment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Min
+
+from proxy import models
+from proxy.domain.errors import UnknownRoute, UnknownTier
+from proxy.domain.patches import apply_patches
+from proxy.domain.tier import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyRow:
+    """One proxy: what it acknowledged, refused, and where what it runs differs from what it should."""
+
+    id: int
+    name: str
+    address: str
+    http_port: int
+    https_port: int
+    admin_port: int
+    connected_at: datetime | None
+    last_seen: datetime | None
+    acked_generation: int
+    acked_at: datetime | None
+    nack_generation: int
+    nack_type: str
+    nack_reason: str
+    nack_at: datetime | None
+    drift: tuple[str, ...]
+    read_at: datetime | None
+
+    @property
+    def connected(self) -> bool:
+        return self.connected_at is not None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether its last word on what is served was a refusal."""
+        return self.nack_generation > self.acked_generation
+
+    @property
+    def admin_address(self) -> str:
+        """What the ports of `proxy.ports` take: `host:port`."""
+        return f"{self.address}:{self.admin_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """A tier with its proxies."""
+
+    id: int
+    name: str
+    generation: int
+    revision: int
+    proxies: tuple[ProxyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """A route; `split` is its base in basis points, in the order of the declared upstreams."""
+
+    id: int
+    tier: str
+    name: str
+    hosts: tuple[str, ...]
+    prefix: str
+    split: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayRow:
+    """An overlay with its target string."""
+
+    tier: str
+    target: str
+    owner: str
+    patch: dict[str, Any]
+    fence: int
+    generation: int
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """Who holds a target, and the lowest fence that may still act on it."""
+
+    tier: str
+    name: str
+    owner: str
+    fence: int
+    fence_floor: int
+    leased_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """One published base configuration, without its document."""
+
+    number: int
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Which proxies acknowledged a generation or a later one, and who refused it why."""
+
+    generation: int
+    acked: dict[str, bool]
+    nacks: dict[str, str]
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.acked) and all(self.acked.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a tier's proxies should run at a moment: the base, and the base with its live overlays."""
+
+    generation: int
+    base: Tier
+    live: Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The little that tells whether a tier must be rendered again."""
+
+    tier: str
+    generation: int
+    next_expiry: datetime | None
+
+
+def tiers() -> list[TierRow]:
+    """Every tier that has a revision, by name."""
+    records = models.Tier.objects.filter(generation__gt=0).prefetch_related("proxies")
+    return [_tier_row(record) for record in records]
+
+
+def tier(name: str) -> TierRow:
+    """Raises UnknownTier."""
+    return _tier_row(_record(name))
+
+
+def routes(tier: str | None = None) -> list[RouteRow]:
+    """The routes of one tier or of all."""
+    found = models.Route.objects.filter(retired_at=None).select_related("tier").order_by("tier__name", "name")
+    if tier is not None:
+        found = found.filter(tier__name=tier)
+    return [_route_row(row) for row in found]
+
+
+def route(which: str | int) -> RouteRow:
+    """By number, by `tier/name`, or by a name that stands in one tier only. Raises UnknownRoute."""
+    found = models.Route.objects.filter(retired_at=None).select_related("tier")
+    text = str(which)
+    if "/" in text:
+        tier_name, _, name = text.partition("/")
+        found = found.filter(tier__name=tier_name, name=name)
+    elif text.isdigit():
+        found = found.filter(pk=int(text)) if isinstance(which, int) else _by_number_or_name(found, text)
+    else:
+        found = found.filter(name=text)
+    rows = list(found[:2])
+    if len(rows) != 1:
+        raise UnknownRoute(f"there is no route {which}" if not rows else f"{which} stands in several tiers")
+    return _route_row(rows[0])
+
+
+def base(tier: str) -> Tier:
+    """The newest revision's tier. Raises UnknownTier."""
+    newest = models.Revision.objects.filter(tier__name=tier).values_list("document", flat=True).first()
+    if newest is None:
+        raise UnknownTier(f"there is no tier {tier}")
+    return Tier.model_validate(newest)
+
+
+def served(tier: str, *, now: datetime) -> Served:
+    """Base and base + live overlays, with the generation read first: what is served is at least that new."""
+    current = generation(tier)
+    published = base(tier)
+    patches = [overlay.patch for overlay in live_overlays(tier, now=now)]
+    return Served(current, published, apply_patches(published, patches))
+
+
+def desired(tier: str, *, now: datetime) -> Tier:
+    """Base + live overlays. Raises UnknownTier."""
+    return served(tier, now=now).live
+
+
+def generation(tier: str) -> int:
+    """Raises UnknownTier."""
+    return _record(tier).generation
+
+
+def pulses() -> list[Pulse]:
+    """All tiers in one cheap query; `next_expiry` may lie in the past until the overlay is deleted."""
+    found = models.Tier.objects.filter(generation__gt=0).annotate(
+        next_expiry=Min("targets__overlay__expires_at")
+    )
+    return [Pulse(*row) for row in found.values_list("name", "generation", "next_expiry")]
+
+
+def progress(tier: str, generation: int) -> Progress:
+    """Raises UnknownTier."""
+    proxies = _tier_row(_record(tier)).proxies
+    return Progress(
+        generation=generation,
+        acked={proxy.name: proxy.acked_generation >= generation for proxy in proxies},
+        nacks={
+            proxy.name: proxy.nack_reason
+            for proxy in proxies
+            if proxy.nack_generation >= generation > proxy.acked_generation
+        },
+    )
+
+
+def live_overlays(tier: str | None = None, *, now: datetime) -> list[OverlayRow]:
+    """Overlays that are rendered now: not expired, and their fence not below their target's floor."""
+    found = models.Overlay.objects.filter(expires_at__gt=now, fence__gte=F("target__fence_floor"))
+    if tier is not None:
+        found = found.filter(target__tier__name=tier)
+    found = found.select_related("target__tier").order_by("target__tier__name", "target__name")
+    return [_overlay_row(row) for row in found]
+
+
+def targets(tier: str | None = None) -> list[TargetRow]:
+    """Every target that was ever leased."""
+    found = models.Target.objects.select_related("tier").order_by("tier__name", "name")
+    if tier is not None:
+        found = found.filter(tier__name=tier)
+    return [
+        TargetRow(row.tier.name, row.name, row.owner, row.fence, row.fence_floor, row.leased_until)
+        for row in found
+    ]
+
+
+def revisions(tier: str) -> list[RevisionRow]:
+    """The newest first."""
+    found = models.Revision.objects.filter(tier__name=tier)
+    return [RevisionRow(row.number, row.by, row.reason, row.at) for row in found.defer("document")]
+
+
+def _record(name: str) -> models.Tier:
+    record = models.Tier.objects.filter(name=name).prefetch_related("proxies").first()
+    if record is None:
+        raise UnknownTier(f"there is no tier {name}")
+    return record
+
+
+def _by_number_or_name(found: Any, text: str) -> Any:
+    """A page's address holds a number as text; a route may also be called by digits."""
+    by_number = found.filter(pk=int(text))
+    return by_number if by_number.exists() else found.filter(name=text)
+
+
+def _tier_row(record: models.Tier) -> TierRow:
+    number = record.revisions.values_list("number", flat=True).first() or 0
+    proxies = tuple(_proxy_row(row) for row in record.proxies.all() if row.retired_at is None)
+    return TierRow(record.pk, record.name, record.generation, number, proxies)
+
+
+def _proxy_row(row: models.Proxy) -> ProxyRow:
+    return ProxyRow(
+        id=row.pk,
+        name=row.name,
+        address=row.address,
+        http_port=row.http_port,
+        https_port=row.https_port,
+        admin_port=row.admin_port,
+        connected_at=row.connected_at,
+        last_seen=row.last_seen,
+        acked_generation=row.acked_generation,
+        acked_at=row.acked_at,
+        nack_generation=row.nack_generation,
+        nack_type=row.nack_type,
+        nack_reason=row.nack_reason,
+        nack_at=row.nack_at,
+        drift=tuple(row.drift),
+        read_at=row.read_at,
+    )
+
+
+def _route_row(row: models.Route) -> RouteRow:
+    return RouteRow(row.pk, row.tier.name, row.name, tuple(row.hosts), row.prefix, dict(row.split))
+
+
+def _overlay_row(row: models.Overlay) -> OverlayRow:
+    return OverlayRow(
+        tier=row.target.tier.name,
+        target=row.target.name,
+        owner=row.owner,
+        patch=row.patch,
+        fence=row.fence,
+        generation=row.generation,
+        reason=row.reason,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,27 @@
+"""The only writer of the tier: declarations, overlays, and what the proxies acknowledged."""
+
+from proxy.services.declaring import Applied, apply, publish_split
+from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
+from proxy.services.serving import (
+    record_ack,
+    record_connection,
+    record_disconnection,
+    record_nack,
+    record_seen,
+)
+
+__all__ = [
+    "Applied",
+    "apply",
+    "delete_overlay",
+    "expire",
+    "lease",
+    "publish_split",
+    "put_overlay",
+    "record_ack",
+    "record_connection",
+    "record_disconnection",
+    "record_nack",
+    "record_seen",
+    "renew_overlay",
+]

@@ -1,0 +1,164 @@
+"""Publishing base configuration: a revision holds the whole tier, rows follow it by name."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Model
+
+from audit import services as audit
+from audit.domain.actor import Actor
+from proxy import selectors
+from proxy.domain import document as declaration
+from proxy.domain import patches
+from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute, UnknownTier
+from proxy.domain.tier import Tier
+from proxy.models import Endpoint, Proxy, Revision, Route, Upstream
+from proxy.models import Tier as TierRecord
+
+Gate = Callable[[Tier], list[Problem]]
+"""A last check of a whole tier before it is published, such as Envoy itself; returns what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a declaration did: the last new revision's number (None: nothing was new) and the changes."""
+
+    revision: int | None
+    changes: tuple[str, ...]
+    revisions: dict[str, int]
+
+
+def apply(
+    *, document: Mapping[str, Any], by: Actor, reason: str, now: datetime, gate: Gate | None = None
+) -> Applied:
+    """Publish every tier of a document whose declaration differs from what is published.
+
+    Raises Invalid with all mistakes, and then nothing is changed. `gate` is asked before anything is written.
+    """
+    tiers = declaration.parse(document)
+    problems = [problem for tier in tiers for problem in (gate(tier) if gate else [])]
+    if problems:
+        raise Invalid(problems)
+    with transaction.atomic():
+        published = {tier.name: _publish(tier, by=by, reason=reason, now=now) for tier in tiers}
+    numbers = {name: revision.number for name, revision in published.items() if revision is not None}
+    return Applied(max(numbers.values(), default=None), (), numbers)
+
+
+def publish_split(
+    *, tier: str, route: str, weights: Mapping[str, int], by: Actor, reason: str, now: datetime
+) -> int:
+    """Make these weights (basis points, all arms named) the route's base; returns the revision's number.
+
+    A live overlay on the route stays above it. Raises UnknownTier, UnknownRoute or Invalid.
+    """
+    with transaction.atomic():
+        record = locked(tier)
+        base = selectors.base(tier)
+        if base.route(route) is None:
+            raise UnknownRoute(f"tier {tier} has no route {route}")
+        changed = patches.apply_patches(base, [{"kind": "weights", "route": route, "weights": dict(weights)}])
+        revision = _publish(changed, by=by, reason=reason, now=now)
+        return revision.number if revision else record.revisions.latest("number").number
+
+
+def locked(tier: str) -> TierRecord:
+    """The tier's row, locked until the transaction ends. Raises UnknownTier."""
+    try:
+        return TierRecord.objects.select_for_update().get(name=tier)
+    except TierRecord.DoesNotExist:
+        raise UnknownTier(f"there is no tier {tier}") from None
+
+
+def bump(record: TierRecord) -> int:
+    """The tier's next generation."""
+    TierRecord.objects.filter(pk=record.pk).update(generation=F("generation") + 1)
+    record.refresh_from_db(fields=["generation"])
+    return record.generation
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """The same for equal documents, whatever order a database keeps their keys in."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _publish(tier: Tier, *, by: Actor, reason: str, now: datetime) -> Revision | None:
+    TierRecord.objects.get_or_create(name=tier.name, defaults={"created_at": now})
+    record = locked(tier.name)
+    last = record.revisions.first()
+    fresh = digest(tier.document())
+    if last is not None and last.digest == fresh:
+        return None
+    _check_overlays(tier, now)
+    revision = Revision.objects.create(
+        tier=record,
+        number=last.number + 1 if last else 1,
+        document=tier.document(),
+        digest=fresh,
+        by=by.name,
+        reason=reason,
+        at=now,
+    )
+    _mirror(record, tier, now)
+    generation = bump(record)
+    audit.record(
+        by=by,
+        action="tier.published",
+        target=tier.name,
+        reason=reason,
+        now=now,
+        detail={"revision": revision.number, "generation": generation},
+    )
+    return revision
+
+
+def _check_overlays(tier: Tier, now: datetime) -> None:
+    """A live overlay must keep its ground: its owner counts on it."""
+    for overlay in selectors.live_overlays(tier.name, now=now):
+        try:
+            patches.check(tier, overlay.patch)
+        except ProxyError as error:
+            message = f"{overlay.target} is held by {overlay.owner}: {error}"
+            raise Invalid([(tier.name, message)]) from error
+
+
+def _mirror(record: TierRecord, tier: Tier, now: datetime) -> None:
+    _follow(
+        Proxy,
+        {"tier": record},
+        {
+            proxy.name: {
+                "address": proxy.address,
+                "http_port": proxy.http_port,
+                "https_port": proxy.https_port,
+                "admin_port": proxy.admin_port,
+            }
+            for proxy in tier.proxies
+        },
+        now,
+    )
+    _follow(Upstream, {"tier": record}, {u.name: {"protocol": u.protocol} for u in tier.upstreams}, now)
+    routes = {
+        route.name: {"hosts": list(route.hosts), "prefix": route.prefix, "split": dict(route.split)}
+        for route in tier.routes
+    }
+    _follow(Route, {"tier": record}, routes, now)
+    for upstream in tier.upstreams:
+        row = Upstream.objects.get(tier=record, name=upstream.name)
+        ends = {end.label: {"address": end.address, "port": end.port} for end in upstream.endpoints}
+        _follow(Endpoint, {"upstream": row}, ends, now)
+
+
+def _follow(
+    model: type[Model], within: dict[str, Any], wanted: Mapping[str, dict[str, Any]], now: datetime
+) -> None:
+    """Rows keep their key as long as their name stands; what is gone is retired, what is back is revived."""
+    rows = model._default_manager
+    rows.filter(**within, retired_at=None).exclude(name__in=wanted).update(retired_at=now)
+    for name, fields in wanted.items():
+        rows.update_or_create(**within, name=name, defaults={**fields, "retired_at": None})

@@ -1,0 +1,44 @@
+"""What the ADS server learns from the proxies. Written often and decided by nobody: no audit row."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from proxy.models import Ack, Proxy
+
+
+def record_connection(*, tier: str, proxy: str, now: datetime) -> None:
+    """The proxy opened its stream."""
+    _rows(tier, proxy).update(connected_at=now, last_seen=now)
+
+
+def record_disconnection(*, tier: str, proxy: str, now: datetime) -> None:
+    """The proxy's stream ended. It goes on with what it has."""
+    _rows(tier, proxy).update(connected_at=None, last_seen=now)
+
+
+def record_seen(*, tier: str, proxy: str, now: datetime) -> None:
+    """The proxy's stream is open."""
+    _rows(tier, proxy).update(last_seen=now)
+
+
+def record_ack(*, tier: str, proxy: str, generation: int, now: datetime) -> None:
+    """The proxy acknowledged every resource of this generation. An older one changes nothing."""
+    row = _rows(tier, proxy).first()
+    if row is None:
+        return
+    Ack.objects.get_or_create(proxy=row, generation=generation, defaults={"at": now})
+    Proxy.objects.filter(pk=row.pk, acked_generation__lt=generation).update(
+        acked_generation=generation, acked_at=now, last_seen=now
+    )
+
+
+def record_nack(*, tier: str, proxy: str, generation: int, kind: str, reason: str, now: datetime) -> None:
+    """The proxy refused resources of this generation and keeps what it had."""
+    _rows(tier, proxy).update(
+        nack_generation=generation, nack_type=kind, nack_reason=reason, nack_at=now, last_seen=now
+    )
+
+
+def _rows(tier: str, proxy: str) -> QuerySet[Proxy]:
+    return Proxy.objects.filter(tier__name=tier, name=proxy, retired_at=None)

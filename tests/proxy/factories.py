@@ -1,0 +1,39 @@
+"""Plain tiers for tests."""
+
+from typing import Any
+
+from proxy.domain.tier import Tier
+
+
+def declaration(**changes: Any) -> dict[str, Any]:
+    """A small tier as a person would declare it: two proxies, a split route and a POST route."""
+    return {
+        "name": "edge",
+        "proxies": [
+            {"name": "edge-1", "http_port": 10080, "https_port": 10443, "admin_port": 19001},
+            {"name": "edge-2", "http_port": 10081, "https_port": 10444, "admin_port": 19002},
+        ],
+        "upstreams": [
+            {"name": "shop-v1", "endpoints": [{"port": 11001}, {"port": 11002}]},
+            {"name": "shop-v2", "endpoints": [{"port": 11003}]},
+            {"name": "payments", "endpoints": [{"port": 11004}]},
+        ],
+        "routes": [
+            {"name": "shop", "hosts": ["shop.test"], "split": {"shop-v1": 10000, "shop-v2": 0}},
+            {"name": "payments", "hosts": ["payments.test"], "upstream": "payments"},
+        ],
+        **changes,
+    }
+
+
+def tier(**changes: Any) -> Tier:
+    return Tier.model_validate(declaration(**changes))
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return {"tiers": [declaration(**changes)]}
+
+
+def weights(canary: int, route: str = "shop") -> dict[str, Any]:
+    """A patch that gives shop-v2 so many basis points."""
+    return {"kind": "weights", "route": route, "weights": {"shop-v1": 10000 - canary, "shop-v2": canary}}
