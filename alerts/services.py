@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 import audit.services
-from alerts import outbox
+from alerts import announcements, outbox
 from alerts.domain import causes, message
 from alerts.domain import silence as silences
 from alerts.domain.fingerprint import fingerprint
@@ -87,7 +86,7 @@ def signal(
     _adopt(incident, alert)
     _log(incident, now=now, kind="signal", actor=by.name, text=summary, detail={"numbers": dict(numbers)})
     if not _silenced(incident, now):
-        _tell_firing(incident, alert, now)
+        announcements.firing(incident, alert, now)
     return incident.pk
 
 
@@ -101,7 +100,7 @@ def _repeat(alert: Alert, *, summary: str, numbers: Mapping[str, str], action: s
         if incident.cause == alert.cause:
             incident.action, incident.numbers = action, dict(numbers)
             incident.save(update_fields=["action", "numbers"])
-            _show(incident, now)
+            announcements.show(incident, now)
     return incident.pk
 
 
@@ -189,7 +188,7 @@ def acknowledge(*, incident_id: int, by: Actor, reason: str, now: datetime) -> N
     incident = _locked(incident_id)
     incident.acked_at, incident.acked_by = now, by.name
     _move(incident, "acknowledge", now=now, by=by, why=reason)
-    _show(incident, now)
+    announcements.show(incident, now)
 
 
 @transaction.atomic
@@ -199,7 +198,7 @@ def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool
     if incident.state not in ("OPEN", "ACKED"):
         return False
     _move(incident, "mitigate", now=now, by=by, why=reason)
-    _show(incident, now)
+    announcements.show(incident, now)
     return True
 
 
@@ -218,16 +217,8 @@ def resolve(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
 def _resolve(incident: Incident, *, why: str, by: Actor, now: datetime) -> None:
     incident.resolved_at = now
     _move(incident, "resolve", now=now, by=by, why=why)
-    _show(incident, now)
-    if incident.messages.filter(kind="FIRING").exists():
-        facts = Facts(heading=f"Resolved: {incident.title}", action=why, links=[_link(incident)])
-        outbox.add(
-            key=f"incident/{incident.pk}/resolved/{incident.version}",
-            kind="RESOLVED",
-            incident=incident,
-            payload=message.payload(facts),
-            now=now,
-        )
+    announcements.show(incident, now)
+    announcements.resolved(incident, why, now)
 
 
 @transaction.atomic
@@ -275,7 +266,7 @@ def expire_silences(*, now: datetime) -> int:
         for alert in firing.order_by("id"):
             covered = row.route in ("", alert.incident.route)
             if covered and not _silenced(alert.incident, now):
-                _tell_firing(alert.incident, alert, now)
+                announcements.firing(alert.incident, alert, now)
     return len(over)
 
 
@@ -383,74 +374,3 @@ def _log(
 
 def _silenced(incident: Incident, now: datetime) -> bool:
     return Silence.objects.live(now).covering(tier=incident.tier, route=incident.route).exists()
-
-
-def _tell_firing(incident: Incident, alert: Alert, now: datetime) -> None:
-    facts = _facts(
-        incident,
-        alert.summary,
-        alert.originator,
-        alert.labels.get("upstream", ""),
-        alert.numbers,
-        alert.action,
-        alert.runbook,
-    )
-    outbox.add(
-        key=f"alert/{alert.pk}/firing",
-        kind="FIRING",
-        incident=incident,
-        payload=message.payload(facts),
-        now=now,
-    )
-
-
-def _show(incident: Incident, now: datetime) -> None:
-    """Bring the incident's root message up to date, when there is one."""
-    if not incident.messages.filter(op="post").exists():
-        return
-    facts = _facts(
-        incident,
-        incident.title,
-        incident.originator,
-        incident.upstream,
-        incident.numbers,
-        incident.action,
-        incident.runbook,
-    )
-    outbox.show(incident=incident, payload=message.payload(facts), now=now)
-
-
-def _facts(
-    incident: Incident,
-    summary: str,
-    originator: str,
-    upstream: str,
-    numbers: Mapping[str, str],
-    action: str,
-    runbook: str,
-) -> Facts:
-    links = [_link(incident)]
-    if runbook:
-        address = message.runbook_link(settings.BASE_URL, runbook, incident.pk)
-        links.insert(0, (f"Runbook: {runbook}", address))
-    return Facts(
-        heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",
-        tier=incident.tier,
-        route=incident.route,
-        originator=message.originator_words(originator, upstream),
-        severity=incident.severity,
-        numbers=numbers,
-        action=action,
-        links=links,
-        hint=_hint(incident),
-    )
-
-
-def _link(incident: Incident) -> tuple[str, str]:
-    return f"Incident {incident.pk}", message.incident_link(settings.BASE_URL, incident.pk)
-
-
-def _hint(incident: Incident) -> str:
-    if incident.state == "OPEN":
-        return "Acknowledge on the incident's page."
-    return f"Acknowledged by {incident.acked_by}." if incident.acked_by else ""

@@ -61,17 +61,23 @@ class SlackChat:
 
     def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
         """Looks through one page of the channel, or of the thread, from `since` on."""
-        where = {"channel": self._channel, "oldest": f"{since.timestamp():.6f}", "limit": HISTORY_PAGE}
+        oldest = f"{since.timestamp():.6f}"
         try:
             if thread_ts:
                 answer = _attempt(
                     lambda: self._client.conversations_replies(
-                        ts=thread_ts, include_all_metadata=True, **where
+                        channel=self._channel,
+                        ts=thread_ts,
+                        oldest=oldest,
+                        limit=HISTORY_PAGE,
+                        include_all_metadata=True,
                     )
                 )
             else:
                 answer = _attempt(
-                    lambda: self._client.conversations_history(include_all_metadata=True, **where)
+                    lambda: self._client.conversations_history(
+                        channel=self._channel, oldest=oldest, limit=HISTORY_PAGE, include_all_metadata=True
+                    )
                 )
         except Refused as error:
             raise CannotTell(str(error)) from None

@@ -14,4 +14,4 @@ def retry_after(attempts: int, told: timedelta | None) -> timedelta:
     """How long to wait before the next attempt: what the chat said, else doubling from 2 s to 2 minutes."""
     if told is not None:
         return told
-    return min(FIRST_RETRY * 2 ** min(attempts, 10), LONGEST_RETRY)
+    return min(FIRST_RETRY * (1 << min(attempts, 10)), LONGEST_RETRY)

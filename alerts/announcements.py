@@ -1,0 +1,97 @@
+"""What an incident says: its first message, its thread, and what the first message shows later."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.conf import settings
+
+from alerts import outbox
+from alerts.domain import message
+from alerts.domain.message import Facts
+from alerts.models import Alert, Incident
+
+
+def firing(incident: Incident, alert: Alert, now: datetime) -> None:
+    """Tell of an alert: the incident's first message, or a line in its thread."""
+    facts = _facts(
+        incident,
+        alert.summary,
+        alert.originator,
+        alert.labels.get("upstream", ""),
+        alert.numbers,
+        alert.action,
+        alert.runbook,
+    )
+    outbox.add(
+        key=f"alert/{alert.pk}/firing",
+        kind="FIRING",
+        incident=incident,
+        payload=message.payload(facts),
+        now=now,
+    )
+
+
+def resolved(incident: Incident, why: str, now: datetime) -> None:
+    """Say in the thread that it is over, when it was ever told of."""
+    if not incident.messages.filter(kind="FIRING").exists():
+        return
+    facts = Facts(heading=f"Resolved: {incident.title}", action=why, links=[_link(incident)])
+    outbox.add(
+        key=f"incident/{incident.pk}/resolved/{incident.version}",
+        kind="RESOLVED",
+        incident=incident,
+        payload=message.payload(facts),
+        now=now,
+    )
+
+
+def show(incident: Incident, now: datetime) -> None:
+    """Bring the incident's root message up to date, when there is one."""
+    if not incident.messages.filter(op="post").exists():
+        return
+    facts = _facts(
+        incident,
+        incident.title,
+        incident.originator,
+        incident.upstream,
+        incident.numbers,
+        incident.action,
+        incident.runbook,
+    )
+    outbox.show(incident=incident, payload=message.payload(facts), now=now)
+
+
+def _facts(
+    incident: Incident,
+    summary: str,
+    originator: str,
+    upstream: str,
+    numbers: Mapping[str, str],
+    action: str,
+    runbook: str,
+) -> Facts:
+    links = [_link(incident)]
+    if runbook:
+        address = message.runbook_link(settings.BASE_URL, runbook, incident.pk)
+        links.insert(0, (f"Runbook: {runbook}", address))
+    return Facts(
+        heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",
+        tier=incident.tier,
+        route=incident.route,
+        originator=message.originator_words(originator, upstream),
+        severity=incident.severity,
+        numbers=numbers,
+        action=action,
+        links=links,
+        hint=_hint(incident),
+    )
+
+
+def _link(incident: Incident) -> tuple[str, str]:
+    return f"Incident {incident.pk}", message.incident_link(settings.BASE_URL, incident.pk)
+
+
+def _hint(incident: Incident) -> str:
+    if incident.state == "OPEN":
+        return "Acknowledge on the incident's page."
+    return f"Acknowledged by {incident.acked_by}." if incident.acked_by else ""
