@@ -32,6 +32,7 @@ class InMemoryMetrics:
     def __init__(self) -> None:
         self._series: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
         self._answers: dict[str, Callable[[datetime], Answer]] = {}
+        self._otherwise: Callable[[datetime], Answer] | None = None
         self._error: MetricsError | None = None
         self.asked: list[str] = []
 
@@ -49,6 +50,11 @@ class InMemoryMetrics:
             fixed = tuple(rows)
             self._answers[promql] = lambda at: fixed
 
+    def otherwise(self, rows: Answer) -> None:
+        """What to answer to composite PromQL that nobody registered, such as `()` for no data."""
+        fixed = tuple(rows)
+        self._otherwise = lambda at: fixed
+
     def fail(self, error: MetricsError | None) -> None:
         """Raise this from every method, until called with None."""
         self._error = error
@@ -57,9 +63,11 @@ class InMemoryMetrics:
         """See `telemetry.ports.Metrics`."""
         self._note(promql)
         moment = text.moment(at.timestamp())
-        if promql in self._answers:
-            rows = self._answers[promql](at)
-            return tuple(Sample(labels=labels, value=value, at=moment) for labels, value in rows)
+        answer = self._answers.get(promql)
+        if answer is None and not _SELECTOR.match(promql):
+            answer = self._otherwise
+        if answer:
+            return tuple(Sample(labels=labels, value=value, at=moment) for labels, value in answer(at))
         found = self._within(promql, window=LOOKBACK, at=at)
         return tuple(Sample(labels=s.labels, value=s.points[-1][1], at=moment) for s in found)
 

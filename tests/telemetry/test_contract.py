@@ -130,7 +130,7 @@ def test_raw_gives_the_samples_as_scraped(metrics: Metrics) -> None:
     )
 
     end = NOW.timestamp()
-    assert series.points == ((end - 4, 1), (end - 3, 2), (end - 2, 3), (end - 1, 5), (end, 8))
+    assert series.points == ((end - 4, 1.0), (end - 3, 2.0), (end - 2, 3.0), (end - 1, 5.0), (end, 8.0))
     assert series.labels == {"__name__": "requests", "route": "shop", "proxy": "edge-1"}
 
 

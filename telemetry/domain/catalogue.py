@@ -1,0 +1,209 @@
+"""The PromQL of every indicator, one function each. A page shows the text that these return.
+
+Names and labels are those of the proxies' stats access loggers (`envoy_sluice_*`) and of Envoy itself.
+`envoy_cluster_upstream_rq_xx` is never used for availability: it counts Envoy's own 503 and 504 too.
+Rates are per second over `window`; `route=None` means every route of the tier, by route.
+"""
+
+from datetime import timedelta
+
+from telemetry.domain.promql import duration, equal, matching, selector, unequal
+
+REQUESTS = "envoy_sluice_rq"
+ATTEMPTS = "envoy_sluice_attempt"
+ADDED = "envoy_sluice_added_us_bucket"
+TOTAL = "envoy_sluice_total_us_bucket"
+UPSTREAM = "envoy_sluice_upstream_us_bucket"
+
+# The proxy sets `reason="backend"` exactly when response.code_details is via_upstream: the backend made
+# the answer. Anything else the proxy made itself. Response flags cannot tell the two apart.
+BY_BACKEND = equal("reason", "backend")
+BY_PROXY = unequal("reason", "backend")
+SERVER_ERROR = matching("code", "5..")
+# A client that left has no answer to be good or bad.
+ANSWERED = unequal("reason", "client_gone")
+FIRST = equal("attempt", "1")
+
+
+def _where(tier: str, route: str | None) -> list[str]:
+    # Requests that no route took bear an empty route: they belong to no route's figures.
+    return [equal("tier", tier), unequal("route", "") if route is None else equal("route", route)]
+
+
+def _rate(metric: str, window: timedelta, *matchers: str) -> str:
+    return f"rate({selector(metric, *matchers)}[{duration(window)}])"
+
+
+def _or_zero(bad: str, total: str, labels: str) -> str:
+    """A missing error series is 0, but only where there is a total; elsewhere it stays no data."""
+    return f"{bad} or on ({labels}) (0 * {total})"
+
+
+def requests(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """Requests that got an answer, by route."""
+    return f"sum by (route) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
+
+
+def errors(*, tier: str, window: timedelta, originator: str, route: str | None = None) -> str:
+    """5xx by route that the `originator` (`proxy` or `backend`) made; 0 where there are requests (M2)."""
+    made = {"backend": BY_BACKEND, "proxy": BY_PROXY}[originator]
+    bad = f"sum by (route) ({_rate(REQUESTS, window, *_where(tier, route), SERVER_ERROR, made)})"
+    return _or_zero(bad, requests(tier=tier, window=window, route=route), "route")
+
+
+def error_reasons(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """5xx by route and reason; the reason `backend` is the backend's own."""
+    rate = _rate(REQUESTS, window, *_where(tier, route), SERVER_ERROR)
+    return f"sum by (route, reason) ({rate}) > 0"
+
+
+def codes(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """Answers by route and status code (M6)."""
+    return f"sum by (route, code) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
+
+
+def added_latency(*, tier: str, window: timedelta, quantile: float, route: str | None = None) -> str:
+    """Microseconds that the proxy added to a request, by route (M1).
+
+    The proxies measure proxy time minus upstream time per request, so this is a quantile of differences
+    and never a difference of quantiles. One attempt only: a failed attempt's time is the backend's.
+    """
+    rate = _rate(ADDED, window, *_where(tier, route), equal("attempts", "1"))
+    return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
+
+
+def added_latency_buckets(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """Requests in the window at or under each edge of added latency, by route and `le`."""
+    found = selector(ADDED, *_where(tier, route), equal("attempts", "1"))
+    return f"sum by (le, route) (increase({found}[{duration(window)}]))"
+
+
+def total_latency(*, tier: str, window: timedelta, quantile: float, route: str | None = None) -> str:
+    """Microseconds from the first byte of a request to the last of its answer, by route (M6)."""
+    rate = _rate(TOTAL, window, *_where(tier, route))
+    return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
+
+
+def upstream_latency(*, tier: str, window: timedelta, quantile: float, route: str | None = None) -> str:
+    """Microseconds that the backend took, by route and arm."""
+    rate = _rate(UPSTREAM, window, *_where(tier, route))
+    return f"histogram_quantile({quantile:g}, sum by (le, route, arm) ({rate}))"
+
+
+def first_attempts(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """First attempts by route and arm, without those whose client left (code 0 and no flag) (M7)."""
+    where = _where(tier, route)
+    every = _rate(ATTEMPTS, window, *where, FIRST)
+    gone = _rate(ATTEMPTS, window, *where, FIRST, equal("code", "0"), equal("flags", "-"))
+    return f"sum by (route, arm) ({every} unless {gone})"
+
+
+def first_attempt_errors(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """First attempts that failed, by route and arm: a 5xx, or no answer for a reason that Envoy flagged.
+
+    Retries cannot mask these.
+    """
+    where = _where(tier, route)
+    answered = _rate(ATTEMPTS, window, *where, FIRST, SERVER_ERROR)
+    unanswered = _rate(ATTEMPTS, window, *where, FIRST, equal("code", "0"), unequal("flags", "-"))
+    bad = f"sum by (route, arm) ({answered} or {unanswered})"
+    return _or_zero(bad, first_attempts(tier=tier, window=window, route=route), "route, arm")
+
+
+def retries(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """Attempts after the first, by route and arm; 0 where there are first attempts (M5)."""
+    again = _rate(ATTEMPTS, window, *_where(tier, route), unequal("attempt", "1"))
+    firsts = first_attempts(tier=tier, window=window, route=route)
+    return _or_zero(f"sum by (route, arm) ({again})", firsts, "route, arm")
+
+
+def retries_by_upstream(*, tier: str, window: timedelta) -> str:
+    """Retries that each upstream's pool sent (M5)."""
+    return _by_upstream("envoy_cluster_upstream_rq_retry", tier, window)
+
+
+def retry_budget_exhaustion(*, tier: str, window: timedelta) -> str:
+    """Retries that the upstream's budget refused: exhaustion events (M5)."""
+    return _by_upstream("envoy_cluster_upstream_rq_retry_overflow", tier, window)
+
+
+def _by_upstream(metric: str, tier: str, window: timedelta) -> str:
+    return f"sum by (envoy_cluster_name) ({_rate(metric, window, equal('tier', tier))})"
+
+
+def pool_saturation(*, tier: str, resource: str) -> str:
+    """The share of a pool in use, 0 to 1, by upstream, on the proxy where it is fullest (M3).
+
+    `resource` is `connections`, `requests` or `pending`. The limit is what is used plus what remains, so a
+    limit that was changed a second ago is the one that counts.
+    """
+    used, left = {
+        "connections": ("upstream_cx_active", "remaining_cx"),
+        "requests": ("upstream_rq_active", "remaining_rq"),
+        "pending": ("upstream_rq_pending_active", "remaining_pending"),
+    }[resource]
+    active = selector(f"envoy_cluster_{used}", tier=tier)
+    remaining = selector(f"envoy_cluster_circuit_breakers_default_{left}", tier=tier)
+    return f"max by (envoy_cluster_name) ({active} / ({active} + {remaining}))"
+
+
+def active_connections(*, tier: str) -> str:
+    """Client connections open now, by proxy (M3). The admin listener has series of its own."""
+    return f"sum by (proxy) ({selector('envoy_listener_downstream_cx_active', tier=tier)})"
+
+
+def worker_busy(*, tier: str, window: timedelta) -> str:
+    """The busiest worker's share of time in its event loop, 0 to 1, by proxy (M3)."""
+    metric = "envoy_listener_manager_worker_dispatcher_loop_duration_us_sum"
+    return f"max by (proxy) ({_rate(metric, window, equal('tier', tier))}) / 1e6"
+
+
+def memory(*, tier: str) -> str:
+    """Bytes that a proxy's heap holds, by proxy (M3)."""
+    return f"max by (proxy) ({selector('envoy_server_memory_allocated', tier=tier)})"
+
+
+def tls_handshakes(*, tier: str, window: timedelta) -> str:
+    """TLS handshakes that succeeded, resumed ones included (M4)."""
+    return f"sum({_rate('envoy_listener_ssl_handshake', window, equal('tier', tier))})"
+
+
+def tls_failures(*, tier: str, window: timedelta) -> str:
+    """TLS handshakes that failed (M4)."""
+    return f"sum({_rate('envoy_listener_ssl_connection_error', window, equal('tier', tier))})"
+
+
+def tls_resumption(*, tier: str, window: timedelta) -> str:
+    """The share of handshakes that resumed a session, 0 to 1; NaN without a handshake (M4)."""
+    reused = _rate("envoy_listener_ssl_session_reused", window, equal("tier", tier))
+    return f"sum({reused}) / {tls_handshakes(tier=tier, window=window)}"
+
+
+def tier_requests(*, tier: str, window: timedelta) -> str:
+    """Requests of all routes that got an answer."""
+    return f"sum({_rate(REQUESTS, window, *_where(tier, None), ANSWERED)})"
+
+
+def tier_errors(*, tier: str, window: timedelta, originator: str) -> str:
+    """5xx of all routes that the `originator` made; 0 where there are requests."""
+    made = {"backend": BY_BACKEND, "proxy": BY_PROXY}[originator]
+    bad = f"sum({_rate(REQUESTS, window, *_where(tier, None), SERVER_ERROR, made)})"
+    return _or_zero(bad, tier_requests(tier=tier, window=window), "")
+
+
+def tier_added_latency(*, tier: str, window: timedelta, quantile: float) -> str:
+    """Microseconds that the proxies added to a request, all routes together."""
+    rate = _rate(ADDED, window, *_where(tier, None), equal("attempts", "1"))
+    return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+
+
+def proxies_up(*, tier: str) -> str:
+    """1 or 0 by proxy: whether its last scrape worked."""
+    return f"max by (proxy) ({selector('up', tier=tier)})"
+
+
+def scrape_age(*, tier: str) -> str:
+    """Seconds since the last scrape, by proxy, of the proxies that answer."""
+    up = selector("up", tier=tier)
+    # timestamp() gives a sample's own time only for a plain selector.
+    return f"max by (proxy) (time() - timestamp({up}) and {up} == 1)"

@@ -1,0 +1,213 @@
+"""Indicators of routes and tiers. The number of queries is constant, whatever the number of routes."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from telemetry.domain import catalogue
+from telemetry.domain.indicators import (
+    ArmIndicators,
+    Figure,
+    ProxyIndicators,
+    RouteIndicators,
+    TierIndicators,
+    Unit,
+    UpstreamIndicators,
+    ratio,
+)
+from telemetry.domain.series import Series
+from telemetry.ports import Metrics
+
+Key = tuple[str, ...]
+MIN_STEP = timedelta(seconds=1)
+
+
+def route_indicators(
+    metrics: Metrics, *, tier: str, at: datetime, window: timedelta
+) -> dict[str, RouteIndicators]:
+    """Every route of `tier` that had a request in `window` before `at`, by name.
+
+    A route that is absent has no data. Raises MetricsError.
+    """
+    reader = _Reader(metrics, tier=tier, at=at, window=window)
+    both = {
+        originator: reader.table(catalogue.errors, "route", originator=originator)
+        for originator in ("proxy", "backend")
+    }
+    requests = reader.table(catalogue.requests, "route")
+    reasons = reader.table(catalogue.error_reasons, "route", "reason")
+    added50 = reader.table(catalogue.added_latency, "route", quantile=0.5)
+    added99 = reader.table(catalogue.added_latency, "route", quantile=0.99)
+    total50 = reader.table(catalogue.total_latency, "route", quantile=0.5)
+    total99 = reader.table(catalogue.total_latency, "route", quantile=0.99)
+    firsts = reader.table(catalogue.first_attempts, "route", "arm")
+    failed = reader.table(catalogue.first_attempt_errors, "route", "arm")
+    retries = reader.table(catalogue.retries, "route", "arm")
+
+    def arms(route: str) -> dict[str, ArmIndicators]:
+        names = sorted(arm for name, arm in firsts.values if name == route)
+        return {arm: _arm(arm, firsts, failed, retries, route) for arm in names}
+
+    def retried(route: str) -> Figure:
+        found = [value for (name, _), value in retries.values.items() if name == route]
+        known = [value for value in found if value is not None]
+        return retries.made(sum(known) if known else None, "per_second", route)
+
+    return {
+        route: RouteIndicators(
+            route=route,
+            at=at,
+            window=window,
+            age=reader.age,
+            requests=requests.figure("per_second", route),
+            proxy_errors=both["proxy"].figure("per_second", route),
+            backend_errors=both["backend"].figure("per_second", route),
+            reasons={
+                reason: reasons.figure("per_second", route, reason)
+                for name, reason in sorted(reasons.values)
+                if name == route
+            },
+            added_p50=added50.figure("microseconds", route),
+            added_p99=added99.figure("microseconds", route),
+            total_p50=total50.figure("microseconds", route),
+            total_p99=total99.figure("microseconds", route),
+            retries=retried(route),
+            arms=arms(route),
+        )
+        for (route,) in sorted(requests.values)
+    }
+
+
+def _arm(arm: str, firsts: "_Table", failed: "_Table", retries: "_Table", route: str) -> ArmIndicators:
+    attempts = firsts.figure("per_second", route, arm)
+    errors = failed.figure("per_second", route, arm)
+    return ArmIndicators(
+        arm=arm,
+        first_attempts=attempts,
+        first_attempt_errors=errors,
+        first_attempt_error_ratio=ratio(errors.value, attempts.value),
+        retries=retries.figure("per_second", route, arm),
+    )
+
+
+def tier_indicators(metrics: Metrics, *, tier: str, at: datetime, window: timedelta) -> TierIndicators:
+    """The tier over `window` before `at`: M1 to M5, by upstream and by proxy. Raises MetricsError."""
+    reader = _Reader(metrics, tier=tier, at=at, window=window)
+
+    def whole(query: Callable[..., str], unit: Unit, **arguments: Any) -> Figure:
+        return reader.table(query, **arguments).figure(unit)
+
+    connections = reader.table(catalogue.active_connections, "proxy", windowed=False)
+    open_now = [value for value in connections.values.values() if value is not None]
+    return TierIndicators(
+        tier=tier,
+        at=at,
+        window=window,
+        age=reader.age,
+        requests=whole(catalogue.tier_requests, "per_second"),
+        proxy_errors=whole(catalogue.tier_errors, "per_second", originator="proxy"),
+        backend_errors=whole(catalogue.tier_errors, "per_second", originator="backend"),
+        added_p50=whole(catalogue.tier_added_latency, "microseconds", quantile=0.5),
+        added_p99=whole(catalogue.tier_added_latency, "microseconds", quantile=0.99),
+        tls_handshakes=whole(catalogue.tls_handshakes, "per_second"),
+        tls_failures=whole(catalogue.tls_failures, "per_second"),
+        tls_resumption=whole(catalogue.tls_resumption, "ratio"),
+        active_connections=connections.made(sum(open_now) if open_now else None, "count"),
+        upstreams=_upstreams(reader),
+        proxies=_proxies(reader, connections),
+    )
+
+
+def _upstreams(reader: "_Reader") -> dict[str, UpstreamIndicators]:
+    by = "envoy_cluster_name"
+    pools = {
+        resource: reader.table(catalogue.pool_saturation, by, windowed=False, resource=resource)
+        for resource in ("connections", "requests", "pending")
+    }
+    retries = reader.table(catalogue.retries_by_upstream, by)
+    refused = reader.table(catalogue.retry_budget_exhaustion, by)
+    names = {name for table in (*pools.values(), retries, refused) for (name,) in table.values}
+    return {
+        name: UpstreamIndicators(
+            upstream=name,
+            connections=pools["connections"].figure("ratio", name),
+            requests=pools["requests"].figure("ratio", name),
+            pending=pools["pending"].figure("ratio", name),
+            retries=retries.figure("per_second", name),
+            retry_budget_exhaustion=refused.figure("per_second", name),
+        )
+        for name in sorted(names)
+    }
+
+
+def _proxies(reader: "_Reader", connections: "_Table") -> dict[str, ProxyIndicators]:
+    up = reader.table(catalogue.proxies_up, "proxy", windowed=False)
+    busy = reader.table(catalogue.worker_busy, "proxy")
+    memory = reader.table(catalogue.memory, "proxy", windowed=False)
+    return {
+        name: ProxyIndicators(
+            proxy=name,
+            up=up.values.get((name,)) == 1,
+            age=reader.ages.get(name),
+            active_connections=connections.figure("count", name),
+            worker_busy=busy.figure("ratio", name),
+            memory=memory.figure("bytes", name),
+        )
+        for (name,) in sorted(up.values)
+    }
+
+
+def history(
+    metrics: Metrics, *, promql: str, at: datetime, span: timedelta, points: int = 120
+) -> tuple[Series, ...]:
+    """Any figure's PromQL over `span` before `at`, in about `points` steps of whole seconds."""
+    step = max(MIN_STEP, timedelta(seconds=round(span.total_seconds() / points)))
+    return metrics.matrix(promql, start=at - span, end=at, step=step)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One query's answer by its labels. `query(route)` is the text of one route's part of it."""
+
+    values: Mapping[Key, float | None]
+    query: Callable[[str | None], str]
+    age: timedelta | None
+
+    def figure(self, unit: Unit, *key: str) -> Figure:
+        return self.made(self.values.get(key), unit, *key)
+
+    def made(self, value: float | None, unit: Unit, *key: str) -> Figure:
+        return Figure(value=value, unit=unit, promql=self.query(key[0] if key else None), age=self.age)
+
+
+class _Reader:
+    """Asks the catalogue at one time, so that the figures of a page belong together."""
+
+    def __init__(self, metrics: Metrics, *, tier: str, at: datetime, window: timedelta) -> None:
+        self._metrics, self._tier, self._at, self._window = metrics, tier, at, window
+        ages = self.table(catalogue.scrape_age, "proxy", windowed=False, aged=False).values
+        self.ages = {proxy: timedelta(seconds=age) for (proxy,), age in ages.items() if age is not None}
+        # A figure over several proxies is as old as the oldest scrape in it.
+        self.age = max(self.ages.values(), default=None)
+
+    def table(
+        self,
+        query: Callable[..., str],
+        *by: str,
+        windowed: bool = True,
+        aged: bool = True,
+        **arguments: Any,
+    ) -> _Table:
+        asked = {"tier": self._tier, **({"window": self._window} if windowed else {}), **arguments}
+
+        def text(route: str | None) -> str:
+            return query(**asked, route=route) if route and by[0] == "route" else query(**asked)
+
+        values: dict[Key, float | None] = defaultdict(lambda: None)
+        for sample in self._metrics.vector(query(**asked), at=self._at):
+            key = tuple(sample.labels.get(label, "") for label in by)
+            values[key] = None if math.isnan(sample.value) else sample.value
+        return _Table(values=dict(values), query=text, age=self.age if aged else None)
