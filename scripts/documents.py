@@ -1,4 +1,4 @@
-"""Generates docs/states.md from the state tables; with --check says whether it is true and changes nothing."""
+"""Generates docs/states.md from the state tables; with --check says whether it is true, changing nothing."""
 
 import importlib
 import sys

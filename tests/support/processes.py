@@ -49,9 +49,10 @@ def wait_until(check: Callable[[], T], *, timeout: float, what: str) -> T:
     last: Any = None
     while True:
         try:
-            last = check()
-            if last:
-                return last
+            answer = check()
+            if answer:
+                return answer
+            last = answer
         except (OSError, AssertionError) as error:
             last = error
         if time.monotonic() > deadline:
