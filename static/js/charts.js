@@ -1,0 +1,94 @@
+// Draws each <div class="plot" data-url="..."> from the chart's own JSON; colours come from the style sheet.
+"use strict";
+
+(() => {
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  const drawn = new Map();
+
+  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  function traces(chart) {
+    return chart.series.map((series) => ({
+      type: "scatter",
+      mode: "lines",
+      name: series.name,
+      x: series.points.map((point) => new Date(point[0] * 1000)),
+      y: series.points.map((point) => point[1]),
+      connectgaps: false,
+      line: { color: ink(`--${series.ink}`), width: 1.75, dash: series.dash, shape: series.shape || "linear" },
+      hovertemplate: `%{y:.4~g} ${chart.unit}<extra>${series.name}</extra>`,
+    }));
+  }
+
+  function boundary(line) {
+    return {
+      type: "line", xref: "paper", x0: 0, x1: 1, y0: line.value, y1: line.value,
+      line: { color: ink(`--${line.ink}`), width: 1, dash: "dash" },
+    };
+  }
+
+  function mark(moment) {
+    const at = new Date(moment.at * 1000);
+    return {
+      type: "line", yref: "paper", y0: 0, y1: 1, x0: at, x1: at,
+      line: { color: ink("--line-strong"), width: 1, dash: "dot" },
+    };
+  }
+
+  function boundaryWord(line, log) {
+    return {
+      text: line.name, xref: "paper", x: 1, xanchor: "right", yanchor: "bottom", showarrow: false,
+      y: log ? Math.log10(line.value) : line.value, font: { size: 11, color: ink(`--${line.ink}`) },
+    };
+  }
+
+  function markWord(moment) {
+    return {
+      text: moment.name, yref: "paper", y: 1, yanchor: "top", x: new Date(moment.at * 1000), xanchor: "left",
+      showarrow: false, font: { size: 11, color: ink("--ink-soft") },
+    };
+  }
+
+  function layout(chart) {
+    const log = chart.scale === "log";
+    const axis = { gridcolor: ink("--line"), linecolor: ink("--line"), zeroline: false, fixedrange: true, automargin: true };
+    return {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("--ink-soft") },
+      margin: { l: 48, r: 12, t: 8, b: 28 },
+      hovermode: "x unified",
+      hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
+      legend: { orientation: "h", x: 0, y: -0.14, yanchor: "top" },
+      showlegend: chart.series.length > 1,
+      xaxis: { ...axis, type: "date", range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
+      yaxis: { ...axis, type: log ? "log" : "linear", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
+      shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
+      annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...chart.marks.map(markWord)],
+    };
+  }
+
+  function draw(plot, chart) {
+    drawn.set(plot, chart);
+    const config = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
+    return Plotly.react(plot, traces(chart), layout(chart), config);
+  }
+
+  async function refresh(plot) {
+    if (document.hidden) return;
+    const answer = await fetch(plot.dataset.url, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) return;
+    const chart = await answer.json();
+    if (chart.series.some((series) => series.points.length)) await draw(plot, chart);
+  }
+
+  for (const plot of document.querySelectorAll(".plot[data-url]")) {
+    const first = document.getElementById(plot.dataset.first);
+    const chart = first ? JSON.parse(first.textContent) : null;
+    if (chart && chart.series.some((series) => series.points.length)) draw(plot, chart);
+    else if (!chart) refresh(plot);
+    const seconds = Number(plot.dataset.every || 0);
+    if (seconds) setInterval(() => refresh(plot), seconds * 1000);
+  }
+  media.addEventListener("change", () => drawn.forEach((chart, plot) => draw(plot, chart)));
+})();
