@@ -51,9 +51,11 @@ INSTALLED_APPS = [
     "proxy",
     "alerts",
     "telemetry",
+    "access",
     "audit",
 ]
 MIDDLEWARE = [
+    "access.middleware.Problems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -61,7 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "access.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -77,7 +79,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+                "access.context.person",
+            ],
+            "builtins": ["dashboard.templatetags.figures"],
         },
     }
 ]
@@ -120,6 +124,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Served from where they lie, so that nothing must be collected before the first start.
+WHITENOISE_USE_FINDERS = True
 
 PROMETHEUS_URL = env.str("SLUICE_PROMETHEUS_URL", default="http://127.0.0.1:19090")
 PROMETHEUS_TIMEOUT_SECONDS = env.float("SLUICE_PROMETHEUS_TIMEOUT_SECONDS", default=5.0)

@@ -1,0 +1,18 @@
+"""Addresses of login, account and theme."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from access import views
+
+urlpatterns = [
+    path(
+        "login/",
+        LoginView.as_view(template_name="access/login.html", redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("account/", views.account, name="account"),
+    path("account/tokens/<int:token_id>/revoke/", views.revoke, name="token-revoke"),
+    path("theme/", views.theme, name="theme"),
+]
