@@ -1,8 +1,19 @@
 """Every address of the service."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+
+import alerts.api
+import dashboard.api
+from config.api import api
+
+api.add_router("", alerts.api.router)
+api.add_router("", dashboard.api.router)
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("dashboard.urls")),
+    path("", include("access.urls")),
+    path("", include("alerts.urls")),
+    path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,93 @@
+"""The API of alerts and incidents."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from django.utils import timezone
+from ninja import Field, Router, Schema
+
+from access.permission import ApiRequest, operates
+from access.problem import Problem, field
+from alerts import selectors, services
+from alerts.domain.silence import BadSilence
+from alerts.domain.states import WrongState
+from alerts.selectors import AlertRow, IncidentRow
+
+router = Router(tags=["alerts"])
+DEFAULT_SILENCE = timedelta(hours=1)
+
+
+class Why(Schema):
+    """Why it is done."""
+
+    reason: str = Field("", max_length=500)
+
+
+class SilenceIn(Why):
+    """Until when, at most 7 days ahead; one hour when nothing is said."""
+
+    until: datetime | None = None
+
+
+@router.get("/alerts", response=list[AlertRow])
+def alerts(request: ApiRequest, state: str = "", limit: int = 200) -> list[AlertRow]:
+    """Alerts, the last seen first; `state` is FIRING or RESOLVED."""
+    return selectors.alerts(state=state.upper(), limit=limit)
+
+
+@router.get("/incidents", response=list[IncidentRow])
+def incidents(request: ApiRequest, state: str = "", tier: str = "", limit: int = 100) -> list[IncidentRow]:
+    """Incidents, the newest first, without their timelines."""
+    return selectors.incidents(state=state.upper(), tier=tier, limit=limit)
+
+
+@router.get("/incidents/{int:incident_id}", response=IncidentRow)
+def incident(request: ApiRequest, incident_id: int) -> IncidentRow:
+    """One incident with its timeline, alerts and messages."""
+    row = selectors.incident(incident_id)
+    if row is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"There is no incident {incident_id}.")
+    return row
+
+
+@router.post("/incidents/{int:incident_id}/acknowledge", response=IncidentRow, auth=operates)
+def acknowledge(request: ApiRequest, incident_id: int, body: Why | None = None) -> IncidentRow:
+    """A person has it."""
+    reason = body.reason if body else ""
+    try:
+        services.acknowledge(incident_id=incident_id, by=request.auth, reason=reason, now=timezone.now())
+    except WrongState as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except services.UnknownIncident as error:
+        raise Problem(HTTPStatus.NOT_FOUND, f"There is no incident {incident_id}.") from error
+    return incident(request, incident_id)
+
+
+@router.post("/incidents/{int:incident_id}/silence", response=IncidentRow, auth=operates)
+def silence(request: ApiRequest, incident_id: int, body: SilenceIn | None = None) -> IncidentRow:
+    """Send nothing about the incident's target for a while."""
+    now = timezone.now()
+    given = body or SilenceIn.model_validate({})
+    until = given.until or now + DEFAULT_SILENCE
+    if until.tzinfo is None:
+        raise field("until", "needs a time zone, such as 2026-01-31T12:00:00Z")
+    try:
+        services.silence(incident_id=incident_id, until=until, by=request.auth, reason=given.reason, now=now)
+    except BadSilence as error:
+        raise field("until", str(error)) from error
+    except services.UnknownIncident as error:
+        raise Problem(HTTPStatus.NOT_FOUND, f"There is no incident {incident_id}.") from error
+    return incident(request, incident_id)
+
+
+@router.post("/incidents/{int:incident_id}/resolve", response=IncidentRow, auth=operates)
+def resolve(request: ApiRequest, incident_id: int, body: Why | None = None) -> IncidentRow:
+    """Close the incident and what still fires in it."""
+    reason = body.reason if body else ""
+    try:
+        services.resolve(incident_id=incident_id, by=request.auth, reason=reason, now=timezone.now())
+    except WrongState as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except services.UnknownIncident as error:
+        raise Problem(HTTPStatus.NOT_FOUND, f"There is no incident {incident_id}.") from error
+    return incident(request, incident_id)

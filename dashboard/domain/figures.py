@@ -1,0 +1,70 @@
+"""Numbers as people read them. None is no data and has its own word: it is never shown as zero."""
+
+import math
+from datetime import datetime, timedelta
+
+NO_DATA = "no data"
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio from 0 to 1 as percent, with as many digits as tell 99.95 % from 99.99 %."""
+    if ratio is None or _missing(ratio):
+        return NO_DATA
+    share = ratio * 100
+    if share == 0 or share == 100:
+        return f"{share:.0f} %"
+    if share > 99:
+        return f"{math.floor(share * 1000) / 1000:.3f} %"
+    if share < 0.01:
+        return "< 0.01 %"
+    return f"{share:.2f} %" if share < 10 else f"{share:.1f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds, finer the smaller they are: 0.84 ms, 12.3 ms, 1.25 s."""
+    if value is None or _missing(value):
+        return NO_DATA
+    if math.isinf(value):
+        return "beyond the last bucket"
+    if value >= 1000:
+        return f"{value / 1000:.2f} s"
+    return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
+
+
+def weight(basis_points: int | None) -> str:
+    """A weight in basis points as percent: 500 is 5 %."""
+    return NO_DATA if basis_points is None else f"{basis_points / 100:g} %"
+
+
+def number(value: float | None) -> str:
+    """A count or a rate with about three digits: 0.42, 12.3, 4,210."""
+    if value is None or _missing(value):
+        return NO_DATA
+    if math.isinf(value):
+        return "∞"
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def duration(span: timedelta) -> str:
+    """The two largest units of a span: 3 min 20 s, 2 h, 5 d 4 h."""
+    left = max(0, int(span.total_seconds()))
+    parts = []
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def age(at: datetime, *, now: datetime) -> str:
+    """How long ago, or how far ahead."""
+    if at > now:
+        return f"in {duration(at - now)}"
+    return f"{duration(now - at)} ago" if now - at >= timedelta(seconds=2) else "just now"

@@ -1,0 +1,101 @@
+"""Template names for figures, times and states; built in to every template."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from dashboard.domain import figures, look
+
+register = template.Library()
+register.filter("percent", figures.percent)
+register.filter("ms", figures.milliseconds)
+register.filter("weight", figures.weight)
+register.filter("number", figures.number)
+
+# 16 x 16, drawn with the current colour. Each shape differs in outline, not only inside.
+_SHAPES = {
+    "check": '<circle cx="8" cy="8" r="6.25"/><path d="M5 8.3l2.1 2.1L11 6"/>',
+    "arrow": '<path d="M13.5 8a5.5 5.5 0 1 1-2-4.2"/><path d="M13.6 1.6v3h-3"/>',
+    "hand": '<path d="M8 1.9 14.6 13.6H1.4z"/><path d="M8 6.2v3.4M8 11.4v.4"/>',
+    "cross": '<path d="M5.3 1.8h5.4l3.5 3.5v5.4l-3.5 3.5H5.3l-3.5-3.5V5.3z"/>'
+    '<path d="M5.8 5.8l4.4 4.4M10.2 5.8l-4.4 4.4"/>',
+    "query": '<circle cx="8" cy="8" r="6.25" stroke-dasharray="2.4 1.6"/>'
+    '<path d="M6.3 6.4a1.8 1.8 0 1 1 2.5 1.7c-.6.3-.8.6-.8 1.2M8 11.2v.3"/>',
+    "dash": '<circle cx="8" cy="8" r="6.25"/><path d="M5.2 8h5.6"/>',
+}
+
+
+@register.simple_tag
+def icon(shape: str) -> SafeString:
+    """A shape as inline SVG, hidden from screen readers: its word stands beside it."""
+    drawing = mark_safe(_SHAPES[shape])  # noqa: S308  # one of the constants above
+    return format_html('<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">{}</svg>', drawing)
+
+
+@register.simple_tag
+def state(value: Any, word: str = "") -> SafeString:
+    """A state as shape and word, coloured by its kind."""
+    seen = look.look(str(value))
+    return format_html(
+        '<span class="state state-{}">{}{}</span>', seen.kind, icon(seen.shape), word or look.word(str(value))
+    )
+
+
+@register.filter
+def kind(value: Any) -> str:
+    """The kind of a state, for a class name."""
+    return look.look(str(value)).kind
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """A state's word without its look."""
+    return look.word(str(value))
+
+
+@register.simple_tag
+def ago(at: datetime | None, prefix: str = "") -> SafeString:
+    """How old something is, with UTC on hover; a script keeps it counting."""
+    if at is None:
+        return format_html('<span class="quiet">{}never</span>', prefix)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-ago>{}{}</time>',
+        at.isoformat(),
+        f"{at:%Y-%m-%d %H:%M:%S}",
+        prefix,
+        figures.age(at, now=timezone.now()),
+    )
+
+
+@register.simple_tag
+def clock(at: datetime | None) -> SafeString:
+    """A moment: UTC on the server, the reader's zone when a script can, UTC on hover."""
+    if at is None:
+        return format_html('<span class="quiet">{}</span>', "—")
+    utc = f"{at:%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}" title="{} UTC" data-clock>{}</time>', at.isoformat(), utc, utc)
+
+
+@register.filter
+def span(value: timedelta | float | None) -> str:
+    """A duration; a bare number is seconds."""
+    if value is None:
+        return figures.NO_DATA
+    return figures.duration(value if isinstance(value, timedelta) else timedelta(seconds=value))
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Plain data as indented JSON."""
+    return json.dumps(value, indent=2, sort_keys=True, default=str)
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """A value of a mapping, or None."""
+    return mapping.get(key) if mapping else None

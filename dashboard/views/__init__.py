@@ -1,0 +1,1 @@
+"""Pages that join what several apps know. One module a page."""
