@@ -1,0 +1,62 @@
+"""Ports, and what is made before the local system starts."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from lab import ports, preparation
+from lab.ports import BadPort
+from lab.programs import Place
+from lab.stack import CannotStart, Stack
+from tests.lab.lab_processes import free_environment
+
+
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "8000.5"])
+def test_a_port_out_of_range_is_refused_by_its_variable(text: str) -> None:
+    with pytest.raises(BadPort, match="SLUICE_WEB_PORT"):
+        ports.from_environment({"SLUICE_WEB_PORT": text})
+
+
+def test_two_variables_with_one_port_are_refused_by_both_names() -> None:
+    with pytest.raises(BadPort, match="SLUICE_WEB_PORT and LAB_RECEIVER_PORT are both port 12000"):
+        ports.from_environment({"SLUICE_WEB_PORT": "12000"})
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    assert ports.from_environment({"SLUICE_WEB_PORT": ""})["SLUICE_WEB_PORT"] == 8000
+
+
+def test_changed_ports_are_put_into_the_tiers_file() -> None:
+    declared = {
+        "proxies": [{"http_port": 10080}],
+        "upstreams": [{"endpoints": [{"port": 11001}], "weight": 11001}],
+    }
+    assert preparation.with_ports(declared, {10080: 20080, 11001: 21001}) == {
+        "proxies": [{"http_port": 20080}],
+        "upstreams": [{"endpoints": [{"port": 21001}], "weight": 11001}],
+    }
+
+
+def test_the_secret_key_is_private_and_made_once(tmp_path: Path) -> None:
+    place = Place.of(ports.from_environment({}), tmp_path, {})
+    preparation.folders_and_key(place)
+    key = tmp_path / "secret-key"
+    first = key.read_text()
+    preparation.folders_and_key(place)
+    assert key.read_text() == first
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.real
+def test_a_port_in_use_is_named_with_its_variable(tmp_path: Path) -> None:
+    environment = free_environment()
+    port = environment["SLUICE_WEB_PORT"]
+    said: list[str] = []
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(port)))
+        other.listen()
+        stack = Stack(environment=environment, var=tmp_path, say=said.append, ports_free_seconds=0)
+        with pytest.raises(CannotStart, match=f"port {port} is in use; SLUICE_WEB_PORT chooses another"):
+            stack.up()
+        stack.down()
