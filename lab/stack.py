@@ -60,7 +60,7 @@ class Stack:
         say: Callable[[str], None] = print_line,
         ports_free_seconds: float = PORTS_FREE_SECONDS,
     ) -> None:
-        """Raises BadPort when a port's variable is wrong. A port in use is waited for `ports_free_seconds`."""
+        """Raises BadPort when a port's variable is wrong. Waits `ports_free_seconds` for a port in use."""
         given = {**os.environ, **(environment or {})}
         folder = (var or Path(given.get("SLUICE_VAR") or REPOSITORY / "var")).resolve()
         self.place = Place.of(ports.from_environment(given), folder, given)
