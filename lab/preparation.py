@@ -5,18 +5,13 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import yaml
 
-from lab import ports
 from lab.programs import PROXIES, REPOSITORY, Place
 
 FOLDERS = ("log", "redis", "prometheus", "prometheus/rules", "envoy")
 TIER_FILE = REPOSITORY / "lab" / "edge.yaml"
-PROMETHEUS_FILE = REPOSITORY / "deploy" / "prometheus.yml"
 
 
 class Failed(Exception):
@@ -64,13 +59,19 @@ def tier(place: Place) -> None:
 
     A tier that was applied and then changed from the pages stays as it is.
     """
-    file, digest = _tier_file(place)
     applied = place.var / "edge-applied"
-    known = applied.read_text() if applied.is_file() else ""
+    known, digest = (applied.read_text() if applied.is_file() else ""), _digest(place)
     if known != digest or not _bootstraps_written(place):
-        manage(place, "apply", str(file), "--by", "make up")
+        manage(place, "apply", str(TIER_FILE), "--by", "make up")
         _write_bootstraps(place)
         applied.write_text(digest)
+
+
+def _digest(place: Place) -> str:
+    """Of the tier's file and the ports that it takes from the environment."""
+    taken = sorted(item for item in place.ports.items() if item[0].startswith(("EDGE_", "LAB_")))
+    text = f"{TIER_FILE.read_text()}{taken}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _bootstraps_written(place: Place) -> bool:
@@ -85,36 +86,6 @@ def _bootstraps_written(place: Place) -> bool:
 def _write_bootstraps(place: Place) -> None:
     for proxy in PROXIES:
         (place.var / "envoy" / f"{proxy}.json").write_text(manage(place, "bootstrap", proxy))
-
-
-def _tier_file(place: Place) -> tuple[Path, str]:
-    """The file to apply and its digest: the repository's, or one with this place's ports in it."""
-    text = TIER_FILE.read_text()
-    changed = {ports.DEFAULTS[name]: number for name, number in place.ports.items()}
-    if all(default == number for default, number in changed.items()):
-        return TIER_FILE, _digest(text)
-    text = yaml.safe_dump(with_ports(yaml.safe_load(text), changed), sort_keys=False)
-    file = place.var / "edge.yaml"
-    file.write_text(text)
-    return file, _digest(text)
-
-
-def with_ports(document: Any, changed: Mapping[int, int]) -> Any:
-    """The same document, every value of a key that ends in "port" put through `changed`."""
-    if isinstance(document, dict):
-        return {
-            key: changed.get(value, value)
-            if str(key).endswith("port") and isinstance(value, int)
-            else with_ports(value, changed)
-            for key, value in document.items()
-        }
-    if isinstance(document, list):
-        return [with_ports(value, changed) for value in document]
-    return document
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def prometheus(place: Place) -> None:

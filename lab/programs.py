@@ -17,7 +17,7 @@ from lab.supervisor import Program
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CHECK_SECONDS = 2.0
-PROXIES = {"edge-1": "SLUICE_EDGE_1", "edge-2": "SLUICE_EDGE_2"}
+PROXIES = {"edge-1": "EDGE_1", "edge-2": "EDGE_2"}
 # Ended in this order, each group at once: what asks before what answers.
 ENDED_IN_ORDER = (
     ("traffic", "beat"),
@@ -153,8 +153,8 @@ def readiness(place: Place) -> dict[str, Callable[[], bool]]:
         "backends": lambda: _accepts(number["LAB_CONTROL_PORT"]),
         "receiver": lambda: _accepts(number["LAB_RECEIVER_PORT"]),
         "xds": lambda: _accepts(number["SLUICE_ADS_PORT"]),
-        "edge-1": lambda: _answers(place.url("SLUICE_EDGE_1_HTTP_PORT", "/"), host="shop.test"),
-        "edge-2": lambda: _answers(place.url("SLUICE_EDGE_2_HTTP_PORT", "/"), host="shop.test"),
+        "edge-1": lambda: _answers(place.url("EDGE_1_HTTP_PORT", "/"), host="shop.test"),
+        "edge-2": lambda: _answers(place.url("EDGE_2_HTTP_PORT", "/"), host="shop.test"),
         "web": lambda: _answers(place.url("SLUICE_WEB_PORT", "/healthz")),
         "worker": lambda: _consumes(place.environment["SLUICE_BROKER_URL"]),
     }

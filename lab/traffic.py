@@ -25,7 +25,7 @@ DEFAULT_RPS = 150.0
 LIMIT_RPS = 2000.0
 DEFAULT_SECONDS = 86_400.0
 CA_WAIT_SECONDS = 60.0
-PROXIES = (("edge-1", "SLUICE_EDGE_1"), ("edge-2", "SLUICE_EDGE_2"))
+PROXIES = (("edge-1", "EDGE_1"), ("edge-2", "EDGE_2"))
 # Route, host, method, share of all requests.
 HTTP_ROUTES = (
     ("shop", "shop.test", "GET", 110 / 150),

@@ -27,17 +27,6 @@ def test_an_empty_variable_means_the_default() -> None:
     assert ports.from_environment({"SLUICE_WEB_PORT": ""})["SLUICE_WEB_PORT"] == 8000
 
 
-def test_changed_ports_are_put_into_the_tiers_file() -> None:
-    declared = {
-        "proxies": [{"http_port": 10080}],
-        "upstreams": [{"endpoints": [{"port": 11001}], "weight": 11001}],
-    }
-    assert preparation.with_ports(declared, {10080: 20080, 11001: 21001}) == {
-        "proxies": [{"http_port": 20080}],
-        "upstreams": [{"endpoints": [{"port": 21001}], "weight": 11001}],
-    }
-
-
 def test_the_secret_key_is_private_and_made_once(tmp_path: Path) -> None:
     place = Place.of(ports.from_environment({}), tmp_path, {})
     preparation.folders_and_key(place)
