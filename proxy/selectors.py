@@ -1,15 +1,19 @@
 """Describes the tier: frozen rows for pages and API, and what should be served at a moment."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Min
 
-from proxy import models
+from proxy import models, validation
+from proxy.domain.difference import Change
+from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
+from proxy.domain.translate import resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,22 @@ def desired(tier: str, *, now: datetime) -> Tier:
     return served(tier, now=now).live
 
 
+def plan(declared: Tier) -> tuple[Change, ...]:
+    """What publishing the declared tier would change in the base, in Envoy's terms."""
+    newest = models.Revision.objects.filter(tier__name=declared.name).first()
+    old = Tier.model_validate(newest.document) if newest else None
+    return _changes(old, declared)
+
+
+def difference(tier: str, patches: Iterable[Mapping[str, Any]], *, now: datetime) -> tuple[Change, ...]:
+    """What these patches would change in what is served now, in Envoy's terms.
+
+    Raises UnknownTier, UnknownTarget, Invalid.
+    """
+    current = served(tier, now=now)
+    return _changes(current.live, apply_patches(current.live, patches), base=current.base)
+
+
 def generation(tier: str) -> int:
     """Raises UnknownTier."""
     return _record(tier).generation
@@ -247,6 +267,16 @@ def revisions(tier: str) -> list[RevisionRow]:
     """The newest first."""
     found = models.Revision.objects.filter(tier__name=tier)
     return [RevisionRow(row.number, row.by, row.reason, row.at) for row in found.defer("document")]
+
+
+def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[Change, ...]:
+    """Each change once, though the proxies' listeners are resources of their own."""
+    found: list[Change] = []
+    for proxy in dict.fromkeys(proxy.name for tier in (old, new) if tier for proxy in tier.proxies):
+        after = resources(base=base or new, live=new, proxy=proxy, material=validation.BLANK)
+        before = resources(base=base or old, live=old, proxy=proxy, material=validation.BLANK) if old else {}
+        found += changes_between(before, after)
+    return tuple(dict.fromkeys(found))
 
 
 def _record(name: str) -> models.Tier:

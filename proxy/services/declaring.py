@@ -12,7 +12,7 @@ from django.db.models import F, Model
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import selectors
+from proxy import selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute, UnknownTier
@@ -34,20 +34,21 @@ class Applied:
 
 
 def apply(
-    *, document: Mapping[str, Any], by: Actor, reason: str, now: datetime, gate: Gate | None = None
+    *, document: Mapping[str, Any], by: Actor, reason: str, now: datetime, gate: Gate = validation.check
 ) -> Applied:
     """Publish every tier of a document whose declaration differs from what is published.
 
     Raises Invalid with all mistakes, and then nothing is changed. `gate` is asked before anything is written.
     """
     tiers = declaration.parse(document)
-    problems = [problem for tier in tiers for problem in (gate(tier) if gate else [])]
+    problems = [problem for tier in tiers for problem in gate(tier)]
     if problems:
         raise Invalid(problems)
     with transaction.atomic():
+        changes = tuple(str(change) for tier in tiers for change in selectors.plan(tier))
         published = {tier.name: _publish(tier, by=by, reason=reason, now=now) for tier in tiers}
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
-    return Applied(max(numbers.values(), default=None), (), numbers)
+    return Applied(max(numbers.values(), default=None), changes, numbers)
 
 
 def publish_split(

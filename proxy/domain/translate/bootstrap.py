@@ -1,0 +1,113 @@
+"""What an Envoy is started with: where its ADS server is, and what it cannot learn from there."""
+
+from typing import Any
+
+from proxy.domain.tier import Proxy, Tier
+from proxy.domain.translate import kinds, measuring
+from proxy.domain.translate.runtime import LAYER
+
+ADS_CLUSTER = "sluice_ads"
+MAX_HEAP_BYTES = 1 << 30
+
+
+def bootstrap(tier: Tier, proxy: Proxy, *, ads_address: str, ads_port: int) -> dict[str, Any]:
+    """The bootstrap of one proxy as JSON. Its node is (tier, proxy): by these the ADS server knows it."""
+    return {
+        "node": {"id": proxy.name, "cluster": tier.name},
+        "admin": {
+            "address": {"socket_address": {"address": proxy.listen_address, "port_value": proxy.admin_port}},
+            # An operator gets in even when the clients have taken every connection.
+            "ignore_global_conn_limit": True,
+        },
+        "dynamic_resources": {
+            "ads_config": _ads(),
+            "cds_config": kinds.OVER_ADS,
+            "lds_config": kinds.OVER_ADS,
+        },
+        "static_resources": {"clusters": [_ads_cluster(ads_address, ads_port)]},
+        # The admin layer above the served one is the break-glass for a dead control plane. It stays on top
+        # when the control plane is back, and is then shown as drift.
+        "layered_runtime": {
+            "layers": [
+                {"name": LAYER, "rtds_layer": {"name": LAYER, "rtds_config": kinds.OVER_ADS}},
+                {"name": "admin", "admin_layer": {}},
+            ]
+        },
+        **observed(),
+        "overload_manager": _overload(tier),
+    }
+
+
+def observed() -> dict[str, Any]:
+    """How statistics are kept: flushed as often as they are scraped, since histograms appear at a flush."""
+    own = [
+        {"match": {"suffix": suffix}, "buckets": list(measuring.BUCKETS_MS)}
+        for suffix in ("upstream_rq_time", "downstream_rq_time")
+    ]
+    # The matched name holds the tags' values too, so that only a prefix can match.
+    sluice = {"match": {"prefix": "sluice."}, "buckets": list(measuring.BUCKETS_US)}
+    return {
+        "stats_flush_interval": "1s",
+        "stats_eviction_interval": "3600s",
+        "enable_dispatcher_stats": True,
+        "stats_config": {"use_all_default_tags": True, "histogram_bucket_settings": [sluice, *own]},
+    }
+
+
+def _ads() -> dict[str, Any]:
+    # Back within two seconds of the control plane, not up to thirty.
+    back_off = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
+    return {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [{"envoy_grpc": {"cluster_name": ADS_CLUSTER, "retry_policy": back_off}}],
+    }
+
+
+def _ads_cluster(address: str, port: int) -> dict[str, Any]:
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    http2 = {"connection_keepalive": {"interval": "5s", "timeout": "3s"}}
+    endpoint = {"address": {"socket_address": {"address": address, "port_value": port}}}
+    return {
+        "name": ADS_CLUSTER,
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            options: {
+                "@type": f"type.googleapis.com/{options}",
+                "explicit_http_config": {"http2_protocol_options": http2},
+            }
+        },
+        "load_assignment": {
+            "cluster_name": ADS_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+        },
+    }
+
+
+def _overload(tier: Tier) -> dict[str, Any]:
+    heap = kinds.extension(
+        "envoy.resource_monitors.fixed_heap",
+        "resource_monitors.fixed_heap.v3.FixedHeapConfig",
+        max_heap_size_bytes=MAX_HEAP_BYTES,
+    )
+    connections = kinds.extension(
+        "envoy.resource_monitors.global_downstream_max_connections",
+        "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections=2 * tier.limits.max_connections,
+    )
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [heap, connections],
+        "actions": [
+            _action("shrink_heap", 0.9),
+            _action("disable_http_keepalive", 0.9),
+            _action("stop_accepting_requests", 0.95),
+        ],
+    }
+
+
+def _action(name: str, share_of_heap: float) -> dict[str, Any]:
+    trigger = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": share_of_heap}}
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}

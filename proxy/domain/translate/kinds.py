@@ -1,0 +1,31 @@
+"""The type URLs of what is served, and how an extension is written."""
+
+from typing import Any
+
+_PREFIX = "type.googleapis.com/"
+
+CLUSTER = _PREFIX + "envoy.config.cluster.v3.Cluster"
+ENDPOINTS = _PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+LISTENER = _PREFIX + "envoy.config.listener.v3.Listener"
+ROUTES = _PREFIX + "envoy.config.route.v3.RouteConfiguration"
+SECRET = _PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+RUNTIME = _PREFIX + "envoy.service.runtime.v3.Runtime"
+
+MAKE_BEFORE_BREAK = (CLUSTER, ENDPOINTS, SECRET, LISTENER, ROUTES)
+"""A route must not reach a proxy before its cluster, nor a cluster before its endpoints."""
+
+SPOKEN = {
+    CLUSTER: "cluster",
+    ENDPOINTS: "endpoints",
+    LISTENER: "listener",
+    ROUTES: "routes",
+    SECRET: "secret",
+    RUNTIME: "runtime",
+}
+
+OVER_ADS = {"ads": {}, "resource_api_version": "V3"}
+
+
+def extension(name: str, message: str, /, **fields: Any) -> dict[str, Any]:
+    """A named extension with its typed configuration; `message` is the type below `envoy.extensions.`."""
+    return {"name": name, "typed_config": {"@type": f"{_PREFIX}envoy.extensions.{message}", **fields}}

@@ -1,0 +1,175 @@
+"""The measurements, made by Envoy's own loggers: every request, every attempt, and the latency that the proxy
+adds.
+
+Origin: `reason="backend"` if and only if the backend made the answer (`response.code_details ==
+'via_upstream'`). The response flags do not say so: a retry that the budget denied bears UO though the backend
+sent the 503.
+"""
+
+from typing import Any
+
+from proxy.domain.tier import Tier
+from proxy.domain.translate import kinds
+
+BUCKETS_US = (
+    50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000, 25000, 50000, 100000, 250000, 1000000,
+)  # fmt: skip
+"""Upper bounds of the latency histograms in microseconds: close around an objective of 1 to 3 ms."""
+
+BUCKETS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+"""Of Envoy's own histograms, which count in milliseconds."""
+
+# First branch first: most answers are the backend's, and each further comparison costs.
+_REASONS = (
+    ("response.code_details == 'via_upstream'", "backend"),
+    ("response.code_details == 'overload'", "load_shed"),
+    ("response.code_details == 'response_timeout'", "upstream_timeout"),
+    ("response.code_details.startsWith('upstream_per_try')", "per_try_timeout"),
+    ("response.code_details == 'max_duration_timeout'", "max_stream_duration"),
+    ("response.code_details == 'no_healthy_upstream'", "no_healthy_upstream"),
+    (
+        "response.code_details.endsWith('{overflow}') || response.code_details == 'maintenance_mode'",
+        "circuit_open",
+    ),
+    (
+        "response.code_details.contains('connection_failure')"
+        " || response.code_details.contains('connection_timeout')"
+        " || response.code_details.contains('connect_error')",
+        "connect_failed",
+    ),
+    ("response.code_details.startsWith('upstream_reset')", "upstream_reset"),
+    ("response.code_details == 'cluster_not_found'", "no_cluster"),
+    ("response.code_details == 'route_not_found'", "no_route"),
+    (
+        "response.code_details.startsWith('downstream') || response.code_details.startsWith('http2.remote')",
+        "client_gone",
+    ),
+    ("response.code_details == 'local_rate_limited'", "rate_limited"),
+    (
+        "response.code_details.startsWith('ext_authz') || response.code_details.startsWith('jwt_authn')"
+        " || response.code_details.startsWith('rbac')",
+        "auth",
+    ),
+)
+REASONS = (*(reason for _, reason in _REASONS), "other")
+
+_ADDED = "request.duration - response.backend_latency"
+_ARM = {"name": "arm", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
+_ROUTE = {"name": "route", "value_format": "%ROUTE_NAME%"}
+_CODE = {"name": "code", "value_format": "%RESPONSE_CODE%"}
+_FLAGS = {"name": "flags", "value_format": "%RESPONSE_FLAGS%"}
+_ATTEMPTS = {"name": "attempts", "value_format": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"}
+# Not the operator above: in the router's log it is 0, always.
+_ATTEMPT = {"name": "attempt", "value_format": "%REQ(x-envoy-attempt-count)%"}
+_SCOPE = {
+    "prefix": "sluice",
+    "sharing_name": "sluice",
+    "max_counters": 20000,
+    "max_histograms": 2000,
+    "enable_eviction": True,
+}
+
+
+def request_logs(tier: Tier) -> list[dict[str, Any]]:
+    """The loggers of the connection manager."""
+    logs = [_requests(), _answered(tier)]
+    return [*logs, _lines(tier)] if tier.access_log != "off" else logs
+
+
+def attempt_log() -> dict[str, Any]:
+    """The router's logger: one count an attempt, so that a retry does not hide what the first attempt met."""
+    return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, _ATTEMPT, _CODE, _FLAGS])])
+
+
+def reason_expression() -> str:
+    """CEL: from Envoy's unbounded details to one of REASONS."""
+    expression = "'other'"
+    for condition, reason in reversed(_REASONS):
+        expression = f"{condition} ? '{reason}' : {expression}"
+    return expression
+
+
+def added_expression(bounds: tuple[int, ...] = BUCKETS_US) -> str:
+    """CEL: the middle of the bucket that the added latency of a request falls in, in microseconds.
+
+    Added latency = the request's whole time minus the time that the backend had it. A logger's value is one
+    substitution and CEL gives no number of microseconds, so the difference is compared with the bounds, by
+    bisection (at most 5 for 17 bounds). The middle, since a value on a bound falls into the next bucket.
+    """
+    return _bisect(bounds, 0, 2 * bounds[-1])
+
+
+def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
+    """`bounds` lie strictly between `low` and `high`."""
+    if not bounds:
+        return str(high if high > BUCKETS_US[-1] else (low + high) // 2)
+    place = len(bounds) // 2
+    bound = bounds[place]
+    below = _bisect(bounds[:place], low, bound)
+    above = _bisect(bounds[place + 1 :], bound, high)
+    return f"({_ADDED} <= duration('{bound}us') ? {below} : {above})"
+
+
+def _requests() -> dict[str, Any]:
+    reason = {"name": "reason", "value_format": f"%CEL({reason_expression()})%"}
+    return _stats(counters=[_counter("rq", [_ROUTE, _ARM, _CODE, _FLAGS, _ATTEMPTS, reason])])
+
+
+def _answered(tier: Tier) -> dict[str, Any]:
+    """Times of the requests that a backend answered: the others lack the points in time."""
+    histograms = [
+        _histogram("added_request_us", "%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:us)%", [_ROUTE, _ARM]),
+        _histogram("added_response_us", "%COMMON_DURATION(US_RX_BEG:DS_TX_BEG:us)%", [_ROUTE, _ARM]),
+        _histogram("upstream_us", "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%", [_ROUTE, _ARM]),
+        _histogram("total_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", [_ROUTE, _ARM]),
+    ]
+    if tier.exact_added_latency:
+        histograms.append(_histogram("added_us", f"%CEL({added_expression()})%", [_ROUTE, _ARM, _ATTEMPTS]))
+    return {**_stats(histograms=histograms), "filter": _if("response.code_details == 'via_upstream'")}
+
+
+def _lines(tier: Tier) -> dict[str, Any]:
+    """One JSON line a request on standard output, of all or of those that failed."""
+    fields = {
+        "at": "%START_TIME%",
+        "route": "%ROUTE_NAME%",
+        "arm": "%UPSTREAM_CLUSTER_RAW%",
+        "endpoint": "%UPSTREAM_HOST%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "code": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "total_us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+    }
+    log = kinds.extension(
+        "envoy.access_loggers.stdout",
+        "access_loggers.stream.v3.StdoutAccessLog",
+        log_format={"json_format": fields},
+    )
+    return log if tier.access_log == "all" else {**log, "filter": _if("response.code >= 500")}
+
+
+def _if(expression: str) -> dict[str, Any]:
+    extension = kinds.extension(
+        "envoy.access_loggers.extension_filters.cel",
+        "access_loggers.filters.cel.v3.ExpressionFilter",
+        expression=expression,
+    )
+    return {"extension_filter": extension}
+
+
+def _stats(**measures: Any) -> dict[str, Any]:
+    return kinds.extension(
+        "envoy.access_loggers.stats", "access_loggers.stats.v3.Config", stats_scope=_SCOPE, **measures
+    )
+
+
+def _counter(name: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+    return {"stat": {"name": name, "tags": tags}, "value_fixed": 1}
+
+
+def _histogram(name: str, value: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+    return {"unit": "Microseconds", "value_format": value, "stat": {"name": name, "tags": tags}}

@@ -1,0 +1,46 @@
+"""The resources of a proxy as one static file, for `envoy --mode validate`: validation does not wait for
+discovery.
+"""
+
+import copy
+from typing import Any
+
+from proxy.domain.translate import Resources, kinds
+from proxy.domain.translate.bootstrap import observed
+
+
+def standalone(resources: Resources) -> dict[str, Any]:
+    """A bootstrap that needs no ADS server: endpoints in their clusters, the routes in their listeners."""
+    found = copy.deepcopy({kind: dict(named) for kind, named in resources.items()})
+    endpoints, tables = found[kinds.ENDPOINTS], found[kinds.ROUTES]
+    return {
+        **observed(),
+        "static_resources": {
+            "clusters": [_cluster(dict(item), endpoints) for item in found[kinds.CLUSTER].values()],
+            "listeners": [_listener(dict(item), tables) for item in found[kinds.LISTENER].values()],
+            "secrets": [_untyped(item) for item in found[kinds.SECRET].values()],
+        },
+    }
+
+
+def _untyped(item: Any) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "@type"}
+
+
+def _cluster(cluster: dict[str, Any], endpoints: Any) -> dict[str, Any]:
+    if cluster.pop("eds_cluster_config", None) is not None:
+        cluster |= {"type": "STATIC", "load_assignment": _untyped(endpoints[cluster["name"]])}
+    return _untyped(cluster)
+
+
+def _listener(listener: dict[str, Any], tables: Any) -> dict[str, Any]:
+    for chain in listener["filter_chains"]:
+        for filter_ in chain["filters"]:
+            manager = filter_["typed_config"]
+            manager["route_config"] = _untyped(tables[manager.pop("rds")["route_config_name"]])
+        if "transport_socket" in chain:
+            tls = chain["transport_socket"]["typed_config"]
+            named = [*tls["common_tls_context"]["tls_certificate_sds_secret_configs"]]
+            for reference in [*named, tls["session_ticket_keys_sds_secret_config"]]:
+                del reference["sds_config"]
+    return _untyped(listener)

@@ -1,0 +1,154 @@
+"""The local certificate authority: made at first start, so that TLS works with nothing prepared.
+
+Files below `settings.VAR/pki`: `ca.pem` and `ca.key` for all tiers, and in a directory a tier its
+certificate, key and session ticket keys. Keys are readable by their owner only.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from proxy.domain.tier import Tier
+from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
+
+CA_LIFE = timedelta(days=3650)
+CERTIFICATE_LIFE = timedelta(days=90)
+RENEW_BEFORE = timedelta(days=30)
+_CLOCK_SKEW = timedelta(minutes=5)
+_ALWAYS = ("localhost", "127.0.0.1")
+
+
+def ensure(directory: Path, tier: Tier, *, now: datetime) -> Material:
+    """The tier's certificate, key and ticket keys; whatever is missing or does not fit any more is made
+    first.
+
+    A certificate fits while it names every host of the tier and has a month to live.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    authority, authority_key = _authority(directory, now)
+    here = directory / tier.name
+    here.mkdir(exist_ok=True, mode=0o700)
+    names = sorted({*_ALWAYS, *(host for route in tier.routes for host in route.hosts if _certifiable(host))})
+    chain, key = here / "certificate.pem", here / "certificate.key"
+    if not (chain.is_file() and key.is_file() and _fits(chain, names, now)):
+        certificate, private = issue(names, authority, authority_key, now=now)
+        _write(key, private)
+        _write(chain, certificate + _pem(authority), mode=0o644)
+    return Material(chain.read_text(), key.read_text(), (_ticket_key(here / "tickets.key"),))
+
+
+def issue(
+    names: Iterable[str],
+    authority: x509.Certificate | None = None,
+    authority_key: ec.EllipticCurvePrivateKey | None = None,
+    *,
+    now: datetime,
+) -> tuple[bytes, bytes]:
+    """A certificate for these names on ECDSA P-256 and its key, in PEM; self-signed without an authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = list(names)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    certificate = (
+        _builder(subject, authority.subject if authority else subject, key, now, CERTIFICATE_LIFE)
+        .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(authority_key or key, hashes.SHA256())
+    )
+    return _pem(certificate), _private(key)
+
+
+def _authority(directory: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    chain, private = directory / "ca.pem", directory / "ca.key"
+    if not (chain.is_file() and private.is_file()):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sluice local CA")])
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            key_cert_sign=True,
+            crl_sign=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        certificate = (
+            _builder(subject, subject, key, now, CA_LIFE)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        _write(private, _private(key))
+        _write(chain, _pem(certificate), mode=0o644)
+    loaded = serialization.load_pem_private_key(private.read_bytes(), password=None)
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{private} holds no elliptic curve key")
+    return x509.load_pem_x509_certificate(chain.read_bytes()), loaded
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + life)
+    )
+
+
+def _fits(chain: Path, names: list[str], now: datetime) -> bool:
+    certificate = x509.load_pem_x509_certificates(chain.read_bytes())[0]
+    named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    has = {str(name.value) for name in named}
+    return set(names) <= has and certificate.not_valid_after_utc - RENEW_BEFORE > now
+
+
+def _certifiable(host: str) -> bool:
+    """A certificate may hold `*.shop.test`, but neither `*` nor `shop.*`."""
+    return host != "*" and not host.endswith(".*")
+
+
+def _name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _ticket_key(path: Path) -> bytes:
+    if not path.is_file():
+        _write(path, os.urandom(TICKET_KEY_BYTES))
+    return path.read_bytes()
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """The mode is right from the first byte on, and a reader sees the old file or the new."""
+    partial = path.with_suffix(path.suffix + ".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+    partial.replace(path)

@@ -1,0 +1,73 @@
+"""Whether a tier may be served: by the binary's schema, by its references, and by Envoy itself."""
+
+import json
+import subprocess
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from proxy import pki, schema
+from proxy.domain.errors import Invalid, Problem
+from proxy.domain.tier import Tier
+from proxy.domain.translate import Resources, references, resources
+from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
+from proxy.domain.translate.standalone import standalone
+
+ENVOY_TIMEOUT = timedelta(seconds=20)
+BLANK = Material("", "", ())
+"""Where no secret matters: two renderings that are compared, or checked against the schema."""
+
+
+def check(tier: Tier) -> list[Problem]:
+    """What the schema and the references say against the tier; empty when it is well."""
+    found: list[Problem] = []
+    for proxy in tier.proxies:
+        found += check_resources(resources(base=tier, live=tier, proxy=proxy.name, material=BLANK))
+    return list(dict.fromkeys(found))
+
+
+def check_resources(made: Resources) -> list[Problem]:
+    """The same for what is about to be served."""
+    found = references.problems(made)
+    for named in made.values():
+        for resource in named.values():
+            try:
+                schema.bundled().parse(resource)
+            except Invalid as error:
+                found += error.errors
+    return found
+
+
+def check_with_envoy(tier: Tier) -> list[Problem]:
+    """`check`, and then Envoy's own word on the whole, in some 0.1 s a proxy of the tier's first."""
+    found = check(tier)
+    return found or _envoy_refuses(tier)
+
+
+def _envoy_refuses(tier: Tier) -> list[Problem]:
+    """One proxy stands for all: they differ in ports only."""
+    now = datetime.now(UTC)
+    certificate, key = pki.issue(["localhost"], now=now)
+    material = Material(certificate.decode(), key.decode(), (bytes(TICKET_KEY_BYTES),))
+    made = resources(base=tier, live=tier, proxy=tier.proxies[0].name, material=material)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "tier.json"
+        file.write_text(json.dumps(standalone(made)))
+        ran = subprocess.run(
+            [str(schema.binary()), "--mode", "validate", "-c", str(file), "--log-level", "critical"],
+            capture_output=True,
+            text=True,
+            timeout=ENVOY_TIMEOUT.total_seconds(),
+            check=False,
+        )
+    # Not the exit code: with the statistics loggers configured, 1.40 says OK and then crashes while it shuts down.
+    if f"configuration '{file}' OK" in ran.stdout:
+        return []
+    return [(tier.name, f"Envoy refuses it: {_words(ran.stderr, file)}")]
+
+
+def _words(stderr: str, file: Path) -> str:
+    """The message without the log's own prefix and the temporary file's name."""
+    lines = [line for line in stderr.strip().splitlines() if line.strip()]
+    last = lines[-1] if lines else "no reason given"
+    return last.rpartition("] ")[2].replace(f"error initializing configuration '{file}': ", "")
