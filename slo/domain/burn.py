@@ -1,0 +1,63 @@
+"""Burn: how many times faster than allowed an error budget is spent. Exact decimals throughout.
+
+With `target` the objective as a share of good events, the budget is `1 - target` of all events, and a
+burn of 1 spends it in exactly one period.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from slo.domain.windows import seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Events of one window: all of them, and the bad ones by who made them."""
+
+    total: Decimal
+    bad_proxy: Decimal = Decimal(0)
+    bad_backend: Decimal = Decimal(0)
+
+    @property
+    def bad(self) -> Decimal:
+        return self.bad_proxy + self.bad_backend
+
+
+def burn(counts: Counts, target: Decimal) -> Decimal | None:
+    """`(bad / total) / (1 - target)`; None without an event. Divided once, so windows weigh by events."""
+    if counts.total <= 0:
+        return None
+    return counts.bad / counts.total / (1 - target)
+
+
+def threshold(factor: Decimal, target: Decimal) -> Decimal:
+    """The ratio of bad events above which `factor` is passed."""
+    return factor * (1 - target)
+
+
+def spent_when_fired(factor: Decimal, long: timedelta, period: timedelta) -> Decimal:
+    """The share of the budget that is gone when a tier fires."""
+    return factor * seconds(long) / seconds(period)
+
+
+def time_to_detect(factor: Decimal, long: timedelta, burning: Decimal) -> timedelta:
+    """How long a steady burn takes to fill the long window up to its threshold."""
+    return timedelta(seconds=float(factor * seconds(long) / burning))
+
+
+def reset(factor: Decimal, short: timedelta, burning: Decimal) -> timedelta:
+    """How long after the end of a steady burn the short window is below its threshold again."""
+    return timedelta(seconds=float(seconds(short) * (1 - factor / burning)))
+
+
+def exhaustion(left: Decimal, period: timedelta, burning: Decimal | None) -> timedelta | None:
+    """When the budget is gone at this burn: `period x left / burn`. None when it does not burn."""
+    if not burning or burning <= 0:
+        return None
+    return timedelta(seconds=float(seconds(period) * max(left, Decimal(0)) / burning))
+
+
+def can_fire(factor: Decimal, target: Decimal) -> bool:
+    """A tier is reachable only if its threshold is a ratio below 1: `target > 1 - 1 / factor`."""
+    return threshold(factor, target) < 1

@@ -1,0 +1,137 @@
+"""One look at one objective: its events, burns, coverage and alert tiers at one time."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from slo.domain.alerting import Decision, Judged, decide, judge_all
+from slo.domain.budget import Budget, budget
+from slo.domain.burn import Counts, burn, exhaustion
+from slo.domain.objectives import Objective
+from slo.domain.readings import Readings
+from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS
+from telemetry.domain.promql import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen. `counted` is the window that the budget is added up over."""
+
+    objective: Objective
+    counted: timedelta
+    windows: dict[timedelta, Counts | None]
+    coverage: dict[timedelta, Decimal | None]
+    burns: dict[timedelta, Decimal | None]
+    tiers: tuple[Judged, ...]
+
+    @property
+    def counts(self) -> Counts | None:
+        """The events of the period, as far as they are known."""
+        return self.windows[self.counted]
+
+    @property
+    def budget(self) -> Budget | None:
+        return budget(self.counts, self.objective.target) if self.counts else None
+
+    @property
+    def pages(self) -> tuple[Judged, ...]:
+        return tuple(judged for judged in self.tiers if judged.tier.severity == "page")
+
+    @property
+    def decision(self) -> Decision:
+        """What the page tiers together say."""
+        return decide(self.pages)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing happened in the shortest window: then nothing is known of now."""
+        return self.burns[SHORT[0]] is None
+
+    @property
+    def exhausted_in(self) -> timedelta | None:
+        """When the budget is gone at the burn of the last hour."""
+        left = self.budget
+        return exhaustion(left.left, self.objective.period, self.burns[SHORT[-1]]) if left else None
+
+    @property
+    def period_coverage(self) -> Decimal | None:
+        """The share of the period that was measured.
+
+        In a period's first five minutes only shorter windows know how much that is.
+        """
+        period = self.objective.period
+        shares = [share * _share(span, period) for span, share in self.coverage.items() if share is not None]
+        return self.coverage.get(period) or max(shares, default=None)
+
+
+def look(objective: Objective, readings: Readings) -> Look:
+    """See `objective` in what was read.
+
+    The period is added up each 5 minutes. While the history is younger than a shorter window, that one holds
+    all of it and is fresher: the window with the most events is the one that knows most.
+    """
+    spans = sorted({*SHORT, *MIDDLE, *LONG, objective.period})
+    windows = {span: readings.counts(objective, span) for span in spans}
+    coverage = {span: readings.covered(objective.tier, span) for span in spans}
+    tiers = judge_all(
+        TIERS,
+        target=objective.target,
+        period=objective.period,
+        counts=windows.get,
+        coverage=coverage.get,
+    )
+    return Look(
+        objective=objective,
+        counted=max((s for s in spans if s <= objective.period), key=lambda s: (_total(windows[s]), s)),
+        windows=windows,
+        coverage=coverage,
+        burns={span: burn(c, objective.target) if c else None for span, c in windows.items()},
+        tiers=tuple(tiers),
+    )
+
+
+def _total(counts: Counts | None) -> Decimal:
+    return counts.total if counts else Decimal(0)
+
+
+def _share(span: timedelta, period: timedelta) -> Decimal:
+    return Decimal(str(span / period))
+
+
+def window_facts(seen: Look) -> list[dict[str, Any]]:
+    """The windows as JSON values, shortest first."""
+    return [
+        {
+            "window": duration(span),
+            "burn": plain(seen.burns[span]),
+            "total": plain(counts.total if counts else None),
+            "bad_proxy": plain(counts.bad_proxy if counts else None),
+            "bad_backend": plain(counts.bad_backend if counts else None),
+            "coverage": plain(seen.coverage[span]),
+        }
+        for span, counts in seen.windows.items()
+    ]
+
+
+def tier_facts(seen: Look) -> list[dict[str, Any]]:
+    """The alert tiers as JSON values."""
+    return [
+        {
+            "name": judged.tier.name,
+            "severity": judged.tier.severity,
+            "long": duration(judged.tier.long),
+            "short": duration(judged.tier.short),
+            "factor": plain(judged.factor),
+            "long_burn": plain(judged.long_burn),
+            "short_burn": plain(judged.short_burn),
+            "verdict": judged.verdict,
+            "why": judged.why,
+        }
+        for judged in seen.tiers
+    ]
+
+
+def plain(value: Decimal | None) -> float | None:
+    """A decimal for a row or JSON."""
+    return None if value is None else float(value)

@@ -1,0 +1,94 @@
+"""How a burning objective is told to a person."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from slo.domain.alerting import Judged
+from slo.domain.budget import originator
+from slo.domain.burn import Counts
+from slo.domain.objectives import Objective
+from telemetry.domain.promql import duration
+
+ACTION = "No automation acts on this: a person has to."
+
+
+def promise(objective: Objective) -> str:
+    """The objective in a few words: `99.95 % of requests of edge are not failed by the proxy`."""
+    share = percent(objective.target)
+    where = f"route {objective.route}" if objective.route else objective.tier
+    if objective.kind == "added_latency":
+        edge = f"{(objective.threshold_us or 0) / 1000:g} ms"
+        return f"{share} of requests to {where} get at most {edge} of added latency"
+    if objective.kind == "proxy_availability":
+        return f"{share} of requests to {where} are not failed by the proxy"
+    return f"{share} of requests to {where} succeed"
+
+
+def summary(objective: Objective, judged: Judged, counts: Counts) -> str:
+    """One line for a page: what burns how fast, and whose failures they are."""
+    long = duration(judged.tier.long)
+    made = {"proxy": "made by the proxy", "backend": "made by backends", "both": "made by both"}
+    whose = made.get(originator(counts), "of unknown origin")
+    what = "slow requests" if objective.kind == "added_latency" else "failures"
+    return f"{objective.name} burns {times(judged.long_burn)} over {long}: {what} {whose}"
+
+
+def numbers(
+    *,
+    judged: Judged,
+    counts: Counts,
+    left: Decimal | None,
+    spent_since: Decimal | None,
+    exhausted_in: timedelta | None,
+) -> dict[str, str]:
+    """What a page says beside its line, in the order of reading."""
+    said = {
+        f"burn {duration(judged.tier.long)}": f"{times(judged.long_burn)} (pages at {times(judged.factor)})",
+        f"burn {duration(judged.tier.short)}": times(judged.short_burn),
+        "failed": f"{counts.bad:,.0f} of {counts.total:,.0f} in {duration(judged.tier.long)}",
+        "made by": split(counts),
+    }
+    if left is not None:
+        said["budget left"] = percent(left)
+    if spent_since is not None:
+        said["budget spent since it fired"] = percent(spent_since)
+    if exhausted_in is not None:
+        said["budget gone in"] = ago(exhausted_in)
+    return said
+
+
+def split(counts: Counts) -> str:
+    """`proxy 3 %, backend 97 %`."""
+    if counts.bad <= 0:
+        return "nobody"
+    return (
+        f"proxy {percent(counts.bad_proxy / counts.bad)}, backend {percent(counts.bad_backend / counts.bad)}"
+    )
+
+
+def leading(tiers: Sequence[Judged]) -> Judged:
+    """The tier that speaks: the first that fires, else the first."""
+    return next((judged for judged in tiers if judged.verdict == "fires"), tiers[0])
+
+
+def percent(share: Decimal) -> str:
+    """`99.95 %`, with at most two decimals."""
+    return f"{(share * 100).quantize(Decimal('0.01')).normalize():f} %"
+
+
+def times(burning: Decimal | None) -> str:
+    """`14.4x`."""
+    if burning is None:
+        return "unknown"
+    return f"{burning.quantize(Decimal('0.1')).normalize():f}x"
+
+
+def ago(span: timedelta) -> str:
+    """The two largest units: `3 d 4 h`, `12 min`."""
+    minutes = int(span.total_seconds() // 60)
+    days, rest = divmod(minutes, 1440)
+    hours, left = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {left} min" if hours else f"{left} min"

@@ -1,0 +1,104 @@
+"""Objectives, and the latest state of each one's budget. Tiers and routes are named as in the metrics."""
+
+from datetime import timedelta
+from typing import cast
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from slo.domain import objectives, windows
+
+
+class ObjectiveQuerySet(models.QuerySet["Objective"]):
+    """Named questions about objectives."""
+
+    def live(self) -> "ObjectiveQuerySet":
+        """Those that are declared now."""
+        return self.filter(retired_at=None)
+
+
+class Objective(models.Model):
+    """A target that a tier, or one route of it, is held to. One that is no longer declared is retired."""
+
+    class Kind(models.TextChoices):
+        PROXY_AVAILABILITY = "proxy_availability", "proxy availability"
+        ADDED_LATENCY = "added_latency", "added latency"
+        ROUTE_AVAILABILITY = "route_availability", "route availability"
+
+    class Severity(models.TextChoices):
+        PAGE = "page"
+        TICKET = "ticket"
+
+    tier = models.CharField(max_length=63)
+    name = models.CharField(max_length=80)
+    route = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    target = models.DecimalField(max_digits=10, decimal_places=9)
+    threshold_us = models.PositiveIntegerField(null=True, blank=True)
+    window_days = models.PositiveSmallIntegerField(
+        default=30, validators=[MinValueValidator(1), MaxValueValidator(90)]
+    )
+    owner = models.CharField(max_length=120, blank=True)
+    severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.PAGE)
+    runbook = models.CharField(max_length=80, blank=True)
+    problem = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ObjectiveQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("tier", "route", "name")
+        constraints = [models.UniqueConstraint("tier", "name", name="objective_name_in_tier")]
+
+    def __str__(self) -> str:
+        return f"{self.tier}/{self.name}"
+
+    def plain(self) -> objectives.Objective:
+        """The objective as the domain knows it."""
+        return objectives.Objective(
+            tier=self.tier,
+            name=self.name,
+            kind=cast(objectives.Kind, self.kind),
+            target=self.target,
+            route=self.route,
+            threshold_us=self.threshold_us,
+            period=timedelta(days=self.window_days),
+            owner=self.owner,
+            severity=cast(windows.Severity, self.severity),
+            runbook=self.runbook,
+        )
+
+
+class Budget(models.Model):
+    """What the last tick saw. With no data the figures stay as they were and `state` says so."""
+
+    class State(models.TextChoices):
+        OK = "ok"
+        BURNING = "burning"
+        NO_DATA = "no_data", "no data"
+
+    objective = models.OneToOneField(Objective, on_delete=models.CASCADE, related_name="budget")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.NO_DATA)
+    since = models.DateTimeField()
+    why = models.CharField(max_length=200, blank=True)
+    looked_at = models.DateTimeField()
+    data_at = models.DateTimeField(null=True, blank=True)
+    counted = models.CharField(max_length=10, blank=True)
+    total = models.FloatField(null=True, blank=True)
+    bad_proxy = models.FloatField(null=True, blank=True)
+    bad_backend = models.FloatField(null=True, blank=True)
+    left = models.FloatField(null=True, blank=True)
+    coverage = models.FloatField(null=True, blank=True)
+    exhausted_in = models.DurationField(null=True, blank=True)
+    windows = models.JSONField(default=list)
+    tiers = models.JSONField(default=list)
+    firing = models.BooleanField(default=False)
+    fired_at = models.DateTimeField(null=True, blank=True)
+    left_when_fired = models.FloatField(null=True, blank=True)
+    incident_id = models.PositiveBigIntegerField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.objective}: {self.state}"

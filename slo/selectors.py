@@ -1,0 +1,210 @@
+"""Describes objectives: frozen rows for pages, the API and the apps above. Asks Prometheus nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from slo.domain import objectives as domain
+from slo.domain import wording
+from slo.domain.budget import originator
+from slo.domain.burn import Counts
+from slo.domain.readings import burn_promql
+from slo.domain.windows import LONG, MIDDLE, SHORT
+from slo.models import Budget, Objective
+from telemetry.domain.promql import duration
+
+
+class UnknownObjective(LookupError):
+    """There is no objective with this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveRow:
+    """An objective with its latest state. Shares are 0 to 1; a figure that is None is no data.
+
+    `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy` and `spent_backend` are whose
+    failures spent the rest. `coverage` is the measured share of the period. `since` is when the state began;
+    for `no_data` when data ended. `problem` says why an objective cannot be measured.
+    """
+
+    id: int
+    tier: str
+    route: str
+    name: str
+    kind: str
+    promise: str
+    target: Decimal
+    threshold_us: int | None
+    period: timedelta
+    owner: str
+    severity: str
+    runbook: str
+    problem: str
+    state: str
+    since: datetime | None
+    why: str
+    looked_at: datetime | None
+    data_at: datetime | None
+    total: float | None
+    bad_proxy: float | None
+    bad_backend: float | None
+    left: float | None
+    spent_proxy: float | None
+    spent_backend: float | None
+    originator: str
+    coverage: float | None
+    burn_5m: float | None
+    burn_1h: float | None
+    exhausted_in: timedelta | None
+    firing: bool
+    fired_at: datetime | None
+    incident_id: int | None
+
+    @property
+    def bad(self) -> float | None:
+        if self.bad_proxy is None or self.bad_backend is None:
+            return None
+        return self.bad_proxy + self.bad_backend
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One window: its events, its burn, how much of it was measured, and the PromQL of the burn."""
+
+    window: str
+    burn: float | None
+    total: float | None
+    bad_proxy: float | None
+    bad_backend: float | None
+    coverage: float | None
+    promql: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTierRow:
+    """One alert tier: it fires when both burns pass `factor`. `why` says what keeps it from firing."""
+
+    name: str
+    severity: str
+    long: str
+    short: str
+    factor: float
+    long_burn: float | None
+    short_burn: float | None
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveDetail:
+    """An objective with everything under it. `too_loose_for`: route objectives that it endangers (O1)."""
+
+    row: ObjectiveRow
+    windows: tuple[WindowRow, ...]
+    tiers: tuple[AlertTierRow, ...]
+    too_loose_for: tuple[str, ...]
+    budget_promql: str
+
+
+def objectives(tier: str | None = None) -> list[ObjectiveRow]:
+    """The declared objectives, of one tier or of all."""
+    found = Objective.objects.live().select_related("budget")
+    return [_row(record) for record in (found.filter(tier=tier) if tier else found)]
+
+
+def budgets(tier: str) -> list[ObjectiveRow]:
+    """The objectives of `tier`, the least budget first, those without data last."""
+    return sorted(objectives(tier), key=lambda row: (row.left is None, row.left or 0))
+
+
+def firing() -> list[ObjectiveRow]:
+    """The objectives that burn badly enough to have told somebody."""
+    return [row for row in objectives() if row.firing]
+
+
+def objective(objective_id: int) -> ObjectiveDetail:
+    """One objective, a retired one too. Raises UnknownObjective."""
+    record = Objective.objects.select_related("budget").filter(pk=objective_id).first()
+    if record is None:
+        raise UnknownObjective(f"there is no objective {objective_id}")
+    plain, held = record.plain(), _budget(record)
+    others = [other.plain() for other in Objective.objects.live().filter(tier=record.tier)]
+    facts = {fact["window"]: fact for fact in (held.windows if held else [])}
+    spans = sorted({*SHORT, *MIDDLE, *LONG, plain.period})
+    return ObjectiveDetail(
+        row=_row(record),
+        windows=tuple(_window(plain, span, facts.get(duration(span), {})) for span in spans),
+        tiers=tuple(AlertTierRow(**fact) for fact in (held.tiers if held else [])),
+        too_loose_for=domain.too_loose(plain, others),
+        budget_promql=f"1 - {burn_promql(plain, plain.period)}",
+    )
+
+
+def _budget(record: Objective) -> Budget | None:
+    return getattr(record, "budget", None)
+
+
+def _window(plain: domain.Objective, span: timedelta, fact: dict[str, Any]) -> WindowRow:
+    return WindowRow(
+        window=duration(span),
+        burn=fact.get("burn"),
+        total=fact.get("total"),
+        bad_proxy=fact.get("bad_proxy"),
+        bad_backend=fact.get("bad_backend"),
+        coverage=fact.get("coverage"),
+        promql=burn_promql(plain, span),
+    )
+
+
+def _row(record: Objective) -> ObjectiveRow:
+    plain = record.plain()
+    held = _budget(record) or Budget(state=Budget.State.NO_DATA, why="not looked at yet")
+    burns = {fact["window"]: fact["burn"] for fact in held.windows}
+    return ObjectiveRow(
+        id=record.pk,
+        tier=record.tier,
+        route=record.route,
+        name=record.name,
+        kind=record.kind,
+        promise=wording.promise(plain),
+        target=record.target,
+        threshold_us=record.threshold_us,
+        period=plain.period,
+        owner=record.owner,
+        severity=record.severity,
+        runbook=record.runbook,
+        problem=record.problem,
+        state=held.state,
+        since=held.since,
+        why=record.problem or held.why,
+        looked_at=held.looked_at,
+        data_at=held.data_at,
+        total=held.total,
+        bad_proxy=held.bad_proxy,
+        bad_backend=held.bad_backend,
+        left=held.left,
+        spent_proxy=_spent(plain, held.bad_proxy, held.total),
+        spent_backend=_spent(plain, held.bad_backend, held.total),
+        originator=_originator(held),
+        coverage=held.coverage,
+        burn_5m=burns.get("5m"),
+        burn_1h=burns.get("1h"),
+        exhausted_in=held.exhausted_in,
+        firing=held.firing,
+        fired_at=held.fired_at,
+        incident_id=held.incident_id,
+    )
+
+
+def _spent(plain: domain.Objective, bad: float | None, total: float | None) -> float | None:
+    if bad is None or not total:
+        return None
+    return bad / total / float(plain.allowed)
+
+
+def _originator(held: Budget) -> str:
+    if held.total is None:
+        return "unknown"
+    exact = [Decimal(str(value or 0)) for value in (held.total, held.bad_proxy, held.bad_backend)]
+    return originator(Counts(*exact))

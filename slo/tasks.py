@@ -1,0 +1,21 @@
+"""Ticks of the objectives."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from slo import services
+from telemetry import ports, rulefiles
+
+
+@shared_task
+def tick() -> None:
+    """Every 15 s: burn, budgets, alerts."""
+    services.tick(metrics=ports.from_settings(), now=timezone.now())
+
+
+@shared_task
+def publish() -> None:
+    """Every minute: the rule file is what the objectives need. Does nothing where no directory is set."""
+    files = rulefiles.from_settings()
+    if files:
+        services.publish_rules(files=files, now=timezone.now())
