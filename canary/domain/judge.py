@@ -15,7 +15,7 @@ often one looks. PASS is the mirror against w1, from the beginning of the step. 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from math import exp, inf, log, pi
+from math import exp, log, pi
 from typing import Any
 
 import numpy as np
@@ -296,8 +296,8 @@ def _confidence(evidence: Evidence) -> tuple[float, float | None]:
 
 
 def e_value(log_e: float) -> float:
-    """An e-value from its log, without overflow."""
-    return exp(log_e) if log_e < 700 else inf
+    """An e-value from its log, cut off where a float (and JSON) has no number for it."""
+    return exp(min(log_e, 700.0))
 
 
 def dump(evidence: Evidence) -> dict[str, Any]:

@@ -1,0 +1,200 @@
+"""From raw scrapes to ticks: a pure fold over counters exactly as Prometheus stored them.
+
+A tick is one scrape interval of all proxies. Its counts are differences between two consecutive scrapes of
+the same proxy, so a verdict can be replayed from Prometheus at any time. What cannot be trusted is dropped
+for both arms at once: a proxy whose scrape is missing (or just came back), and a counter that went down.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor
+from statistics import median
+
+from canary.domain.family import FamilyTick, Metric
+from canary.domain.judge import Tick
+from canary.domain.odds import Cell
+from telemetry.domain.series import Series
+
+ATTEMPT = "envoy_sluice_attempt"
+REQUEST = "envoy_sluice_rq"
+UP = "up"
+# A proxy-made failure counts against an arm only where the arm's own pool or connection caused it: connect
+# failure, termination, overflow, timeout, remote reset, protocol error, idle stream.
+POOL_FLAGS = frozenset({"UF", "UC", "UO", "UT", "UR", "UPE", "SI"})
+# How long after the end of an interval a scrape may still arrive, in intervals.
+GRACE = 1.5
+# No scrape may fall this near to the boundary of two intervals, or jitter would move it across.
+MARGIN = 0.1
+
+Key = tuple[tuple[str, str], ...]
+Snapshot = dict[Key, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where one interval ends and the next begins: unix seconds `phase + k * interval`."""
+
+    interval: float
+    phase: float
+
+    def slot(self, at: float) -> int:
+        return ceil((at - self.phase) / self.interval - 1e-9)
+
+    def end(self, slot: int) -> float:
+        return self.phase + slot * self.interval
+
+    def next_slot(self, after: float) -> int:
+        """The first interval that begins at `after` or later: one that is half folded is left out."""
+        return ceil((after - self.phase) / self.interval - 1e-3) + 1
+
+    def fits(self, offsets: Iterable[float], interval: float) -> bool:
+        return abs(interval - self.interval) < MARGIN * self.interval and all(
+            MARGIN <= ((at - self.phase) / self.interval) % 1.0 <= 1.0 - MARGIN for at in offsets
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An interval that says nothing, and why."""
+
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """New ticks in the order of time, what was dropped, and up to when all is folded (unix seconds)."""
+
+    ticks: tuple[FamilyTick, ...]
+    dropped: tuple[Dropped, ...]
+    until: float | None
+    clock: Clock | None
+
+
+def fold(
+    series: Sequence[Series],
+    *,
+    canary: str,
+    control: str,
+    after: float | None,
+    now: float,
+    clock: Clock | None = None,
+) -> Folded:
+    """The ticks that ended after `after` and are settled by `now`.
+
+    `series` are raw samples of ATTEMPT, REQUEST and UP with their labels, `proxy` among them, reaching at
+    least one interval back before `after`. UP tells of a scrape at which no counter existed yet.
+    """
+    clock = _clock(series, clock)
+    if clock is None:
+        return Folded((), (), after, None)
+    slots = _slots(series, clock)
+    first = min(slots) + 1 if after is None else clock.next_slot(after)
+    ticks: list[FamilyTick] = []
+    dropped: list[Dropped] = []
+    until = after
+    for slot in range(first, clock.slot(now)):
+        before, present = slots.get(slot - 1, {}), slots.get(slot, {})
+        if not before.keys() <= present.keys() and now < clock.end(slot) + GRACE * clock.interval:
+            break
+        until = clock.end(slot)
+        found = _tick(before, present, canary=canary, control=control, at=until)
+        if isinstance(found, Dropped):
+            dropped.append(found)
+        else:
+            ticks.append(found)
+    return Folded(tuple(ticks), tuple(dropped), until, clock)
+
+
+def _clock(series: Sequence[Series], clock: Clock | None) -> Clock | None:
+    """The given clock while it fits the scrapes, otherwise one whose boundary is far from every scrape."""
+    times: dict[str, set[float]] = {}
+    for one in series:
+        times.setdefault(one.labels.get("proxy", ""), set()).update(at for at, _ in one.points)
+    gaps = [b - a for seen in times.values() for a, b in pairwise(sorted(seen))]
+    if not gaps:
+        return clock
+    interval = round(median(gaps), 1) or median(gaps)
+    latest = [max(seen) for seen in times.values()]
+    if clock is not None and clock.fits(latest, interval):
+        return clock
+    offsets = sorted(at % interval for at in latest)
+    widest = max((after - before, before) for before, after in pairwise([*offsets, offsets[0] + interval]))
+    return Clock(interval, (widest[1] + widest[0] / 2) % interval)
+
+
+def _slots(series: Sequence[Series], clock: Clock) -> dict[int, dict[str, Snapshot]]:
+    """By interval and proxy: each counter's last value. A proxy is present when it was scraped at all."""
+    slots: dict[int, dict[str, Snapshot]] = {}
+    for one in series:
+        proxy = one.labels.get("proxy", "")
+        counts = one.labels.get("__name__") != UP
+        key = tuple(sorted(one.labels.items()))
+        for at, value in one.points:
+            if not counts and value != 1:
+                continue
+            snapshot = slots.setdefault(clock.slot(at), {}).setdefault(proxy, {})
+            if counts:
+                snapshot[key] = value
+    return slots
+
+
+def _tick(
+    before: Mapping[str, Snapshot], present: Mapping[str, Snapshot], *, canary: str, control: str, at: float
+) -> FamilyTick | Dropped:
+    changed = before.keys() ^ present.keys()
+    if changed or not present:
+        return Dropped(at, f"no complete scrape of {', '.join(sorted(changed)) or 'any proxy'}")
+    cells: dict[Metric, dict[str, Cell]] = {"first_attempt": {}, "final": {}}
+    for proxy, snapshot in present.items():
+        counts = _Tally(canary, control)
+        for key in snapshot.keys() | before[proxy].keys():
+            # A counter that is absent at a scrape has not been born yet: it is 0.
+            grown = snapshot.get(key, 0.0) - before[proxy].get(key, 0.0)
+            if grown < 0:
+                return Dropped(at, f"a counter of {proxy} was reset")
+            counts.add(dict(key), floor(grown + 0.5))
+        for metric, per_proxy in cells.items():
+            per_proxy[proxy] = counts.cell(metric)
+    return {metric: Tick(at, per_proxy) for metric, per_proxy in cells.items()}
+
+
+class _Tally:
+    """Attempts and failures of the two arms at one proxy in one tick."""
+
+    def __init__(self, canary: str, control: str) -> None:
+        self._arms = {canary: 0, control: 2}
+        self._counts: dict[Metric, list[int]] = {"first_attempt": [0] * 4, "final": [0] * 4}
+
+    def add(self, labels: Mapping[str, str], grown: int) -> None:
+        arm = self._arms.get(labels.get("arm", ""))
+        judged = outcome(labels)
+        if arm is None or judged is None or not grown:
+            return
+        metric, failed = judged
+        self._counts[metric][arm] += grown
+        self._counts[metric][arm + 1] += grown * failed
+
+    def cell(self, metric: Metric) -> Cell:
+        return Cell(*self._counts[metric])
+
+
+def outcome(labels: Mapping[str, str]) -> tuple[Metric, bool] | None:
+    """Which metric a counter belongs to and whether what it counts failed; None where it says nothing.
+
+    Nothing is said by retries (attempts after the first), by clients that left, and by failures that the
+    proxy made for reasons of its own. Code 0 with no flag is a client that left: every route's per-try
+    timeout is below its timeout, so that a timeout reads UT.
+    """
+    code, flags = labels.get("code", ""), set(labels.get("flags", "").split(","))
+    if labels.get("__name__") == ATTEMPT:
+        if labels.get("attempt") != "1" or (code == "0" and not flags & POOL_FLAGS):
+            return None
+        return "first_attempt", code == "0" or code.startswith("5")
+    if labels.get("__name__") != REQUEST or code == "0":
+        return None
+    if not code.startswith("5"):
+        return "final", False
+    theirs = labels.get("reason") == "backend" or bool(flags & POOL_FLAGS)
+    return ("final", True) if theirs else None

@@ -1,0 +1,148 @@
+"""Raw scrapes become ticks, and what cannot be trusted is dropped for both arms."""
+
+import pytest
+
+from canary.domain.odds import Cell
+from canary.domain.scrapes import Clock, fold, outcome
+from telemetry.domain.series import Series
+
+ARMS = {"canary": "shop-v2", "control": "shop-v1"}
+
+
+def attempts(proxy, arm, code, values, *, flags="-", attempt="1", offset=0.3, start=100):
+    labels = {
+        "__name__": "envoy_sluice_attempt",
+        "proxy": proxy,
+        "route": "shop",
+        "arm": arm,
+        "attempt": attempt,
+        "code": code,
+        "flags": flags,
+    }
+    points = [(start + i + offset, float(v)) for i, v in enumerate(values) if v is not None]
+    return Series(labels, tuple(points))
+
+
+def up(proxy, values, *, offset=0.3, start=100):
+    points = [(start + i + offset, float(v)) for i, v in enumerate(values) if v is not None]
+    return Series({"__name__": "up", "proxy": proxy}, tuple(points))
+
+
+def first(folded):
+    return [tick["first_attempt"].cells for tick in folded.ticks]
+
+
+def test_a_tick_is_the_difference_of_two_scrapes_by_arm_and_proxy():
+    series = [
+        attempts("edge-1", "shop-v1", "200", [100, 190, 280]),
+        attempts("edge-1", "shop-v2", "200", [10, 14, 19]),
+        attempts("edge-1", "shop-v2", "503", [1, 2, 2]),
+        attempts("edge-2", "shop-v1", "200", [50, 60, 80], offset=0.6),
+    ]
+    folded = fold(series, **ARMS, after=None, now=110.0)
+    assert first(folded)[0] == {"edge-1": Cell(5, 1, 90, 0), "edge-2": Cell(0, 0, 10, 0)}
+    assert first(folded)[1] == {"edge-1": Cell(5, 0, 90, 0), "edge-2": Cell(0, 0, 20, 0)}
+
+
+def test_a_counter_that_is_born_between_two_scrapes_was_zero():
+    series = [
+        attempts("edge-1", "shop-v1", "200", [100, 190, 280]),
+        attempts("edge-1", "shop-v2", "503", [None, None, 7]),
+    ]
+    assert first(fold(series, **ARMS, after=None, now=103.0))[-1] == {"edge-1": Cell(7, 7, 90, 0)}
+
+
+def test_a_scrape_without_any_counter_of_the_route_still_is_one():
+    series = [up("edge-1", [1, 1, 1]), attempts("edge-1", "shop-v1", "200", [None, 5, 9])]
+    assert first(fold(series, **ARMS, after=None, now=103.0)) == [
+        {"edge-1": Cell(0, 0, 5, 0)},
+        {"edge-1": Cell(0, 0, 4, 0)},
+    ]
+
+
+def test_a_missing_scrape_of_one_proxy_drops_the_tick_for_both_arms():
+    series = [
+        attempts("edge-1", "shop-v1", "200", [0, 10, 20, 30, 40]),
+        attempts("edge-2", "shop-v2", "503", [0, 10, None, 30, 40]),
+    ]
+    folded = fold(series, **ARMS, after=None, now=110.0)
+    assert [d.why for d in folded.dropped[:2]] == ["no complete scrape of edge-2"] * 2
+    assert first(folded) == [{"edge-1": Cell(0, 0, 10, 0), "edge-2": Cell(10, 10, 0, 0)}] * 2
+
+
+def test_a_counter_reset_drops_the_tick_and_the_next_one_counts_again():
+    series = [
+        attempts("edge-1", "shop-v1", "200", [500, 510, 3, 13]),
+        attempts("edge-1", "shop-v2", "503", [5, 6, None, 2]),
+    ]
+    folded = fold(series, **ARMS, after=None, now=103.9)
+    assert [d.why for d in folded.dropped] == ["a counter of edge-1 was reset"]
+    assert first(folded) == [{"edge-1": Cell(1, 1, 10, 0)}, {"edge-1": Cell(2, 2, 10, 0)}]
+
+
+def test_a_scrape_that_may_still_arrive_is_waited_for():
+    series = [
+        attempts("edge-1", "shop-v1", "200", [0, 10, 20]),
+        attempts("edge-2", "shop-v1", "200", [0, 10, None]),
+    ]
+    assert len(fold(series, **ARMS, after=None, now=103.0).ticks) == 1
+    assert not fold(series, **ARMS, after=None, now=103.0).dropped
+    assert fold(series, **ARMS, after=None, now=104.5).dropped
+
+
+def test_folding_in_pieces_gives_the_same_ticks_as_folding_at_once():
+    values = [3 * i * i for i in range(40)]
+    series = [
+        attempts("edge-1", "shop-v1", "200", values, offset=0.98),
+        attempts("edge-2", "shop-v2", "503", values, offset=0.02),
+    ]
+    whole = fold(series, **ARMS, after=None, now=150.0)
+    early = fold(series, **ARMS, after=None, now=117.4)
+    late = fold(series, **ARMS, after=early.until, now=150.0, clock=early.clock)
+    assert early.ticks + late.ticks == whole.ticks
+    assert early.ticks
+
+
+def test_the_clock_keeps_its_boundary_away_from_every_scrape():
+    series = [up("edge-1", [1] * 5, offset=0.98), up("edge-2", [1] * 5, offset=0.02)]
+    clock = fold(series, **ARMS, after=None, now=110.0).clock
+    assert clock == Clock(1.0, pytest.approx(0.5))
+
+
+def test_nothing_scraped_gives_nothing_and_forgets_nothing():
+    folded = fold([], **ARMS, after=77.0, now=110.0)
+    assert (folded.ticks, folded.until) == ((), 77.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "flags", "expected"),
+    [
+        ("200", "-", ("first_attempt", False)),
+        ("404", "-", ("first_attempt", False)),
+        ("503", "-", ("first_attempt", True)),
+        ("0", "UF", ("first_attempt", True)),
+        ("0", "UT", ("first_attempt", True)),
+        ("0", "-", None),
+        ("0", "DC", None),
+    ],
+)
+def test_what_counts_as_a_failed_first_attempt(code, flags, expected):
+    labels = {"__name__": "envoy_sluice_attempt", "attempt": "1", "code": code, "flags": flags}
+    assert outcome(labels) == expected
+    assert outcome({**labels, "attempt": "2"}) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "flags", "reason", "expected"),
+    [
+        ("200", "-", "backend", ("final", False)),
+        ("503", "URX", "backend", ("final", True)),
+        ("503", "UO,UF", "connect_failed", ("final", True)),
+        ("504", "UT", "per_try_timeout", ("final", True)),
+        ("503", "-", "overload", None),
+        ("0", "DC", "client_gone", None),
+    ],
+)
+def test_what_counts_as_a_final_failure(code, flags, reason, expected):
+    labels = {"__name__": "envoy_sluice_rq", "code": code, "flags": flags, "reason": reason}
+    assert outcome(labels) == expected
