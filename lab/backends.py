@@ -1,7 +1,7 @@
 """All backends of the sample tier in one process, with faults and counts behind a control port.
 
 HTTP/1.1 backends answer JSON naming themselves; the greeters speak gRPC over cleartext HTTP/2. Every answer
-bears `x-lab-backend`. The control port:
+bears `x-lab-backend`. `LAB_BIND` is the address to listen on (127.0.0.1). The control port:
 
     GET /faults             the fault of every backend
     POST /faults            {"backend": "shop-v2", "error_rate": 0.3, ...}: see `lab.faults.Fault`
@@ -27,6 +27,7 @@ from lab import faults, greeter, ports
 from lab.faults import HEALTHY, BadFault, Fault
 from lab.http import Request, Response, Server
 
+LOOPBACK = "127.0.0.1"
 # Upstream, backend, the variable of its port, median service time in milliseconds.
 HTTP_BACKENDS = (
     ("shop-v1", "shop-v1-a", "LAB_SHOP_V1_A_PORT", 3.0),
@@ -94,6 +95,7 @@ class Backend:
     name: str
     port: int
     median_ms: float
+    address: str = LOOPBACK
     fault: Fault = HEALTHY
     counts: Counts = field(default_factory=Counts)
 
@@ -122,7 +124,7 @@ class HttpBackend(Backend):
     server: Server = field(init=False)
 
     def __post_init__(self) -> None:
-        self.server = Server(self.port, self.answer)
+        self.server = Server(self.port, self.answer, self.address)
 
     async def answer(self, request: Request) -> Response | None:
         headers = {"x-lab-backend": self.name}
@@ -169,7 +171,7 @@ class GreeterBackend(Backend):
         )
         handler = grpc.method_handlers_generic_handler(greeter.SERVICE, {greeter.METHOD: method})
         server.add_generic_rpc_handlers((handler,))
-        server.add_insecure_port(f"127.0.0.1:{self.port}")
+        server.add_insecure_port(f"{self.address}:{self.port}")
         await server.start()
         self.server = server
 
@@ -191,14 +193,15 @@ class World:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         number = ports.from_environment(environment)
+        address = environment.get("LAB_BIND") or LOOPBACK
         self.backends: dict[str, HttpBackend | GreeterBackend] = {}
         for kind, rows in ((HttpBackend, HTTP_BACKENDS), (GreeterBackend, GRPC_BACKENDS)):
             for upstream, name, variable, median_ms in rows:
-                self.backends[name] = kind(upstream, name, number[variable], median_ms)
+                self.backends[name] = kind(upstream, name, number[variable], median_ms, address)
         self.upstreams: dict[str, list[str]] = {}
         for backend in self.backends.values():
             self.upstreams.setdefault(backend.upstream, []).append(backend.name)
-        self.control = Server(number["LAB_CONTROL_PORT"], self.answer)
+        self.control = Server(number["LAB_CONTROL_PORT"], self.answer, address)
 
     async def open(self) -> None:
         """Listens everywhere, the control port last: when that answers, all do."""

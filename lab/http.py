@@ -151,15 +151,11 @@ class Connection:
 
     @classmethod
     async def open(
-        cls,
-        port: int,
-        tls: ssl.SSLContext | None = None,
-        server_hostname: str | None = None,
-        host: str = "127.0.0.1",
+        cls, address: str, port: int, tls: ssl.SSLContext | None = None, server_hostname: str | None = None
     ) -> Self:
         """Raises OSError when refused, ssl.SSLError (an OSError) when the handshake fails."""
         name = server_hostname if tls is not None else None
-        return cls(*await asyncio.open_connection(host, port, ssl=tls, server_hostname=name))
+        return cls(*await asyncio.open_connection(address, port, ssl=tls, server_hostname=name))
 
     @property
     def reusable(self) -> bool:

@@ -81,6 +81,7 @@ class HttpLane:
     route: str
     host: str
     proxy: str
+    address: str
     port: int
     outcomes: Outcomes
     method: str = "GET"
@@ -135,10 +136,10 @@ class HttpLane:
 
     async def _connect(self) -> Connection:
         if self.tls is None:
-            return await Connection.open(self.port)
+            return await Connection.open(self.address, self.port)
         self.tls.session = self.session if random.random() < RESUMED_SHARE else None
         try:
-            connection = await Connection.open(self.port, self.tls, self.host)
+            connection = await Connection.open(self.address, self.port, self.tls, self.host)
         except ssl.SSLError:
             self.outcomes.handshakes[self.proxy, "failed"] += 1
             raise
@@ -169,6 +170,7 @@ class GreeterLane:
     name: str
     host: str
     proxy: str
+    address: str
     port: int
     outcomes: Outcomes
     ca: bytes | None = None
@@ -177,7 +179,7 @@ class GreeterLane:
     call: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        target = f"127.0.0.1:{self.port}"
+        target = f"{self.address}:{self.port}"
         options = [
             ("grpc.max_reconnect_backoff_ms", int(LAST_BACK_OFF_SECONDS * 1000)),
             # One connection a lane: channels to one address would else share it.

@@ -67,22 +67,42 @@ def _number(environment: Mapping[str, str], name: str, default: float, limit: fl
     return value
 
 
-def lanes(settings: Settings, number: Mapping[str, int], outcomes: Outcomes) -> list[tuple[Lane, float]]:
-    """Every lane with its share of the requests, 1 in all. Raises OSError without the CA's file."""
-    ca = Path(settings.ca_file).read_bytes()
+@dataclass(frozen=True)
+class Door:
+    """One port of one proxy."""
+
+    proxy: str
+    scheme: str
+    address: str
+    port: int
+    share: float  # of all requests
+
+
+def doors(environment: Mapping[str, str], number: Mapping[str, int]) -> list[Door]:
+    """Every door of the sample tier; their shares are 1 in all."""
+    return [
+        Door(
+            proxy=proxy,
+            scheme=scheme,
+            address=environment.get(f"{prefix}_ADDRESS") or "127.0.0.1",
+            port=number[f"{prefix}_{scheme}_PORT"],
+            share=share / len(PROXIES),
+        )
+        for proxy, prefix in PROXIES
+        for scheme, share in (("HTTPS", TLS_SHARE), ("HTTP", 1 - TLS_SHARE))
+    ]
+
+
+def lanes(door: Door, ca_file: str, outcomes: Outcomes) -> list[tuple[Lane, float]]:
+    """Every route through a door, with its share of all requests. Raises OSError without the CA's file."""
+    at = (door.proxy, door.address, door.port, outcomes)
+    tls = door.scheme == "HTTPS"
     found: list[tuple[Lane, float]] = []
-    for proxy, prefix in PROXIES:
-        for scheme, share in (("HTTPS", TLS_SHARE), ("HTTP", 1 - TLS_SHARE)):
-            port, part = number[f"{prefix}_{scheme}_PORT"], share / len(PROXIES)
-            for route, host, method, of_all in HTTP_ROUTES:
-                tls = client_tls(settings.ca_file) if scheme == "HTTPS" else None
-                name = f"{route} {proxy} {scheme}"
-                found.append((HttpLane(name, route, host, proxy, port, outcomes, method, tls), of_all * part))
-            greeter_ca = ca if scheme == "HTTPS" else None
-            greeter = GreeterLane(
-                f"greeter {proxy} {scheme}", "greeter.test", proxy, port, outcomes, greeter_ca
-            )
-            found.append((greeter, GREETER_SHARE * part))
+    for route, host, method, of_door in HTTP_ROUTES:
+        name, context = f"{route} {door.proxy} {door.scheme}", client_tls(ca_file) if tls else None
+        found.append((HttpLane(name, route, host, *at, method, context), of_door * door.share))
+    name, ca = f"greeter {door.proxy} {door.scheme}", Path(ca_file).read_bytes() if tls else None
+    found.append((GreeterLane(name, "greeter.test", *at, ca), GREETER_SHARE * door.share))
     return found
 
 
@@ -119,7 +139,9 @@ async def run(environment: Mapping[str, str]) -> None:
         return Response.of({"error": "no such page"}, 404)
 
     await wait_for_file(settings.ca_file)
-    weighted = lanes(settings, number, outcomes)
+    weighted = [
+        lane for door in doors(environment, number) for lane in lanes(door, settings.ca_file, outcomes)
+    ]
     control = Server(number["LAB_TRAFFIC_PORT"], answer)
     await control.open()
     driving = asyncio.create_task(drive(weighted, settings))

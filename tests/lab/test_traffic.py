@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from lab import traffic
+from lab import ports, traffic
 from lab.traffic import BadSetting, Settings
 from tests.lab.lab_processes import Backends, running_backends
 from tests.lab.small_envoy import running_envoy, write_certificate
@@ -91,8 +91,10 @@ def test_traffic_backs_off_from_proxies_that_are_down(tmp_path: Path) -> None:
     assert 0 < refused < 100
 
 
-def test_the_shares_of_the_mix_add_up_to_all(tmp_path: Path) -> None:
+def test_the_shares_of_the_mix_add_up_to_all() -> None:
+    of_doors = sum(door.share for door in traffic.doors({}, ports.DEFAULTS))
     of_http = sum(share for _, _, _, share in traffic.HTTP_ROUTES)
+    assert of_doors == pytest.approx(1)
     assert of_http + traffic.GREETER_SHARE == pytest.approx(1)
 
 
