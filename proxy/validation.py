@@ -60,7 +60,8 @@ def _envoy_refuses(tier: Tier) -> list[Problem]:
             timeout=ENVOY_TIMEOUT.total_seconds(),
             check=False,
         )
-    # Not the exit code: with the statistics loggers configured, 1.40 says OK and then crashes while it shuts down.
+    # Not the exit code: with the statistics loggers configured, 1.40 says OK and then crashes while it shuts
+    # down.
     if f"configuration '{file}' OK" in ran.stdout:
         return []
     return [(tier.name, f"Envoy refuses it: {_words(ran.stderr, file)}")]

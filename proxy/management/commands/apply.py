@@ -1,0 +1,71 @@
+"""`manage.py apply FILE`: declare tiers from YAML."""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from audit.domain.actor import Actor
+from proxy import selectors, services, validation
+from proxy.domain import document
+from proxy.domain.errors import Invalid, Problem
+
+REFUSED = 2
+
+
+class Command(BaseCommand):
+    help = "Declares tiers, upstreams, routes and objectives from a YAML file ('-': standard input)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE")
+        parser.add_argument("--plan", action="store_true", help="print the difference, write nothing")
+        parser.add_argument("--by", default="", help="who declares; default: the user of this process")
+        parser.add_argument("--reason", default="", help="why; stands in the audit")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            declared = document.load(_read(options["file"]), environment=os.environ)
+            if options["plan"]:
+                self._plan(declared)
+            else:
+                self._apply(declared, options["by"] or getpass.getuser(), options["reason"], options["file"])
+        except OSError as error:
+            self._refuse([(options["file"], error.strerror or str(error))])
+        except Invalid as error:
+            self._refuse(error.errors)
+
+    def _plan(self, declared: dict[str, Any]) -> None:
+        tiers = document.parse(declared)
+        problems = [problem for tier in tiers for problem in validation.check_with_envoy(tier)]
+        if problems:
+            raise Invalid(problems)
+        changes = [change for tier in tiers for change in selectors.plan(tier)]
+        for change in changes:
+            self.stdout.write(str(change))
+        self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
+
+    def _apply(self, declared: dict[str, Any], by: str, reason: str, file: str) -> None:
+        applied = services.apply(
+            document=declared,
+            by=Actor(by, "cli"),
+            reason=reason or f"apply {Path(file).name}",
+            now=timezone.now(),
+            gate=validation.check_with_envoy,
+        )
+        for change in applied.changes:
+            self.stdout.write(change)
+        published = [f"tier {name}: revision {number}" for name, number in applied.revisions.items()]
+        self.stdout.write("\n".join(published) or "no difference")
+
+    def _refuse(self, problems: list[Problem]) -> None:
+        for path, message in problems:
+            self.stderr.write(f"{path}: {message}" if path else message)
+        sys.exit(REFUSED)
+
+
+def _read(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
