@@ -20,6 +20,7 @@ FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 15.0
 STEADY_SECONDS = 30.0  # a program that ran this long has earned the first pause again
 LOG_LIMIT_BYTES = 10_000_000
 SAID_LINES_PER_TURN = 3
+LAST_LINES = 3  # of a program that ended by itself
 ALARMING = re.compile(r"\b(ERROR|CRITICAL|FATAL|Traceback|error:|level=error)|\[(error|critical)\]")
 Say = Callable[[str], None]
 
@@ -109,6 +110,8 @@ class Child:
         pause = min(FIRST_PAUSE_SECONDS * 2 ** max(0, self._failures - 1), LAST_PAUSE_SECONDS)
         self._next_start_at = now + pause
         self._say(f"{self.program.name} {_how(status)}; starting it again in {pause:g} s (see {self.log})")
+        if status > 0:
+            self._say(self.tail(LAST_LINES))
 
     def _end(self, process: subprocess.Popen[bytes], now: float) -> None:
         if self._kill_at is None:

@@ -114,10 +114,11 @@ def test_errors_in_a_log_are_repeated_with_the_programs_name(supervisor: Supervi
 def test_a_program_that_cannot_stay_up_waits_longer_each_time(
     supervisor: Supervisor, said: list[str]
 ) -> None:
-    supervisor.start(Program("program", (sys.executable, "-c", "raise SystemExit(3)")))
-    wait_until(lambda: len(said) >= 2, timeout=10, what="two ends")
+    supervisor.start(Program("program", (sys.executable, "-c", "print('no luck'); raise SystemExit(3)")))
+    wait_until(lambda: len(said) >= 4, timeout=10, what="two ends")
     assert "ended with status 3; starting it again in 0.5 s" in said[0]
-    assert "ended with status 3; starting it again in 1 s" in said[1]
+    assert said[1] == "program | no luck"
+    assert "ended with status 3; starting it again in 1 s" in said[2]
 
 
 def test_programs_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
