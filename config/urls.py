@@ -5,15 +5,20 @@ from django.urls import URLPattern, URLResolver, include, path
 
 import alerts.api
 import dashboard.api
+import proxy.api
+import slo.api
 from config.api import api
 
 api.add_router("", alerts.api.router)
+api.add_router("", proxy.api.router)
+api.add_router("", slo.api.router)
 api.add_router("", dashboard.api.router)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.urls")),
     path("", include("access.urls")),
     path("", include("alerts.urls")),
+    path("", include("slo.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -3,10 +3,20 @@
 from django.urls import path
 
 from dashboard import probes
-from dashboard.views import lab, overview, record
+from dashboard.views import lab, overview, record, routes, tiers
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("live/", overview.overview, {"fragment": "#live"}, name="overview-live"),
+    path("tiers/<str:name>/", tiers.tier, name="tier"),
+    path("tiers/<str:name>/live/", tiers.tier, {"fragment": "#live"}, name="tier-live"),
+    path("tiers/<str:name>/charts/<slug:slug>.json", tiers.tier_chart, name="tier-chart"),
+    path("routes/", routes.routes, name="routes"),
+    path("routes/live/", routes.routes, {"fragment": "#live"}, name="routes-live"),
+    path("routes/<str:route_id>/", routes.route, name="route"),
+    path("routes/<str:route_id>/live/", routes.route, {"fragment": "#live"}, name="route-live"),
+    path("routes/<str:route_id>/charts/<slug:slug>.json", routes.route_chart, name="route-chart"),
+    path("rollouts/start/", overview.overview, name="rollout-start"),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("metrics", probes.metrics, name="metrics"),
@@ -15,10 +25,7 @@ urlpatterns = [
     path("lab/", lab.lab_page, name="lab"),
     path("lab/live/", lab.lab_page, {"fragment": "#live"}, name="lab-live"),
     path("lab/faults/", lab.set_fault, name="lab-fault"),
-    path("routes/", overview.overview, name="routes"),
     path("rollouts/", overview.overview, name="rollouts"),
     path("runs/", overview.overview, name="runs"),
-    path("objectives/", overview.overview, name="objectives"),
-    path("routes/<str:route_id>/", overview.overview, name="route"),
     path("runbooks/<slug:slug>/", overview.overview, name="runbook"),
 ]

@@ -36,6 +36,16 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
 
 
+def microseconds(value: float | None) -> str:
+    """Microseconds, as Prometheus holds latencies, in milliseconds for people."""
+    return milliseconds(None if value is None else value / 1000)
+
+
+def mebibytes(value: float | None) -> str:
+    """Bytes in MiB."""
+    return NO_DATA if value is None or _missing(value) else f"{value / 2**20:.0f} MiB"
+
+
 def weight(basis_points: int | None) -> str:
     """A weight in basis points as percent: 500 is 5 %."""
     return NO_DATA if basis_points is None else f"{basis_points / 100:g} %"
@@ -50,6 +60,11 @@ def number(value: float | None) -> str:
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def times(burn: float | None) -> str:
+    """A burn rate: 1 spends the budget exactly over its period."""
+    return NO_DATA if burn is None or _missing(burn) else f"{number(burn)}x"
 
 
 def duration(span: timedelta) -> str:

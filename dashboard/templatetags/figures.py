@@ -1,6 +1,7 @@
 """Template names for figures, times and states; built in to every template."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,13 +10,26 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from dashboard.domain import figures, look
+from dashboard.domain import figures, look, sentence
 
 register = template.Library()
-register.filter("percent", figures.percent)
-register.filter("ms", figures.milliseconds)
-register.filter("weight", figures.weight)
-register.filter("number", figures.number)
+
+
+def _figure(name: str, write: Callable[[Any], str]) -> None:
+    """Register a filter for which a value that is not there is no data.
+
+    Django hands a filter an empty string where a lookup failed, such as a figure of a reading that is None.
+    """
+    register.filter(name, lambda value: write(None if value == "" else value))
+
+
+_figure("percent", figures.percent)
+_figure("ms", figures.milliseconds)
+_figure("us", figures.microseconds)
+_figure("bytes", figures.mebibytes)
+_figure("weight", figures.weight)
+_figure("number", figures.number)
+_figure("times", figures.times)
 
 # 16 x 16, drawn with the current colour. Each shape differs in outline, not only inside.
 _SHAPES = {
@@ -99,3 +113,48 @@ def pretty(value: Any) -> str:
 def get(mapping: Any, key: Any) -> Any:
     """A value of a mapping, or None."""
     return mapping.get(key) if mapping else None
+
+
+@register.filter
+def over(value: float | str | None, limit: float) -> str:
+    """`bad` above the limit, for a figure's class."""
+    return "bad" if isinstance(value, float) and value > limit else ""
+
+
+@register.filter
+def over_us(value: float | str | None, limit_ms: float | None) -> str:
+    """`wait` when microseconds pass a limit in milliseconds."""
+    return "wait" if isinstance(value, float) and limit_ms is not None and value > limit_ms * 1000 else ""
+
+
+@register.filter
+def meter(share: float) -> str:
+    """A share for a `progress` element: 0 to 1, whatever was overspent."""
+    return f"{min(1.0, max(0.0, share)):.3f}"
+
+
+@register.filter
+def objective_ms(limit_ms: float | None) -> str:
+    """The note beside an added latency."""
+    return f"objective {limit_ms:g} ms" if limit_ms else "no objective"
+
+
+@register.filter
+def idempotency(word: str) -> str:
+    """What may be retried, in words."""
+    return {"method": "of idempotent requests", "always": "of every request"}.get(word, "of none")
+
+
+@register.filter
+def route_state(seen: Any) -> SafeString:
+    """A route's status in one badge: whose 5xx, or what retries hide, or health, or no data."""
+    if not seen:
+        return state("no_data")
+    if (seen.proxy_error_ratio or 0) > sentence.PROXY_LIMIT:
+        return state("bad", "proxy fails")
+    if (seen.backend_error_ratio or 0) > sentence.BACKEND_LIMIT:
+        return state("bad", "backend fails")
+    shares = [arm.first_attempt_error_ratio or 0 for arm in seen.arms.values()]
+    if max(shares, default=0) > sentence.BACKEND_LIMIT:
+        return state("wait", "retries hide failures")
+    return state("healthy")

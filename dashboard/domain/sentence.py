@@ -1,0 +1,169 @@
+"""One plain sentence per tier: is it the proxy or a backend, and is a machine already acting?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from dashboard.domain.figures import duration, milliseconds, percent
+
+# The proxy's own promise is 99.95 %: a larger share of its own 5xx spends its budget too fast.
+PROXY_LIMIT = 0.0005
+# A backend has its own owners and objectives; below this share a route is not called broken here.
+BACKEND_LIMIT = 0.01
+STALE = timedelta(seconds=15)
+
+WHY = {
+    "load_shed": "it sheds load",
+    "upstream_timeout": "a backend did not answer in time",
+    "per_try_timeout": "a backend did not answer in time",
+    "max_stream_duration": "a stream lasted too long",
+    "no_healthy_upstream": "no healthy backend is left",
+    "circuit_open": "a circuit breaker is open",
+    "connect_failed": "a backend refuses connections",
+    "upstream_reset": "a backend cut the connection",
+    "no_cluster": "a route names no upstream",
+    "rate_limited": "a rate limit was reached",
+    "auth": "authorisation failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """What one route does: shares from 0 to 1, None without requests.
+
+    `first_attempts` is the share of failed first attempts by upstream, `reasons` the proxy's own 5xx per
+    second by reason.
+    """
+
+    route: str
+    proxy_ratio: float | None = None
+    backend_ratio: float | None = None
+    first_attempts: Mapping[str, float | None] = field(default_factory=dict)
+    reasons: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TierFacts:
+    """What is known about a tier. `age` None: nothing was measured; `unreachable` says why not."""
+
+    tier: str
+    proxies: int
+    connected: int
+    age: timedelta | None
+    unreachable: str = ""
+    added_p99_ms: float | None = None
+    threshold_ms: float | None = None
+    routes: Sequence[RouteFacts] = ()
+    acting: Sequence[str] = ()
+    waiting: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`kind` is a state's kind, `says` whose fault it is, `machine` what the automation does."""
+
+    kind: str
+    says: str
+    machine: str
+
+
+def sentence(facts: TierFacts) -> Sentence:
+    """The worst thing first; exactly one thing is said, since a list is not read at 3 a.m."""
+    kind, says = _trouble(facts)
+    return Sentence(kind, says, _machine(facts))
+
+
+def _trouble(facts: TierFacts) -> tuple[str, str]:
+    for look in (_blind, _disconnected, _errors, _slow, _masked):
+        found = look(facts)
+        if found:
+            return found
+    added = f", the proxy adds {milliseconds(facts.added_p99_ms)} at p99" if facts.added_p99_ms else ""
+    return "good", f"{facts.tier} is healthy: proxies and backends answer{added}."
+
+
+def _blind(facts: TierFacts) -> tuple[str, str] | None:
+    connected = f"{facts.connected} of {facts.proxies} proxies are connected"
+    if facts.unreachable:
+        return "unknown", f"Nothing is known about {facts.tier}: Prometheus does not answer; {connected}."
+    if facts.age is None:
+        return "unknown", f"No data about {facts.tier}: no proxy is scraped; {connected}."
+    if facts.age > STALE:
+        return "unknown", f"No data about {facts.tier} since {duration(facts.age)} ago; {connected}."
+    return None
+
+
+def _disconnected(facts: TierFacts) -> tuple[str, str] | None:
+    if facts.connected == facts.proxies:
+        return None
+    gone = facts.proxies - facts.connected
+    which = "The proxy is" if facts.proxies == 1 else f"{gone} of {facts.proxies} proxies are"
+    return "wait", f"{which} not connected to Sluice; they keep serving what they last acknowledged."
+
+
+def _errors(facts: TierFacts) -> tuple[str, str] | None:
+    mine = [row for row in facts.routes if (row.proxy_ratio or 0) > PROXY_LIMIT]
+    theirs = [row for row in facts.routes if (row.backend_ratio or 0) > BACKEND_LIMIT]
+    if mine and theirs:
+        return "bad", f"{_proxy_says(mine)[:-1]}; {_backend_says(theirs)}"
+    if mine:
+        return "bad", _proxy_says(mine)
+    if theirs:
+        rest = _rest(facts)
+        return "bad", f"{_backend_says(theirs)[:-1]}; {rest}."
+    return None
+
+
+def _proxy_says(rows: Sequence[RouteFacts]) -> str:
+    worst = max(rows, key=lambda row: row.proxy_ratio or 0)
+    reason = max(worst.reasons, key=lambda name: worst.reasons[name], default="")
+    why = f": {WHY[reason]}" if reason in WHY else ""
+    return f"The proxy itself returns 5xx on {worst.route} ({percent(worst.proxy_ratio)}){why}."
+
+
+def _backend_says(rows: Sequence[RouteFacts]) -> str:
+    worst = max(rows, key=lambda row: row.backend_ratio or 0)
+    known = {arm: ratio for arm, ratio in worst.first_attempts.items() if ratio}
+    arm = max(known, key=lambda name: known[name], default="")
+    who = f"Backend {arm}" if arm else "A backend"
+    return f"{who} returns 5xx on {worst.route} ({percent(worst.backend_ratio)} of its requests)."
+
+
+def _rest(facts: TierFacts) -> str:
+    limit = facts.threshold_ms
+    if facts.added_p99_ms is not None and limit is not None and facts.added_p99_ms > limit:
+        return f"the proxy is slow too, {milliseconds(facts.added_p99_ms)} at p99"
+    return "the proxy adds nothing"
+
+
+def _slow(facts: TierFacts) -> tuple[str, str] | None:
+    if facts.added_p99_ms is None or facts.threshold_ms is None or facts.added_p99_ms <= facts.threshold_ms:
+        return None
+    slow, limit = milliseconds(facts.added_p99_ms), milliseconds(facts.threshold_ms)
+    return "wait", f"The proxy is slow: it adds {slow} at p99, the objective is {limit}; nothing fails."
+
+
+def _masked(facts: TierFacts) -> tuple[str, str] | None:
+    failing = [
+        (ratio, arm, row.route)
+        for row in facts.routes
+        for arm, ratio in row.first_attempts.items()
+        if ratio is not None and ratio > BACKEND_LIMIT
+    ]
+    if not failing:
+        return None
+    ratio, arm, route = max(failing)
+    return (
+        "wait",
+        f"Backend {arm} fails {percent(ratio)} of first attempts on {route}; retries hide it so far.",
+    )
+
+
+def _machine(facts: TierFacts) -> str:
+    parts = list(facts.acting)
+    if facts.waiting:
+        parts.append(f"a person is needed: {'; '.join(facts.waiting)}")
+    if not parts:
+        return "No machine is acting."
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,104 @@
+"""The page of a tier."""
+
+from datetime import datetime
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+import audit.selectors
+from access.domain.roles import Role
+from access.permission import requires
+from dashboard import charts, reading
+from proxy import selectors as proxy
+from proxy.domain.errors import UnknownTier
+from proxy.domain.tier import Tier
+from proxy.selectors import TierRow
+from telemetry.charts import Boundary, Chart, Mark, marks
+
+REVISIONS_SHOWN = 10
+MARK_ACTIONS = ("revision.", "overlay.", "rollout.", "run.")
+
+
+@requires(Role.VIEWER)
+@require_safe
+def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
+    """How is the tier, and what does each of its proxies run?"""
+    now, row = timezone.now(), _found(name)
+    served = proxy.served(name, now=now)
+    context = {
+        "now": now,
+        "tier": row,
+        "declared": served.live,
+        "threshold_ms": threshold_ms(served.base),
+        "reading": reading.shared(tier=name, now=now),
+        "overlays": proxy.live_overlays(name, now=now),
+    }
+    if not fragment:
+        context["revisions"] = proxy.revisions(name)[:REVISIONS_SHOWN]
+        context["charts"] = [chart(served.base, slug, now) for slug in ("added-latency", "errors")]
+    return render(request, f"dashboard/tier.html{fragment}", context)
+
+
+@requires(Role.VIEWER)
+@require_safe
+def tier_chart(request: HttpRequest, name: str, slug: str) -> HttpResponse:
+    """One chart's data, for its script."""
+    _found(name)
+    if slug not in ("added-latency", "errors"):
+        raise Http404("There is no such chart.")
+    return JsonResponse(chart(proxy.base(name), slug, timezone.now()).payload)
+
+
+def chart(declared: Tier, slug: str, now: datetime, route: str | None = None) -> Chart:
+    """One chart of a tier or of a route of it, asked at most once in two seconds."""
+    url = (
+        reverse("tier-chart", args=[declared.name, slug])
+        if route is None
+        else reverse("route-chart", args=[route, slug])
+    )
+    drawn = reading.remembered(
+        f"chart/{declared.name}/{route or ''}/{slug}", lambda: _draw(declared, slug, now, route)
+    )
+    return drawn.at_url(url)
+
+
+def _draw(declared: Tier, slug: str, now: datetime, route: str | None) -> Chart:
+    title, unit, lines = charts.specifications(tier=declared.name, route=route, window=reading.WINDOW)[slug]
+    limit = threshold_ms(declared)
+    boundaries = [Boundary(f"objective {limit:g} ms", limit)] if slug == "added-latency" and limit else []
+    return charts.draw(
+        reading.patient(),
+        slug=slug,
+        title=title,
+        unit=unit,
+        lines=lines,
+        now=now,
+        span=reading.SPAN,
+        boundaries=boundaries,
+        marks=changes(declared.name, now),
+    )
+
+
+def changes(tier: str, now: datetime) -> tuple[Mark, ...]:
+    """What was changed on the tier within a chart's span, from the audit."""
+    entries = audit.selectors.entries(target=tier, limit=100)
+    moments = [(row.at, row.action) for row in entries if row.action.startswith(MARK_ACTIONS)]
+    return marks(moments, start=now - reading.SPAN)
+
+
+def threshold_ms(declared: Tier) -> float | None:
+    """The tier's own objective for added latency; None when it declares none."""
+    limits = [
+        row.threshold_ms for row in declared.objectives if row.kind == "added_latency" and not row.route
+    ]
+    return next((limit for limit in limits if limit is not None), None)
+
+
+def _found(name: str) -> TierRow:
+    try:
+        return proxy.tier(name)
+    except UnknownTier as error:
+        raise Http404(str(error)) from error

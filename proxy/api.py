@@ -1,0 +1,190 @@
+"""The API of tiers and routes: what they should be, what each proxy acknowledged, what was measured."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from django.utils import timezone
+from ninja import Field, Router, Schema
+
+from access.permission import ApiRequest
+from access.problem import Problem
+from proxy import selectors
+from proxy.domain.errors import UnknownRoute, UnknownTier
+from proxy.domain.figures import route_document, tier_document
+from proxy.selectors import OverlayRow, ProxyRow, RouteRow, TierRow
+from telemetry import ports
+from telemetry import selectors as telemetry
+from telemetry.domain.errors import MetricsError
+
+router = Router(tags=["tiers"])
+
+
+class ProxyOut(Schema):
+    """One proxy: its connection, what it acknowledged, and what it refused why."""
+
+    name: str
+    address: str
+    http_port: int
+    https_port: int
+    admin_port: int
+    connected: bool
+    connected_at: Any
+    last_seen: Any
+    acked_generation: int
+    acked_at: Any
+    up_to_date: bool
+    nack: dict[str, Any] | None
+    drift: list[str]
+
+    @classmethod
+    def of(cls, row: ProxyRow, generation: int) -> "ProxyOut":
+        nack = {
+            "generation": row.nack_generation,
+            "type": row.nack_type,
+            "reason": row.nack_reason,
+            "at": row.nack_at,
+        }
+        return cls(
+            name=row.name,
+            address=row.address,
+            http_port=row.http_port,
+            https_port=row.https_port,
+            admin_port=row.admin_port,
+            connected=row.connected,
+            connected_at=row.connected_at,
+            last_seen=row.last_seen,
+            acked_generation=row.acked_generation,
+            acked_at=row.acked_at,
+            up_to_date=row.acked_generation >= generation,
+            nack=nack if row.refuses else None,
+            drift=list(row.drift),
+        )
+
+
+class TierOut(Schema):
+    """A tier: `generation` is what its proxies should run."""
+
+    id: int
+    name: str
+    generation: int
+    revision: int
+    proxies: list[ProxyOut]
+    overlays: list[OverlayRow]
+
+
+class RouteOut(Schema):
+    """A route: `split` is its base and `live` what is served now, in basis points."""
+
+    id: int
+    tier: str
+    name: str
+    hosts: list[str]
+    prefix: str
+    split: dict[str, int]
+    live: dict[str, int]
+
+
+@router.get("/tiers", response=list[TierOut])
+def tiers(request: ApiRequest) -> list[TierOut]:
+    """Every tier."""
+    return [_tier_out(row) for row in selectors.tiers()]
+
+
+@router.get("/tiers/{tier}", response=TierOut)
+def tier(request: ApiRequest, tier: str) -> TierOut:
+    """One tier: its proxies, their connection, the generation that each acknowledged, refusals."""
+    return _tier_out(_tier(tier))
+
+
+@router.get("/tiers/{tier}/indicators")
+def tier_indicators(
+    request: ApiRequest, tier: str, window_seconds: int = Field(60, ge=5, le=3600)
+) -> dict[str, Any]:
+    """TLS, saturation, retry budgets, added latency and 5xx by originator. null is no data."""
+    _tier(tier)
+    try:
+        seen = telemetry.tier_indicators(
+            ports.from_settings(),
+            tier=tier,
+            at=timezone.now(),
+            window=timedelta(seconds=window_seconds),
+        )
+    except MetricsError as error:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Prometheus: {error.message}") from error
+    return tier_document(seen)
+
+
+@router.get("/routes", response=list[RouteOut])
+def routes(request: ApiRequest, tier: str = "") -> list[RouteOut]:
+    """Routes of one tier or of all."""
+    names = [tier] if tier else [row.name for row in selectors.tiers()]
+    found = []
+    for name in names:
+        _tier(name)
+        live = selectors.desired(name, now=timezone.now())
+        splits = {route.name: route.split for route in live.routes}
+        found += [_route_out(row, splits.get(row.name, row.split)) for row in selectors.routes(name)]
+    return found
+
+
+@router.get("/routes/{route}", response=RouteOut)
+def route(request: ApiRequest, route: str) -> RouteOut:
+    """One route, by number or name."""
+    row = _route(route)
+    live = selectors.desired(row.tier, now=timezone.now()).route(row.name)
+    return _route_out(row, live.split if live else row.split)
+
+
+@router.get("/routes/{route}/indicators")
+def route_indicators(
+    request: ApiRequest, route: str, window_seconds: int = Field(60, ge=5, le=3600)
+) -> dict[str, Any]:
+    """Added latency, 5xx by originator with reasons, first attempts by upstream, retries. null is no data."""
+    row = _route(route)
+    window = timedelta(seconds=window_seconds)
+    now = timezone.now()
+    try:
+        seen = telemetry.route_indicators(ports.from_settings(), tier=row.tier, at=now, window=window)
+    except MetricsError as error:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Prometheus: {error.message}") from error
+    return route_document(seen.get(row.name), tier=row.tier, route=row.name, at=now, window=window)
+
+
+def _tier(name: str) -> TierRow:
+    try:
+        return selectors.tier(name)
+    except UnknownTier as error:
+        errors = [{"field": "tier", "message": str(error)}]
+        raise Problem(HTTPStatus.NOT_FOUND, str(error), errors=errors) from error
+
+
+def _route(which: str) -> RouteRow:
+    try:
+        return selectors.route(which)
+    except UnknownRoute as error:
+        errors = [{"field": "route", "message": str(error)}]
+        raise Problem(HTTPStatus.NOT_FOUND, str(error), errors=errors) from error
+
+
+def _tier_out(row: TierRow) -> TierOut:
+    return TierOut(
+        id=row.id,
+        name=row.name,
+        generation=row.generation,
+        revision=row.revision,
+        proxies=[ProxyOut.of(each, row.generation) for each in row.proxies],
+        overlays=selectors.live_overlays(row.name, now=timezone.now()),
+    )
+
+
+def _route_out(row: RouteRow, live: dict[str, int]) -> RouteOut:
+    return RouteOut(
+        id=row.id,
+        tier=row.tier,
+        name=row.name,
+        hosts=list(row.hosts),
+        prefix=row.prefix,
+        split=row.split,
+        live=live,
+    )
