@@ -1,8 +1,9 @@
-"""Puts a rule file before Prometheus written beside, renamed, reloaded; else the old one is restored."""
+"""Puts a rule file before Prometheus: written beside, renamed, reloaded; an error brings the old one back."""
 
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +82,12 @@ def check(text: str) -> str:
     program = shutil.which("promtool")
     if program is None:
         return ""
-    argv = [program, "check", "rules", "--lint=all", "--lint-fatal"]
-    done = subprocess.run(
-        argv, input=text, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
-    )
+    # Not through standard input: promtool reads rules from there only since 2.46.
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(text)
+        file.flush()
+        argv = [program, "check", "rules", "--lint=all", "--lint-fatal", file.name]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}".strip()
 
 

@@ -11,9 +11,9 @@ from slo.domain.windows import AlertTier
 
 # A young window is mostly its newest minutes: with 7 h of history a 3 d tier fired 30 s into an outage.
 MIN_COVERAGE = Decimal("0.5")
-# At 60 requests an hour and 99.9 %, a single failure passes 14.4: 21 false pages a month.
+# At 60 requests an hour and 99.9 %, a single failure passes 14.4: 21 false pages a month. So the window has
+# to be busy enough that ten failures are not yet a page.
 MIN_EXPECTED = 10
-MIN_FAILURES = 5
 # What fired has to fall clearly below before it is called over.
 CLEARS_BELOW = Decimal("0.8")
 
@@ -71,8 +71,6 @@ def _guard(factor: Decimal, *, target: Decimal, long: Counts | None, coverage: D
         return f"{coverage or 0:.0%} of its long window is covered, {MIN_COVERAGE:.0%} are needed"
     if long is None or long.total * threshold(factor, target) < MIN_EXPECTED:
         return f"{long.total if long else 0:.0f} requests in its long window are too few"
-    if 0 < long.bad < MIN_FAILURES:
-        return f"fewer than {MIN_FAILURES} failures"
     return ""
 
 

@@ -1,0 +1,88 @@
+"""Which objectives a tier has, and what is wrong with one."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from proxy.domain.tier import Tier
+from slo.domain.objectives import BadObjective, Objective, check, of_tier, too_loose
+
+
+def tier(**changes: Any) -> Tier:
+    return Tier.model_validate(
+        {
+            "name": "edge",
+            "proxies": [{"name": "edge-1", "http_port": 1, "https_port": 2, "admin_port": 3}],
+            "upstreams": [{"name": "shop-v1", "endpoints": [{"port": 4}]}],
+            "routes": [{"name": "shop", "hosts": ["shop.test"], "upstream": "shop-v1"}],
+            **changes,
+        }
+    )
+
+
+LATENCY = Objective("edge", "fast", "added_latency", Decimal("0.99"), threshold_us=3000)
+
+
+def test_a_tier_that_declares_none_has_two_and_one_for_each_route() -> None:
+    found = of_tier(tier())
+
+    assert [(o.name, o.target, o.route) for o in found] == [
+        ("proxy-availability", Decimal("0.9995"), ""),
+        ("added-latency", Decimal("0.99"), ""),
+        ("shop-availability", Decimal("0.995"), "shop"),
+    ]
+
+
+def test_a_declared_objective_is_taken_exactly() -> None:
+    declared = {
+        "name": "shop",
+        "kind": "route_availability",
+        "target": 99.95,
+        "route": "shop",
+        "window_days": 28,
+    }
+
+    (found,) = of_tier(tier(objectives=[declared]))
+
+    assert found.target == Decimal("0.9995")
+    assert found.period == timedelta(days=28)
+    assert found.runbook == "slo-burn"
+
+
+def test_milliseconds_become_microseconds() -> None:
+    declared = {"name": "fast", "kind": "added_latency", "target": 99, "threshold_ms": 3}
+
+    (found,) = of_tier(tier(objectives=[declared]))
+
+    assert found.threshold_us == 3000
+
+
+def test_a_threshold_on_an_edge_is_fine() -> None:
+    check(LATENCY)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "nearest"),
+    [(2500, "2 ms or 3 ms"), (100, "use 0.5 ms"), (90_000, "use 25 ms")],
+)
+def test_a_threshold_between_edges_is_refused_with_the_nearest(threshold: int, nearest: str) -> None:
+    with pytest.raises(BadObjective, match=nearest):
+        check(replace(LATENCY, threshold_us=threshold))
+
+
+def test_a_gateway_that_may_fail_as_often_as_its_services_is_pointed_out() -> None:
+    gateway = Objective("edge", "proxy", "proxy_availability", Decimal("0.9995"))
+    strict = Objective("edge", "shop", "route_availability", Decimal("0.999"), route="shop")
+    loose = Objective("edge", "blog", "route_availability", Decimal("0.99"), route="blog")
+
+    assert too_loose(gateway, [strict, loose, gateway]) == ("shop",)
+    assert too_loose(strict, [loose]) == ()
+
+
+def test_the_defaults_are_strict_enough() -> None:
+    found = of_tier(tier())
+
+    assert too_loose(found[0], found) == ()

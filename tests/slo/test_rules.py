@@ -1,0 +1,222 @@
+"""The rule file: its shape, and what `promtool` computes with it."""
+
+import re
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slo.domain import rules
+from telemetry import rulefiles
+
+ORDER = ["sluice-events", "sluice-hours", "sluice-days"]
+SHOP = 'tier="edge",proxy="edge-1",route="shop"'
+ALL = 'envoy_sluice_rq{tier="edge",route="shop"}'
+BACKEND = 'envoy_sluice_rq{tier="edge",route="shop",reason="backend",code=~"5.."}'
+
+
+def promtool(
+    directory: Path, series: dict[str, str], cases: list[tuple[str, str, list[Any]]], *, every: str = "15s"
+) -> str:
+    """Run the rules over `series` (15 s apart); each case is (time, PromQL, expected samples)."""
+    (directory / "sluice.yml").write_text(rules.render())
+    test = {
+        "rule_files": ["sluice.yml"],
+        "evaluation_interval": every,
+        "group_eval_order": ORDER,
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {"expr": expr, "eval_time": at, "exp_samples": expected} for at, expr, expected in cases
+                ],
+            }
+        ],
+    }
+    path = directory / "test.yml"
+    path.write_text(yaml.safe_dump(test))
+    argv = ["promtool", "test", "rules", str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def is_true(value: float = 1) -> list[Any]:
+    return [{"labels": "{}", "value": value}]
+
+
+def count(family: str, window: str, **labels: str) -> str:
+    more = "".join(f',{name}="{value}"' for name, value in labels.items())
+    return f'sum({family}:count{{tier="edge",route="shop",window="{window}"{more}}})'
+
+
+def test_the_same_objectives_give_the_same_text() -> None:
+    assert rules.render() == rules.render(periods=[timedelta(days=30)])
+
+
+def test_the_number_of_rules_grows_with_periods_only() -> None:
+    one, two = rules.render(), rules.render(periods=[timedelta(days=28), timedelta(days=30)])
+
+    assert one.count("record:") == 40
+    assert two.count("record:") == 44
+
+
+def test_no_rule_is_a_ratio_of_events_or_a_subquery() -> None:
+    document = yaml.safe_load(rules.render())
+    expressions = [rule["expr"] for group in document["groups"] for rule in group["rules"]]
+
+    assert [e for e in expressions if re.search(r"\[\w+:\w*\]", e) or "avg_over_time" in e] == []
+
+
+@pytest.mark.real
+def test_promtool_has_no_objection_to_any_of_them() -> None:
+    assert rulefiles.check(rules.render(periods=[timedelta(days=7), timedelta(days=28)])) == ""
+
+
+@pytest.mark.real
+def test_promtool_objects_to_a_rule_that_is_there_twice() -> None:
+    group = {"name": "g", "rules": [{"record": "a:b", "expr": "up"}] * 2}
+
+    assert "duplicate" in rulefiles.check(yaml.safe_dump({"groups": [group]}))
+
+
+@pytest.mark.real
+def test_recorded_windows_weigh_by_events_on_uneven_traffic(tmp_path: Path) -> None:
+    # 10 min at 100/s without a failure, then 20 min at 1/s with one failure in ten.
+    series = {
+        f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+1500x40 60013.5+13.5x79",
+        f'envoy_sluice_rq{{{SHOP},code="503",reason="backend"}}': "0x40 1.5+1.5x79",
+    }
+    recorded = f"{count('sluice:errors', '30m')} / {count('sluice:requests', '30m')}"
+    true = f"sum(increase({BACKEND}[30m])) / sum(increase({ALL}[30m]))"
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("30m", f"{true} < bool 0.0021", is_true()),
+            ("30m", f"abs({recorded} / ({true}) - 1) < bool 0.02", is_true()),
+            ("30m", f"abs({count('sluice:requests', '30m')} / 61200 - 1) < bool 0.02", is_true()),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_a_missing_error_series_is_no_failure_but_only_where_there_are_requests(tmp_path: Path) -> None:
+    series = {f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+150x40"}
+    elsewhere = 'sluice:errors:count{route="payments"}'
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("10m", count("sluice:errors", "5m", originator="proxy"), is_true(0)),
+            ("10m", count("sluice:errors", "5m", originator="backend"), is_true(0)),
+            ("10m", count("sluice:requests", "5m"), is_true(3000)),
+            ("10m", elsewhere, []),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_failures_of_the_backend_and_of_the_proxy_are_recorded_apart(tmp_path: Path) -> None:
+    series = {
+        f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+135x40",
+        f'envoy_sluice_rq{{{SHOP},code="500",reason="backend"}}': "0+9x40",
+        f'envoy_sluice_rq{{{SHOP},code="504",reason="upstream_timeout"}}': "0+4x40",
+        f'envoy_sluice_rq{{{SHOP},code="503",reason="circuit_open"}}': "0+2x40",
+        f'envoy_sluice_rq{{{SHOP},code="0",reason="client_gone"}}': "0+50x40",
+    }
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("10m", f"round({count('sluice:requests', '5m')})", is_true(3000)),
+            ("10m", f"round({count('sluice:errors', '5m', originator='backend')})", is_true(180)),
+            ("10m", f"round({count('sluice:errors', '5m', originator='proxy')})", is_true(120)),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_a_proxy_that_restarts_is_not_counted_twice(tmp_path: Path) -> None:
+    series = {
+        f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+150x20 150+150x19",
+        'envoy_sluice_rq{tier="edge",proxy="edge-2",route="shop",code="200",reason="backend"}': "0+150x40",
+    }
+
+    said = promtool(
+        tmp_path, series, [("10m", f"round({count('sluice:requests', '5m')}, 10)", is_true(6000))]
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_only_edges_of_the_first_attempts_latency_are_recorded(tmp_path: Path) -> None:
+    bucket = f"envoy_sluice_added_us_bucket{{{SHOP}"
+    series = {
+        f'{bucket},attempts="1",le="750"}}': "0+90x40",
+        f'{bucket},attempts="1",le="3000"}}': "0+99x40",
+        f'{bucket},attempts="1",le="+Inf"}}': "0+100x40",
+        f'{bucket},attempts="2",le="+Inf"}}': "0+70x40",
+    }
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("10m", f"round({count('sluice:added_us_bucket', '5m', le='3000')})", is_true(1980)),
+            ("10m", f"round({count('sluice:added_us_bucket', '5m', le='+Inf')})", is_true(2000)),
+            ("10m", 'sluice:added_us_bucket:count{le="750"}', []),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_coverage_is_the_share_of_the_window_that_was_scraped(tmp_path: Path) -> None:
+    # Up for 10 min, down for 10, up for 10.
+    series = {'up{tier="edge",proxy="edge-1"}': "1x40 0x39 1x40"}
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("29m45s", 'round(sum(sluice:coverage:ratio{window="30m"}), 0.01)', is_true(0.67)),
+            ("29m45s", 'sum(sluice:coverage:ratio{window="5m"})', is_true(1)),
+            ("15m", 'sluice:coverage:ratio{window="5m",tier="edge"}', []),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_days_add_up_blocks_of_five_minutes(tmp_path: Path) -> None:
+    # promtool evaluates every group at one interval, so the rates that blocks are made of are given.
+    series = {'sluice:requests:rate1m{tier="edge",route="shop"}': "_ 10x119 20x119"}
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("30m", f"round({count('sluice:requests', '30d')})", is_true(18_000)),
+            ("60m", f"round({count('sluice:requests', '30d')})", is_true(54_000)),
+            ("60m", f"round({count('sluice:requests', '1d')})", is_true(54_000)),
+        ],
+        every="5m",
+    )
+
+    assert said == ""
