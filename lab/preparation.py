@@ -12,6 +12,7 @@ from lab.programs import PROXIES, REPOSITORY, Place
 
 FOLDERS = ("log", "redis", "prometheus", "prometheus/rules", "envoy")
 TIER_FILE = REPOSITORY / "lab" / "edge.yaml"
+PROMETHEUS_FILE = REPOSITORY / "deploy" / "prometheus" / "prometheus.yml"
 
 
 class Failed(Exception):
@@ -89,22 +90,17 @@ def _write_bootstraps(place: Place) -> None:
 
 
 def prometheus(place: Place) -> None:
-    """Writes the scrape configuration: each proxy's admin port each second, with its tier and name."""
-    document = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "5s"},
-        "rule_files": [str(place.prometheus_folder / "rules" / "*.yml")],
-        "scrape_configs": [
-            {
-                "job_name": "envoy",
-                "metrics_path": "/stats/prometheus",
-                "static_configs": [
-                    {
-                        "targets": [f"127.0.0.1:{place.ports[f'{prefix}_ADMIN_PORT']}"],
-                        "labels": {"tier": "edge", "proxy": proxy},
-                    }
-                    for proxy, prefix in PROXIES.items()
-                ],
-            }
-        ],
+    """Writes Prometheus' configuration: the one that the compose stack mounts, with this place's addresses."""
+    document = yaml.safe_load(PROMETHEUS_FILE.read_text())
+    targets = {
+        "edge-1:19001": place.ports["EDGE_1_ADMIN_PORT"],
+        "edge-2:19002": place.ports["EDGE_2_ADMIN_PORT"],
+        "web:8000": place.ports["SLUICE_WEB_PORT"],
     }
+    document["rule_files"] = [str(place.prometheus_folder / "rules" / "*.yml")]
+    for job in document["scrape_configs"]:
+        # Prometheus 2 knows no such key, and takes Envoy's answers without it.
+        job.pop("fallback_scrape_protocol", None)
+        for static in job["static_configs"]:
+            static["targets"] = [f"127.0.0.1:{targets[target]}" for target in static["targets"]]
     (place.prometheus_folder / "prometheus.yml").write_text(yaml.safe_dump(document, sort_keys=False))

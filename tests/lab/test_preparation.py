@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import ports, preparation
 from lab.ports import BadPort
@@ -35,6 +36,19 @@ def test_the_secret_key_is_private_and_made_once(tmp_path: Path) -> None:
     preparation.folders_and_key(place)
     assert key.read_text() == first
     assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_prometheus_scrapes_this_places_proxies_with_their_names(tmp_path: Path) -> None:
+    place = Place.of(ports.from_environment({"EDGE_2_ADMIN_PORT": "29002"}), tmp_path, {})
+    preparation.folders_and_key(place)
+    preparation.prometheus(place)
+    written = yaml.safe_load((tmp_path / "prometheus" / "prometheus.yml").read_text())
+    envoy = written["scrape_configs"][0]["static_configs"]
+    assert [(static["targets"], static["labels"]) for static in envoy] == [
+        (["127.0.0.1:19001"], {"tier": "edge", "proxy": "edge-1"}),
+        (["127.0.0.1:29002"], {"tier": "edge", "proxy": "edge-2"}),
+    ]
+    assert written["rule_files"] == [f"{tmp_path}/prometheus/rules/*.yml"]
 
 
 @pytest.mark.real
