@@ -90,7 +90,7 @@ def _write_bootstraps(place: Place) -> None:
 
 
 def prometheus(place: Place) -> None:
-    """Writes Prometheus' configuration: the one that the compose stack mounts, with this place's addresses."""
+    """Writes Prometheus' configuration: the compose stack's, with this place's addresses."""
     document = yaml.safe_load(PROMETHEUS_FILE.read_text())
     targets = {
         "edge-1:19001": place.ports["EDGE_1_ADMIN_PORT"],
