@@ -127,11 +127,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a tier's proxies should run at a moment: the base, and the base with its live overlays."""
+    """What a tier's proxies should run: the base, the overlays that were live when it was read, and both
+    joined.
+    """
 
     generation: int
     base: Tier
+    overlays: tuple[OverlayRow, ...]
     live: Tier
+
+    def at(self, now: datetime) -> Tier:
+        """The base with those overlays that have not run out by now."""
+        return apply_patches(self.base, [row.patch for row in self.overlays if row.expires_at > now])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +198,9 @@ def served(tier: str, *, now: datetime) -> Served:
     """Base and base + live overlays, with the generation read first: what is served is at least that new."""
     current = generation(tier)
     published = base(tier)
-    patches = [overlay.patch for overlay in live_overlays(tier, now=now)]
-    return Served(current, published, apply_patches(published, patches))
+    overlays = tuple(live_overlays(tier, now=now))
+    live = apply_patches(published, [overlay.patch for overlay in overlays])
+    return Served(current, published, overlays, live)
 
 
 def desired(tier: str, *, now: datetime) -> Tier:

@@ -4,6 +4,7 @@ from proxy.services.declaring import Applied, apply, publish_split
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
 from proxy.services.serving import (
     record_ack,
+    record_all_disconnected,
     record_connection,
     record_disconnection,
     record_nack,
@@ -19,6 +20,7 @@ __all__ = [
     "publish_split",
     "put_overlay",
     "record_ack",
+    "record_all_disconnected",
     "record_connection",
     "record_disconnection",
     "record_nack",

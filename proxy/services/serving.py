@@ -1,5 +1,6 @@
 """What the ADS server learns from the proxies. Written often and decided by nobody: no audit row."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -17,9 +18,15 @@ def record_disconnection(*, tier: str, proxy: str, now: datetime) -> None:
     _rows(tier, proxy).update(connected_at=None, last_seen=now)
 
 
-def record_seen(*, tier: str, proxy: str, now: datetime) -> None:
-    """The proxy's stream is open."""
-    _rows(tier, proxy).update(last_seen=now)
+def record_all_disconnected(*, now: datetime) -> None:
+    """The ADS server begins: whatever was connected was so to its predecessor."""
+    Proxy.objects.exclude(connected_at=None).update(connected_at=None)
+
+
+def record_seen(*, proxies: Iterable[tuple[str, str]], now: datetime) -> None:
+    """The streams of these (tier, proxy) are open."""
+    for tier, proxy in proxies:
+        _rows(tier, proxy).update(last_seen=now)
 
 
 def record_ack(*, tier: str, proxy: str, generation: int, now: datetime) -> None:

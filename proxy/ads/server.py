@@ -1,0 +1,155 @@
+"""The gRPC side: one coroutine a proxy's stream, with the messages that Envoy's own schema describes."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from proxy import schema
+from proxy.ads.conversation import Conversation, Request, Response
+from proxy.ads.snapshot import Snapshot
+from proxy.ads.source import Key, Source
+from proxy.domain.translate import kinds
+
+log = logging.getLogger("sluice.xds")
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+GRACE_SECONDS = 1.0
+_MESSAGES = "envoy.service.discovery.v3"
+
+
+class CannotBind(Exception):
+    """The address is taken, or is not this machine's."""
+
+
+async def serve(bind: str, pki_directory: Path) -> None:
+    """Serve until SIGTERM or SIGINT. Raises CannotBind."""
+    source = Source(pki_directory)
+    server = grpc.aio.server(
+        options=[
+            ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent half
+            ("grpc.keepalive_time_ms", 10_000),
+            ("grpc.keepalive_timeout_ms", 5_000),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+        ]
+    )
+    server.add_generic_rpc_handlers((_handler(source),))
+    try:
+        server.add_insecure_port(bind)
+    except RuntimeError as error:
+        raise CannotBind(f"cannot listen on {bind}: is the port taken?") from error
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await server.start()
+    log.info("ADS on %s", bind)
+    polling = asyncio.create_task(source.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await server.stop(GRACE_SECONDS)
+    if polling.done():
+        polling.result()  # polling ends only by an error of this program
+    polling.cancel()
+    with suppress(asyncio.CancelledError):
+        await polling
+
+
+def _handler(source: Source) -> "grpc.GenericRpcHandler[Any, Any]":
+    request = schema.bundled().message(f"{_MESSAGES}.DiscoveryRequest")
+    response = schema.bundled().message(f"{_MESSAGES}.DiscoveryResponse")
+
+    async def stream(requests: AsyncIterator[Any], context: Any) -> None:
+        await _converse(source, requests, context, response)
+
+    handlers = {
+        "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
+            stream,
+            request_deserializer=request.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+async def _converse(source: Source, requests: AsyncIterator[Any], context: Any, response: type[Any]) -> None:
+    """Requests and new snapshots come into one queue, so that the conversation meets them one at a time."""
+    incoming: asyncio.Queue[Any] = asyncio.Queue()
+    reading = asyncio.create_task(_read(requests, incoming))
+    try:
+        first = await incoming.get()
+        if first is None:
+            return
+        key = (first.node.cluster, first.node.id)
+        log.info("%s/%s connected", *key)
+        source.connected(key)
+        source.listen(key, incoming.put_nowait)
+        try:
+            await _answer(source, key, first, incoming, context, response)
+        finally:
+            source.unlisten(key, incoming.put_nowait)
+            source.disconnected(key)
+            log.info("%s/%s disconnected", *key)
+    finally:
+        reading.cancel()
+
+
+async def _read(requests: AsyncIterator[Any], incoming: "asyncio.Queue[Any]") -> None:
+    try:
+        async for request in requests:
+            incoming.put_nowait(request)
+    except grpc.RpcError as error:
+        log.info("stream broke: %s", error)
+    finally:
+        incoming.put_nowait(None)
+
+
+async def _answer(
+    source: Source,
+    key: Key,
+    first: Any,
+    incoming: "asyncio.Queue[Any]",
+    context: Any,
+    response: type[Any],
+) -> None:
+    conversation = Conversation(source.newest.get(key))
+    reached: int | None = None
+    item = first
+    while item is not None:
+        if isinstance(item, Snapshot):
+            answers = conversation.on_snapshot(item)
+        else:
+            answers = conversation.on_request(_request(item))
+        for answer in answers:
+            await context.write(_message(answer, response))
+        for refusal in conversation.refusals:
+            spoken = kinds.SPOKEN.get(refusal.kind, refusal.kind)
+            log.warning("%s/%s refuses %s: %s", *key, spoken, refusal.reason)
+            source.refused(key, refusal.generation, spoken, refusal.reason)
+        conversation.refusals.clear()
+        if conversation.reached not in (None, reached):
+            reached = conversation.reached
+            source.acked(key, conversation.reached or 0)
+        item = await incoming.get()
+
+
+def _request(message: Any) -> Request:
+    refused = message.HasField("error_detail")
+    return Request(
+        kind=message.type_url,
+        names=tuple(message.resource_names),
+        version=message.version_info,
+        nonce=message.response_nonce,
+        error=(message.error_detail.message or "no reason given") if refused else None,
+    )
+
+
+def _message(answer: Response, response: type[Any]) -> Any:
+    message = response(version_info=answer.version, type_url=answer.kind, nonce=answer.nonce)
+    for value in answer.resources:
+        message.resources.add(type_url=answer.kind, value=value)
+    return message
