@@ -8,8 +8,9 @@ from django import forms
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the exact change; an empty side is not there."""
+    """One line of the exact change: `where` it is, and its sides; an empty side is not there."""
 
+    where: str = ""
     before: str = ""
     after: str = ""
 

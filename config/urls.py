@@ -6,12 +6,14 @@ from django.urls import URLPattern, URLResolver, include, path
 import alerts.api
 import dashboard.api
 import proxy.api
+import runbooks.api
 import slo.api
 from config.api import api
 
 api.add_router("", alerts.api.router)
 api.add_router("", proxy.api.router)
 api.add_router("", slo.api.router)
+api.add_router("", runbooks.api.router)
 api.add_router("", dashboard.api.router)
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("access.urls")),
     path("", include("alerts.urls")),
     path("", include("slo.urls")),
+    path("", include("runbooks.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -26,6 +26,4 @@ urlpatterns = [
     path("lab/live/", lab.lab_page, {"fragment": "#live"}, name="lab-live"),
     path("lab/faults/", lab.set_fault, name="lab-fault"),
     path("rollouts/", overview.overview, name="rollouts"),
-    path("runs/", overview.overview, name="runs"),
-    path("runbooks/<slug:slug>/", overview.overview, name="runbook"),
 ]

@@ -1,7 +1,7 @@
 """Template names for figures, times and states; built in to every template."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -107,6 +107,12 @@ def span(value: timedelta | float | None) -> str:
 def pretty(value: Any) -> str:
     """Plain data as indented JSON."""
     return json.dumps(value, indent=2, sort_keys=True, default=str)
+
+
+@register.filter
+def newest(rows: Sequence[Any], most: int) -> list[Any]:
+    """The last few rows, the newest first."""
+    return list(reversed(rows[-most:]))
 
 
 @register.filter

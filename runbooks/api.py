@@ -1,0 +1,135 @@
+"""The API of runs."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from django.utils import timezone
+from ninja import Field, Router, Schema
+
+from access.permission import ApiRequest, operates
+from access.problem import Problem, field
+from runbooks import selectors, services
+from runbooks.domain.states import WrongState
+from runbooks.selectors import ApprovalRow, RunRow, StepRow
+
+router = Router(tags=["runs"])
+
+
+class RunOut(Schema):
+    """A run. `plan` is the exact change that `plan_hash` names; `approve_by` is set while it waits."""
+
+    id: int
+    runbook: str
+    tier: str
+    route: str
+    target: str
+    state: str
+    open: bool
+    why: str
+    incident_id: int | None
+    plan: dict[str, Any] | None
+    plan_hash: str
+    approve_by: datetime | None
+    overlay_expires_at: datetime | None
+    started_at: datetime
+    ended_at: datetime | None
+    steps: list[StepRow]
+    approvals: list[ApprovalRow]
+
+    @classmethod
+    def of(cls, row: RunRow) -> "RunOut":
+        return cls(
+            id=row.id,
+            runbook=row.runbook,
+            tier=row.tier,
+            route=row.route,
+            target=row.target,
+            state=row.state.lower(),
+            open=row.open,
+            why=row.why,
+            incident_id=row.incident_id,
+            plan=row.plan.as_data() if row.plan else None,
+            plan_hash=row.plan_hash,
+            approve_by=row.approve_by,
+            overlay_expires_at=row.overlay_expires_at,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            steps=list(row.steps),
+            approvals=list(row.approvals),
+        )
+
+
+class Why(Schema):
+    """Why it is done."""
+
+    reason: str = Field("", max_length=500)
+
+
+class ApproveIn(Why):
+    """A yes to one exact plan; without `plan_hash` the yes is to the plan as it stands."""
+
+    plan_hash: str = ""
+
+
+@router.get("/runs", response=list[RunOut])
+def runs(request: ApiRequest, runbook: str = "", tier: str = "", open: bool = False) -> list[RunOut]:
+    """Runs, the newest first, without their steps."""
+    found = selectors.runs(runbook=runbook, tier=tier, open_only=open)
+    return [RunOut.of(row) for row in found]
+
+
+@router.get("/runs/{int:run_id}", response=RunOut)
+def run(request: ApiRequest, run_id: int) -> RunOut:
+    """One run with its steps and approvals."""
+    return RunOut.of(_found(run_id))
+
+
+@router.post("/runs/{int:run_id}/approve", response=RunOut, auth=operates)
+def approve(request: ApiRequest, run_id: int, body: ApproveIn | None = None) -> RunOut:
+    """Approve the plan. 409 when the run does not wait, the plan changed or the time is over."""
+    given = body or ApproveIn.model_validate({})
+    plan_hash = given.plan_hash or _found(run_id).plan_hash
+    now = timezone.now()
+    try:
+        services.approve(run_id=run_id, plan_hash=plan_hash, by=request.auth, reason=given.reason, now=now)
+    except services.PlanChanged as error:
+        raise field("plan_hash", str(error), status=HTTPStatus.CONFLICT) from error
+    except (WrongState, services.ApprovalOver) as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except services.UnknownRun as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+    return run(request, run_id)
+
+
+@router.post("/runs/{int:run_id}/deny", response=RunOut, auth=operates)
+def deny(request: ApiRequest, run_id: int, body: Why | None = None) -> RunOut:
+    """Deny the plan."""
+    reason = body.reason if body else ""
+    try:
+        services.deny(run_id=run_id, by=request.auth, reason=reason, now=timezone.now())
+    except WrongState as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except services.UnknownRun as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+    return run(request, run_id)
+
+
+@router.post("/runs/{int:run_id}/cancel", response=RunOut, auth=operates)
+def cancel(request: ApiRequest, run_id: int, body: Why | None = None) -> RunOut:
+    """End the run and take back what it did."""
+    reason = body.reason if body else ""
+    try:
+        services.cancel(run_id=run_id, by=request.auth, reason=reason, now=timezone.now())
+    except WrongState as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except services.UnknownRun as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+    return run(request, run_id)
+
+
+def _found(run_id: int) -> RunRow:
+    row = selectors.run(run_id)
+    if row is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"There is no run {run_id}.")
+    return row

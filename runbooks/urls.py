@@ -1,0 +1,20 @@
+"""Addresses of runs and runbooks."""
+
+from django.urls import path
+
+from runbooks import views
+
+LIVE = {"fragment": "#live"}
+
+urlpatterns = [
+    path("runs/", views.runs, name="runs"),
+    path("runs/live/", views.runs, LIVE, name="runs-live"),
+    path("runs/switch/", views.set_switch, name="runs-switch"),
+    path("runs/<int:run_id>/", views.run, name="run"),
+    path("runs/<int:run_id>/live/", views.run, LIVE, name="run-live"),
+    path("runs/<int:run_id>/approve/", views.approve, name="run-approve"),
+    path("runs/<int:run_id>/deny/", views.deny, name="run-deny"),
+    path("runs/<int:run_id>/cancel/", views.cancel, name="run-cancel"),
+    path("runbooks/<slug:slug>/", views.runbook, name="runbook"),
+    path("runbooks/<slug:slug>/mode/", views.set_mode, name="runbook-mode"),
+]
