@@ -203,6 +203,18 @@ def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool
 
 
 @transaction.atomic
+def acted(*, incident_id: int, action: str, by: Actor, now: datetime) -> None:
+    """Say what the machine does about it now: in the timeline and in the root message. Idempotent."""
+    incident = _locked(incident_id)
+    if incident.action == action:
+        return
+    incident.action = action
+    incident.save(update_fields=["action"])
+    _log(incident, now=now, kind="action", actor=by.name, text=action)
+    announcements.show(incident, now)
+
+
+@transaction.atomic
 def resolve(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
     """Close it and what still fires in it. Raises UnknownIncident, WrongState.
 

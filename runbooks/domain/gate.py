@@ -1,0 +1,72 @@
+"""What must hold before a run may act, decided from facts that were read in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from runbooks.domain.policy import Policy
+
+Mode = Literal["observe", "approve", "auto"]
+MODES: tuple[Mode, ...] = ("observe", "approve", "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`parent` is another cause that the incident is laid to and that somebody already acts on, or empty.
+
+    Counts are of actions in the policy's window, of this runbook and of all.
+    """
+
+    mode: Mode
+    killed: bool
+    silenced: bool
+    parent: str
+    last_ended_at: datetime | None
+    acted_recently: int
+    actions: int
+    actions_in_all: int
+    routes_touched: int
+    routes: int
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`act`, `ask` a person, or `stop`; and why."""
+
+    answer: Literal["act", "ask", "stop"]
+    why: str
+
+
+def gate(facts: Facts, policy: Policy, *, now: datetime) -> Gate:
+    """The first guard that says no, else whether a person is asked first."""
+    no = _no(facts, policy, now)
+    if no:
+        return Gate("stop", no)
+    if facts.approved:
+        return Gate("act", "approved")
+    if facts.mode == "auto" and facts.acted_recently < policy.flaps:
+        return Gate("act", "mode auto")
+    if facts.mode == "auto":
+        return Gate("ask", f"automatic mode is off here: it acted {facts.acted_recently} times lately")
+    return Gate("ask", "mode approve")
+
+
+def _no(facts: Facts, policy: Policy, now: datetime) -> str:
+    if facts.killed:
+        return "the kill switch is on"
+    if facts.mode == "observe":
+        return "mode observe: it only tells"
+    if facts.silenced:
+        return "the target is silenced"
+    if facts.parent:
+        return f"a consequence of {facts.parent}, which is being handled"
+    if facts.last_ended_at is not None and now - facts.last_ended_at < policy.cooldown:
+        return "in the cooldown after the last run"
+    if facts.actions >= policy.actions:
+        return f"{facts.actions} actions of this runbook lately: its budget is spent"
+    if facts.actions_in_all >= policy.actions_in_all:
+        return f"{facts.actions_in_all} actions of all runbooks lately: their budget is spent"
+    if facts.routes_touched > max(1, int(facts.routes * policy.routes_touched)):
+        return f"it would touch {facts.routes_touched} of {facts.routes} routes"
+    return ""

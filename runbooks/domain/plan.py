@@ -1,0 +1,46 @@
+"""A plan: the exact change, its undo and its blast radius, under one hash that an approval is for."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`patches` in the order of their `targets`; `changes` says them in Envoy's terms, one line each."""
+
+    patches: tuple[dict[str, Any], ...]
+    targets: tuple[str, ...]
+    changes: tuple[str, ...]
+    undo: str
+    routes: tuple[str, ...]
+    proxies: tuple[str, ...]
+    expires_after_seconds: float
+
+    @property
+    def digest(self) -> str:
+        """What is approved: equal for equal plans, whenever they are made."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON data that `plan_from` reads back."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+
+
+def plan_from(data: Mapping[str, Any]) -> Plan:
+    """The plan that `as_data` wrote."""
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+    return Plan(**fields)
+
+
+def routes_touched(patches: Sequence[Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> set[str]:
+    """The routes that the patches change, by each route's split over upstreams."""
+    return {
+        route
+        for patch in patches
+        for route, split in splits.items()
+        if patch.get("route") == route or patch.get("upstream") in split
+    }

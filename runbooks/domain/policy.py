@@ -1,0 +1,95 @@
+"""The durations and limits of a runbook: data in its front matter, overridable per tier."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)\Z")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class BadPolicy(ValueError):
+    """A name or a value that no policy has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How fast, how long, how much. A snapshot of it goes with each run.
+
+    `lookback` is the window of every rate that is asked for. Ratios are 0 to 1.
+    """
+
+    lookback: timedelta = timedelta(seconds=30)
+    stale_after: timedelta = timedelta(seconds=10)
+    confirm_for: timedelta = timedelta(seconds=10)
+    approval_for: timedelta = timedelta(minutes=15)
+    ack_within: timedelta = timedelta(seconds=10)
+    verify_for: timedelta = timedelta(seconds=20)
+    hold_for: timedelta = timedelta(minutes=10)
+    quiet_for: timedelta = timedelta(minutes=2)
+    revert_within: timedelta = timedelta(seconds=30)
+    cooldown: timedelta = timedelta(minutes=5)
+    flap_window: timedelta = timedelta(minutes=30)
+    flaps: int = 2
+    actions: int = 3
+    actions_in_all: int = 6
+    actions_window: timedelta = timedelta(minutes=10)
+    routes_touched: float = 0.5
+    min_rate: float = 0.5
+    retry_share: float = 0.2
+    exhausted_share: float = 0.05
+    healthy_share: float = 0.05
+    worse_by: float = 0.15
+    remedy: str = "retry_off"
+    budget_percent: float = 2.0
+
+    @property
+    def expiry(self) -> timedelta:
+        """How long the overlay may live after it is put: what the steps after it may take, and the hold."""
+        return self.ack_within + self.lookback + 2 * self.verify_for + self.hold_for
+
+    @property
+    def shortest_cooldown(self) -> timedelta:
+        """Below this the alert of the first run may still fire and start a second one."""
+        return self.lookback * 1.5
+
+
+def policy(given: Mapping[str, Any], base: Policy | None = None) -> Policy:
+    """`base` with what is given: durations as "30s", "5m" or seconds. Raises BadPolicy."""
+    unknown = sorted(set(given) - {field.name for field in fields(Policy)})
+    if unknown:
+        raise BadPolicy(f"no runbook has a setting {', '.join(unknown)}")
+    start = base or Policy()
+    made = replace(
+        start, **{name: _value(name, value, getattr(start, name)) for name, value in given.items()}
+    )
+    if made.cooldown < made.shortest_cooldown:
+        raise BadPolicy("cooldown must be at least 1.5 times lookback")
+    return made
+
+
+def as_data(made: Policy) -> dict[str, Any]:
+    """JSON data that `policy` reads back: durations in seconds."""
+    values = ((field.name, getattr(made, field.name)) for field in fields(Policy))
+    return {name: v.total_seconds() if isinstance(v, timedelta) else v for name, v in values}
+
+
+def _value(name: str, given: Any, like: Any) -> Any:
+    if isinstance(like, timedelta):
+        return _duration(name, given)
+    if isinstance(like, str):
+        return str(given)
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise BadPolicy(f"{name} is a number")
+    return type(like)(given)
+
+
+def _duration(name: str, given: Any) -> timedelta:
+    if isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
+        return timedelta(seconds=given)
+    match = _DURATION.match(str(given))
+    if match is None:
+        raise BadPolicy(f"{name} is a duration, such as 30s or 5m")
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])

@@ -1,0 +1,180 @@
+"""Runs, what led them, approvals, and how far each runbook may go."""
+
+from django.db import models
+from django.db.models import Q
+
+from runbooks.domain.states import OPEN
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Runs by what is to be done with them."""
+
+    def open(self) -> "RunQuerySet":
+        return self.filter(state__in=OPEN)
+
+    def on(self, *, runbook: str, tier: str, route: str) -> "RunQuerySet":
+        return self.filter(runbook=runbook, tier=tier, route=route)
+
+
+class Run(models.Model):
+    """One run of a runbook on one target. Every change is conditional on `version` and `claim_token`."""
+
+    runbook = models.CharField(max_length=63)
+    tier = models.CharField(max_length=63)
+    route = models.CharField(max_length=63)
+    state = models.CharField(max_length=24, default="PROPOSED", db_index=True)
+    version = models.PositiveIntegerField(default=1)
+    claim_token = models.CharField(max_length=32, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+    incident = models.ForeignKey("alerts.Incident", null=True, on_delete=models.SET_NULL, related_name="runs")
+    why = models.TextField()
+    # The runbook as it was at the start: an edit never changes a run under way.
+    policy = models.JSONField()
+    plan = models.JSONField(null=True)
+    plan_hash = models.CharField(max_length=32, blank=True)
+    before = models.JSONField(null=True)
+    fences = models.JSONField(default=dict)
+    generation = models.PositiveBigIntegerField(null=True)
+    overlay_expires_at = models.DateTimeField(null=True)
+    mitigated_at = models.DateTimeField(null=True, db_index=True)
+    applied_at = models.DateTimeField(null=True)
+    extended = models.BooleanField(default=False)
+    ending = models.CharField(max_length=16, blank=True)
+    ending_why = models.TextField(blank=True)
+    started_at = models.DateTimeField()
+    entered_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, db_index=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("runbook", "tier", "route"),
+                condition=Q(state__in=OPEN),
+                name="one_open_run_per_runbook_and_target",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.runbook} #{self.pk} on {self.target}"
+
+    @property
+    def target(self) -> str:
+        return f"{self.tier}/route/{self.route}"
+
+    @property
+    def owner(self) -> str:
+        """Who holds the targets' leases."""
+        return f"run/{self.pk}"
+
+
+class Step(models.Model):
+    """One transition of a run: one a version."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    version = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    event = models.CharField(max_length=24)
+    state = models.CharField(max_length=24)
+    actor = models.CharField(max_length=150)
+    why = models.TextField()
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("version",)
+        constraints = [models.UniqueConstraint(fields=("run", "version"), name="one_step_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.state}"
+
+
+class Measurement(models.Model):
+    """What was measured while a run was open."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="measurements")
+    at = models.DateTimeField()
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ("at", "id")
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S}"
+
+
+class Approval(models.Model):
+    """A person's yes to one exact plan: single use, with an end."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="approvals")
+    plan_hash = models.CharField(max_length=32)
+    by = models.CharField(max_length=150)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.by} for {self.plan_hash}"
+
+
+class Setting(models.Model):
+    """How far a runbook may go by itself on a tier, and what differs there from its text."""
+
+    runbook = models.CharField(max_length=63)
+    tier = models.CharField(max_length=63)
+    mode = models.CharField(max_length=8, blank=True)
+    policy = models.JSONField(default=dict)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("runbook", "tier"), name="one_setting_per_runbook_tier")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.runbook} on {self.tier}: {self.mode or 'as declared'}"
+
+
+class Switch(models.Model):
+    """The kill switch: one row, which also serialises the gates of all runs."""
+
+    name = models.CharField(max_length=16, unique=True)
+    on = models.BooleanField(default=False)
+    by = models.CharField(max_length=150, blank=True)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "switches"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'on' if self.on else 'off'}"
+
+
+class Detection(models.Model):
+    """The newest look of a runbook at a target."""
+
+    runbook = models.CharField(max_length=63)
+    tier = models.CharField(max_length=63)
+    route = models.CharField(max_length=63)
+    at = models.DateTimeField()
+    said = models.CharField(max_length=8)
+    why = models.TextField()
+    values = models.JSONField()
+    since = models.DateTimeField()
+    incident = models.ForeignKey("alerts.Incident", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("runbook", "tier", "route")
+        constraints = [
+            models.UniqueConstraint(fields=("runbook", "tier", "route"), name="one_detection_per_target")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.runbook} {self.tier}/{self.route}: {self.said}"

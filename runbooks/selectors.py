@@ -1,0 +1,305 @@
+"""Describes runbooks and runs for pages and API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import proxy.selectors
+from proxy.domain.errors import UnknownTier
+from proxy.domain.tier import Tier
+from runbooks import texts
+from runbooks.domain import policy as policies
+from runbooks.domain import retry_storm
+from runbooks.domain.gate import Mode
+from runbooks.domain.plan import Plan, plan_from
+from runbooks.domain.policy import Policy
+from runbooks.domain.retry_storm import Measure
+from runbooks.domain.states import ACTING, OPEN
+from runbooks.models import Approval, Detection, Run, Setting, Step, Switch
+
+DEFAULT_MODE: Mode = "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One transition of a run with the measure that it was decided on."""
+
+    version: int
+    at: datetime
+    event: str
+    state: str
+    actor: str
+    why: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A person's yes to one plan."""
+
+    by: str
+    reason: str
+    at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    plan_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run. `approve_by` is set while it waits for approval; parts are filled by `run`."""
+
+    id: int
+    runbook: str
+    tier: str
+    route: str
+    target: str
+    state: str
+    open: bool
+    acting: bool
+    why: str
+    incident_id: int | None
+    plan: Plan | None
+    plan_hash: str
+    approve_by: datetime | None
+    overlay_expires_at: datetime | None
+    mitigated_at: datetime | None
+    applied_at: datetime | None
+    started_at: datetime
+    entered_at: datetime
+    ended_at: datetime | None
+    before: Measure | None
+    policy: Policy
+    steps: tuple[StepRow, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    approvals: tuple[ApprovalRow, ...] = ()
+
+    @property
+    def can_approve(self) -> bool:
+        return self.state == "AWAITING_APPROVAL"
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.open and self.state != "REVERTING"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRow:
+    """What a runbook last saw on a target: `storm`, `calm` or `no_data`, since when, with its numbers."""
+
+    tier: str
+    route: str
+    at: datetime
+    said: str
+    since: datetime
+    why: str
+    numbers: dict[str, str]
+    incident_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModeRow:
+    """How far a runbook may go on a tier; `by` is empty when that is as declared."""
+
+    tier: str
+    mode: Mode
+    declared: Mode
+    by: str
+    at: datetime | None
+    policy: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookRow:
+    """One runbook: its text, its live values, its mode per tier, its last runs."""
+
+    slug: str
+    title: str
+    summary: str
+    severity: str
+    owner: str
+    automated: bool
+    html: str
+    policy: Policy
+    modes: tuple[ModeRow, ...]
+    detections: tuple[DetectionRow, ...]
+    runs: tuple[RunRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRow:
+    """The kill switch."""
+
+    on: bool
+    by: str
+    reason: str
+    at: datetime | None
+
+
+def runs(*, runbook: str = "", tier: str = "", open_only: bool = False, limit: int = 100) -> list[RunRow]:
+    """The newest first."""
+    found = Run.objects.open() if open_only else Run.objects.all()
+    if runbook:
+        found = found.filter(runbook=runbook)
+    if tier:
+        found = found.filter(tier=tier)
+    return [_run(row) for row in found[:limit]]
+
+
+def run(run_id: int) -> RunRow | None:
+    """One run with its steps, measures and approvals; None when there is none."""
+    row = Run.objects.filter(pk=run_id).first()
+    if row is None:
+        return None
+    return _run(
+        row,
+        steps=tuple(_step(step) for step in row.steps.all()),
+        measures=tuple(retry_storm.measure_from(m.values) for m in row.measurements.all()),
+        approvals=tuple(_approval(a) for a in row.approvals.all()),
+    )
+
+
+def runbooks() -> list[RunbookRow]:
+    """Every text of the library, with what is known live."""
+    return [_runbook(text) for text in texts.library().values()]
+
+
+def runbook(slug: str) -> RunbookRow | None:
+    """One runbook; None when there is none."""
+    text = texts.library().get(slug)
+    return None if text is None else _runbook(text)
+
+
+def detections(*, runbook: str = "", tier: str = "") -> list[DetectionRow]:
+    """The newest look at each target."""
+    found = Detection.objects.all()
+    if runbook:
+        found = found.filter(runbook=runbook)
+    if tier:
+        found = found.filter(tier=tier)
+    return [_detection(row) for row in found]
+
+
+def kill_switch() -> SwitchRow:
+    """Whether the kill switch is on, and who turned it."""
+    row = Switch.objects.first()
+    return SwitchRow(False, "", "", None) if row is None else SwitchRow(row.on, row.by, row.reason, row.at)
+
+
+def mode(*, runbook: str, tier: Tier) -> Mode:
+    """What a person set last, else what the tier declares, else `approve`."""
+    row = Setting.objects.filter(runbook=runbook, tier=tier.name).first()
+    return _mode(row.mode) if row is not None and row.mode else _declared(runbook, tier)
+
+
+def policy(*, runbook: str, tier: str) -> Policy:
+    """The runbook's policy with what differs on the tier. Raises UnknownRunbook."""
+    text = texts.text(runbook)
+    row = Setting.objects.filter(runbook=runbook, tier=tier).first()
+    return policies.policy(row.policy, text.policy) if row is not None else text.policy
+
+
+def _declared(runbook: str, tier: Tier) -> Mode:
+    found = tier.runbooks.get(runbook)
+    return found.mode if found is not None else DEFAULT_MODE
+
+
+def _mode(text: str) -> Mode:
+    match text:
+        case "observe" | "auto":
+            return text
+        case _:
+            return "approve"
+
+
+def _runbook(text: texts.Text) -> RunbookRow:
+    return RunbookRow(
+        slug=text.slug,
+        title=text.title,
+        summary=text.summary,
+        severity=text.severity,
+        owner=text.owner,
+        automated=text.automated,
+        html=text.html,
+        policy=text.policy,
+        modes=tuple(_modes(text.slug)) if text.automated else (),
+        detections=tuple(detections(runbook=text.slug)),
+        runs=tuple(runs(runbook=text.slug, limit=10)),
+    )
+
+
+def _modes(slug: str) -> list[ModeRow]:
+    settings: Mapping[str, Setting] = {row.tier: row for row in Setting.objects.filter(runbook=slug)}
+    rows = []
+    for found in proxy.selectors.tiers():
+        try:
+            declared = _declared(slug, proxy.selectors.base(found.name))
+        except UnknownTier:
+            continue
+        row = settings.get(found.name)
+        if row is None:
+            rows.append(ModeRow(found.name, declared, declared, "", None, {}))
+        else:
+            chosen = _mode(row.mode) if row.mode else declared
+            rows.append(ModeRow(found.name, chosen, declared, row.by, row.at, row.policy))
+    return rows
+
+
+def _run(
+    row: Run,
+    *,
+    steps: tuple[StepRow, ...] = (),
+    measures: tuple[Measure, ...] = (),
+    approvals: tuple[ApprovalRow, ...] = (),
+) -> RunRow:
+    made = policies.policy(row.policy)
+    waits: timedelta | None = made.approval_for if row.state == "AWAITING_APPROVAL" else None
+    return RunRow(
+        id=row.pk,
+        runbook=row.runbook,
+        tier=row.tier,
+        route=row.route,
+        target=row.target,
+        state=row.state,
+        open=row.state in OPEN,
+        acting=row.state in ACTING,
+        why=row.why,
+        incident_id=row.incident_id,
+        plan=plan_from(row.plan) if row.plan else None,
+        plan_hash=row.plan_hash,
+        approve_by=row.entered_at + waits if waits else None,
+        overlay_expires_at=row.overlay_expires_at,
+        mitigated_at=row.mitigated_at,
+        applied_at=row.applied_at,
+        started_at=row.started_at,
+        entered_at=row.entered_at,
+        ended_at=row.ended_at,
+        before=retry_storm.measure_from(row.before) if row.before else None,
+        policy=made,
+        steps=steps,
+        measures=measures,
+        approvals=approvals,
+    )
+
+
+def _step(row: Step) -> StepRow:
+    return StepRow(row.version, row.at, row.event, row.state, row.actor, row.why, row.evidence)
+
+
+def _approval(row: Approval) -> ApprovalRow:
+    return ApprovalRow(row.by, row.reason, row.at, row.expires_at, row.used_at, row.plan_hash)
+
+
+def _detection(row: Detection) -> DetectionRow:
+    measure = retry_storm.measure_from(row.values)
+    return DetectionRow(
+        tier=row.tier,
+        route=row.route,
+        at=row.at,
+        said=row.said,
+        since=row.since,
+        why=row.why,
+        numbers=retry_storm.numbers(measure),
+        incident_id=row.incident_id,
+    )

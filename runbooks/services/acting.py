@@ -1,0 +1,78 @@
+"""What a run does to the tier, and only this: lay its overlays, look how far they are, take them away."""
+
+from datetime import datetime
+
+import proxy.selectors
+import proxy.services
+from audit.domain.actor import Actor
+from proxy.domain.errors import UnknownTier
+from proxy.selectors import Progress
+from runbooks.domain.plan import plan_from
+from runbooks.models import Run
+
+
+def lease(run: Run, targets: tuple[str, ...], *, until: datetime, by: Actor, now: datetime) -> dict[str, int]:
+    """Hold every target, in sorted order so that two runs never wait for each other. Raises TargetTaken."""
+    return {
+        target: proxy.services.lease(
+            tier=run.tier, target=target, owner=run.owner, until=until, by=by, now=now
+        )
+        for target in sorted(targets)
+    }
+
+
+def put(run: Run, *, expires_at: datetime, by: Actor, now: datetime) -> int:
+    """Lay the plan over the tier; returns the generation that has all of it. Safe to repeat.
+
+    Raises StaleFence, TargetTaken, UnknownTarget, Invalid.
+    """
+    plan = plan_from(run.plan or {})
+    return max(
+        proxy.services.put_overlay(
+            tier=run.tier,
+            target=target,
+            owner=run.owner,
+            patch=patch,
+            fence=run.fences[target],
+            expires_at=expires_at,
+            by=by,
+            reason=f"run {run.pk}: {run.why}",
+            now=now,
+        )
+        for target, patch in zip(plan.targets, plan.patches, strict=True)
+    )
+
+
+def take_away(run: Run, *, release: bool, why: str, by: Actor, now: datetime) -> int:
+    """Delete the run's overlays and raise the floor of each target; returns the generation without them.
+
+    With `release` the leases end too. Safe to repeat, and right also when nothing was laid.
+    """
+    generations = [
+        proxy.services.delete_overlay(
+            tier=run.tier,
+            target=target,
+            owner=run.owner,
+            fence=fence,
+            by=by,
+            reason=f"run {run.pk}: {why}",
+            now=now,
+            release=release,
+        )
+        for target, fence in sorted(run.fences.items())
+    ]
+    return max(generations, default=run.generation or 0)
+
+
+def progress(run: Run) -> Progress:
+    """How far the run's generation is. A tier that is gone has nobody left to acknowledge."""
+    try:
+        return proxy.selectors.progress(run.tier, run.generation or 0)
+    except UnknownTier:
+        return Progress(generation=run.generation or 0, acked={}, nacks={})
+
+
+def still_laid(run: Run, *, now: datetime) -> bool:
+    """Whether every overlay of the run is live."""
+    live = proxy.selectors.live_overlays(run.tier, now=now)
+    return {o.target for o in live if o.owner == run.owner} >= set(run.fences)

@@ -1,0 +1,157 @@
+"""Looks at every target: remembers what it saw, tells, and proposes a run."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+import alerts.services
+import audit.services
+import proxy.selectors
+from audit.domain.actor import automation
+from proxy.domain.tier import Tier
+from runbooks import selectors
+from runbooks.domain import policy as policies
+from runbooks.domain import retry_storm
+from runbooks.domain.policy import Policy
+from runbooks.domain.retry_storm import CAUSE, SLUG, Measure
+from runbooks.domain.states import ACTING
+from runbooks.models import Detection, Run, Step
+from runbooks.services import gating
+from runbooks.services.measuring import measure_routes
+from telemetry.ports import Metrics
+
+RULE = "retry-storm"
+BY = automation("runbooks")
+
+
+def look(*, metrics: Metrics, now: datetime) -> dict[tuple[str, str], Measure]:
+    """Measure every route of every tier; returns the measures by (tier, route)."""
+    seen: dict[tuple[str, str], Measure] = {}
+    for row in proxy.selectors.tiers():
+        tier = proxy.selectors.desired(row.name, now=now)
+        policy = selectors.policy(runbook=SLUG, tier=tier.name)
+        for route, measure in measure_routes(metrics, tier=tier, policy=policy, now=now).items():
+            seen[tier.name, route] = measure
+            with transaction.atomic():
+                _look(tier, route, measure, policy, now)
+    return seen
+
+
+def _look(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetime) -> None:
+    detection = _remember(tier.name, route, measure, policy, now)
+    run = Run.objects.on(runbook=SLUG, tier=tier.name, route=route).open().first()
+    if detection.said == "storm":
+        if run is None:
+            run = _propose(tier, route, measure, policy, now)
+        deciding = run is not None and run.state in ("PROPOSED", "CONFIRMING", "AWAITING_APPROVAL")
+        if not deciding and now - detection.since >= policy.confirm_for:
+            tell(tier.name, route, measure, action=_action(run, tier.name, route), now=now)
+        return
+    quiet = detection.said == "calm" and now - detection.since >= policy.quiet_for
+    if quiet and (run is None or run.state not in ACTING):
+        labels = {"tier": tier.name, "route": route}
+        alerts.services.clear(rule=RULE, labels=labels, why=detection.why, by=BY, now=now)
+
+
+def tell(tier: str, route: str, measure: Measure, *, action: str, now: datetime) -> int:
+    """Fire the alert of this storm; returns its incident. Sends one message however often it is called."""
+    told = retry_storm.numbers(measure)
+    incident = alerts.services.signal(
+        rule=RULE,
+        labels={"tier": tier, "route": route},
+        severity="page",
+        originator="backend" if measure.failed_share else "unknown",
+        summary=f"Retry storm on {route}: {told['Retries per first attempt']} retries per first attempt",
+        numbers=told,
+        action=action,
+        runbook=SLUG,
+        cause=CAUSE,
+        by=BY,
+        now=now,
+    )
+    Detection.objects.filter(runbook=SLUG, tier=tier, route=route).update(incident=incident)
+    return incident
+
+
+def _remember(tier: str, route: str, measure: Measure, policy: Policy, now: datetime) -> Detection:
+    said = retry_storm.detect(measure, policy)
+    fields = {
+        "at": now,
+        "said": said,
+        "why": retry_storm.explain(measure, policy),
+        "values": retry_storm.as_data(measure),
+    }
+    row, new = Detection.objects.get_or_create(
+        runbook=SLUG, tier=tier, route=route, defaults={**fields, "since": now}
+    )
+    if not new:
+        for name, value in {**fields, "since": row.since if row.said == said else now}.items():
+            setattr(row, name, value)
+        row.save()
+    return row
+
+
+def _propose(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetime) -> Run | None:
+    """A new run, unless a gate would stop it for the reason that stopped the last one."""
+    patches = patches_for(tier, route, policy)
+    answer = gating.decide(
+        runbook=SLUG, tier=tier, route=route, policy=policy, patches=patches, approval=None, now=now
+    )
+    last = Run.objects.on(runbook=SLUG, tier=tier.name, route=route).first()
+    if answer.answer == "stop" and last is not None:
+        cooling = last.state not in ("SUPPRESSED", "NOT_CONFIRMED")
+        if cooling or (last.state == "SUPPRESSED" and last.why == answer.why):
+            return None
+    why = retry_storm.explain(measure, policy)
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                runbook=SLUG,
+                tier=tier.name,
+                route=route,
+                why=why,
+                policy=policies.as_data(policy),
+                started_at=now,
+                entered_at=now,
+            )
+    except IntegrityError:
+        # Another worker proposed it between our look and our insert.
+        return None
+    Step.objects.create(
+        run=run,
+        version=1,
+        at=now,
+        event="propose",
+        state=run.state,
+        actor=BY.name,
+        why=why,
+        evidence=retry_storm.as_data(measure),
+    )
+    _audit_proposal(run, why, now)
+    return run
+
+
+def _audit_proposal(run: Run, why: str, now: datetime) -> None:
+    audit.services.record(
+        by=BY,
+        action="run.propose",
+        target=run.target,
+        reason=why,
+        now=now,
+        detail={"run": run.pk, "version": 1, "state": run.state},
+    )
+
+
+def patches_for(tier: Tier, route: str, policy: Policy) -> list[dict[str, object]]:
+    """The patches of the runbook's remedy on this route as it is split now."""
+    found = tier.route(route)
+    upstreams = [name for name, weight in found.split.items() if weight] if found else []
+    return retry_storm.plan(route=route, upstreams=upstreams, policy=policy)
+
+
+def _action(run: Run | None, tier: str, route: str) -> str:
+    if run is None:
+        run = Run.objects.on(runbook=SLUG, tier=tier, route=route).first()
+    if run is None:
+        return "Nothing yet"
+    return f"Run {run.pk} is {run.state.lower().replace('_', ' ')}: {run.why}"

@@ -1,0 +1,76 @@
+"""Gathers the facts that a gate decides on. Read under the lock of the kill switch, so that two workers count
+one after the other.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import alerts.selectors
+import proxy.selectors
+from alerts.domain import causes
+from proxy.domain.tier import Tier
+from runbooks import selectors
+from runbooks.domain.gate import Facts, Gate, gate
+from runbooks.domain.plan import routes_touched
+from runbooks.domain.policy import Policy
+from runbooks.domain.retry_storm import CAUSE
+from runbooks.models import Approval, Run, Switch
+
+KILL = "kill"
+
+
+def lock_switch() -> Switch:
+    """The kill switch's row, locked until the caller's transaction ends."""
+    Switch.objects.get_or_create(name=KILL)
+    return Switch.objects.select_for_update().get(name=KILL)
+
+
+def decide(
+    *,
+    runbook: str,
+    tier: Tier,
+    route: str,
+    policy: Policy,
+    patches: Sequence[Mapping[str, Any]],
+    approval: Approval | None,
+    now: datetime,
+) -> Gate:
+    """What the gate says on what holds now. Inside the caller's transaction."""
+    switch = lock_switch()
+    since = now - policy.actions_window
+    recent = Run.objects.filter(mitigated_at__gte=since)
+    mine = Run.objects.on(runbook=runbook, tier=tier.name, route=route)
+    ended = mine.exclude(state__in=("SUPPRESSED", "NOT_CONFIRMED")).exclude(ended_at=None)
+    facts = Facts(
+        mode=selectors.mode(runbook=runbook, tier=tier),
+        killed=switch.on,
+        silenced=alerts.selectors.silenced(tier=tier.name, route=route, now=now),
+        parent=_parent(tier.name, route),
+        last_ended_at=ended.order_by("-ended_at").values_list("ended_at", flat=True).first(),
+        acted_recently=mine.filter(mitigated_at__gte=now - policy.flap_window).count(),
+        actions=recent.filter(runbook=runbook).count(),
+        actions_in_all=recent.count(),
+        routes_touched=len(routes_touched([*patches, *_live_patches(tier.name, now)], _splits(tier))),
+        routes=len(tier.routes),
+        approved=approval is not None,
+    )
+    return gate(facts, policy, now=now)
+
+
+def _parent(tier: str, route: str) -> str:
+    """The cause of an open incident here that explains ours and that nobody has taken away yet."""
+    found = alerts.selectors.open_incidents(tier=tier, route=route)
+    return next(
+        (row.cause for row in found if causes.explains(row.cause, CAUSE) and row.state != "MITIGATED"), ""
+    )
+
+
+def _live_patches(tier: str, now: datetime) -> list[dict[str, Any]]:
+    """What other runs hold. A rollout's weights are no mitigation."""
+    live = proxy.selectors.live_overlays(tier, now=now)
+    return [overlay.patch for overlay in live if overlay.owner.startswith("run/")]
+
+
+def _splits(tier: Tier) -> dict[str, dict[str, int]]:
+    return {route.name: dict(route.split) for route in tier.routes}

@@ -1,0 +1,62 @@
+"""One step of a run: a conditional update, its row in the run's history and its audit row, or nothing."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+
+import audit.services
+from audit.domain.actor import Actor
+from runbooks.domain.states import after
+from runbooks.models import Run, Step
+
+
+class Overtaken(Exception):
+    """Somebody else moved the run: whatever was decided on the old state is void."""
+
+
+def move(
+    run: Run,
+    event: str,
+    *,
+    why: str,
+    by: Actor,
+    now: datetime,
+    evidence: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> None:
+    """Take `event` from the state that `run` was read in, inside the caller's transaction.
+
+    Raises WrongState, and Overtaken when version or claim are no longer what was read. A person's move clears
+    the claim, so that a worker in flight fails here and its writes are rolled back.
+    """
+    state = after(run.state, event)
+    claim = run.claim_token if by.source == "automation" else ""
+    moved = Run.objects.filter(pk=run.pk, version=run.version)
+    if by.source == "automation":
+        moved = moved.filter(claim_token=run.claim_token)
+    changed = moved.update(
+        state=state, version=F("version") + 1, claim_token=claim, entered_at=now, why=why, **fields
+    )
+    if not changed:
+        raise Overtaken(f"run {run.pk} moved on from version {run.version}")
+    run.refresh_from_db()
+    Step.objects.create(
+        run=run,
+        version=run.version,
+        at=now,
+        event=event,
+        state=state,
+        actor=by.name,
+        why=why,
+        evidence=dict(evidence or {}),
+    )
+    audit.services.record(
+        by=by,
+        action=f"run.{event}",
+        target=run.target,
+        reason=why,
+        now=now,
+        detail={"run": run.pk, "version": run.version, "state": state},
+    )

@@ -1,0 +1,125 @@
+"""What people do: approve, deny, cancel, set how far the machine may go. Roles are checked at the door."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+import audit.services
+from audit.domain.actor import Actor
+from runbooks import texts
+from runbooks.domain import policy as policies
+from runbooks.domain.gate import MODES
+from runbooks.domain.states import ACTING, WrongState
+from runbooks.models import Approval, Run, Setting
+from runbooks.services import acting, gating, telling
+from runbooks.services.moving import move
+
+
+class UnknownRun(Exception):
+    """There is no run with this number."""
+
+
+class PlanChanged(Exception):
+    """The plan is not the one that was looked at."""
+
+
+class ApprovalOver(Exception):
+    """The time to approve is over."""
+
+
+@transaction.atomic
+def approve(*, run_id: int, plan_hash: str, by: Actor, reason: str, now: datetime) -> None:
+    """Say yes to exactly this plan, once. The symptom is confirmed again before anything is done.
+
+    Raises UnknownRun, WrongState, PlanChanged, ApprovalOver.
+    """
+    run = _locked(run_id)
+    if run.state != "AWAITING_APPROVAL":
+        raise WrongState(run.state, "approve")
+    if plan_hash != run.plan_hash:
+        raise PlanChanged("the plan has changed since: look at it again")
+    policy = policies.policy(run.policy)
+    if now - run.entered_at >= policy.approval_for:
+        raise ApprovalOver("the time to approve is over")
+    Approval.objects.create(
+        run=run, plan_hash=plan_hash, by=by.name, reason=reason, at=now, expires_at=now + policy.approval_for
+    )
+    move(run, "approve", why=reason or "approved", by=by, now=now, evidence={"plan_hash": plan_hash})
+
+
+@transaction.atomic
+def deny(*, run_id: int, by: Actor, reason: str, now: datetime, plan_hash: str = "") -> None:
+    """Say no. Raises UnknownRun, WrongState."""
+    run = _locked(run_id)
+    move(run, "deny", why=reason or "denied", by=by, now=now, ended_at=now)
+    telling.ended(run, now)
+
+
+@transaction.atomic
+def cancel(*, run_id: int, by: Actor, reason: str, now: datetime) -> None:
+    """End the run and take back what it did, at once. Whatever a worker has in flight then fails to commit.
+
+    A run that needs a person is closed: its overlays are gone already. Raises UnknownRun, WrongState.
+    """
+    run = _locked(run_id)
+    why = reason or "cancelled"
+    if run.state == "NEEDS_HUMAN":
+        acting.take_away(run, release=True, why=why, by=by, now=now)
+        move(run, "close", why=why, by=by, now=now, ended_at=now)
+    elif run.state in ACTING:
+        generation = acting.take_away(run, release=False, why=why, by=by, now=now)
+        ending: dict[str, Any] = {"ending": "CANCELLED", "ending_why": why, "generation": generation}
+        move(run, "revert", why=why, by=by, now=now, **ending)
+    else:
+        move(run, "cancel", why=why, by=by, now=now, ended_at=now)
+        telling.ended(run, now)
+
+
+@transaction.atomic
+def set_mode(*, runbook: str, tier: str, mode: str, by: Actor, reason: str, now: datetime) -> None:
+    """How far the runbook may go by itself on the tier. Raises UnknownRunbook, ValueError."""
+    texts.text(runbook)
+    if mode not in MODES:
+        raise ValueError(f"a mode is one of {', '.join(MODES)}")
+    _set(runbook, tier, {"mode": mode}, by, reason, now)
+
+
+@transaction.atomic
+def set_policy(
+    *, runbook: str, tier: str, policy: Mapping[str, Any], by: Actor, reason: str, now: datetime
+) -> None:
+    """What differs on the tier from the runbook's text. Runs under way keep theirs.
+
+    Raises UnknownRunbook, BadPolicy.
+    """
+    policies.policy(policy, texts.text(runbook).policy)
+    _set(runbook, tier, {"policy": dict(policy)}, by, reason, now)
+
+
+@transaction.atomic
+def set_kill_switch(*, on: bool, by: Actor, reason: str, now: datetime) -> None:
+    """On: nothing acts, and what acted is taken back at the next tick."""
+    switch = gating.lock_switch()
+    switch.on, switch.by, switch.reason, switch.at = on, by.name, reason, now
+    switch.save()
+    audit.services.record(
+        by=by, action=f"killswitch.{'on' if on else 'off'}", target="runbooks", reason=reason, now=now
+    )
+
+
+def _set(runbook: str, tier: str, fields: dict[str, Any], by: Actor, reason: str, now: datetime) -> None:
+    Setting.objects.update_or_create(
+        runbook=runbook, tier=tier, defaults={**fields, "by": by.name, "at": now}
+    )
+    audit.services.record(
+        by=by, action="runbook.set", target=f"{tier}/runbook/{runbook}", reason=reason, now=now, detail=fields
+    )
+
+
+def _locked(run_id: int) -> Run:
+    run = Run.objects.select_for_update().filter(pk=run_id).first()
+    if run is None:
+        raise UnknownRun(f"there is no run {run_id}")
+    return run

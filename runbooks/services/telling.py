@@ -1,0 +1,81 @@
+"""What a run says: the request for approval, what it did, how it ended, when it needs a person."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+import alerts.services
+from alerts.domain.message import runbook_link
+from runbooks.domain.plan import Plan
+from runbooks.domain.states import ENDED
+from runbooks.models import Run
+
+ENDINGS = {
+    "SUCCEEDED": "Done and taken back",
+    "FAILED_REVERTED": "Did not help and was taken back",
+    "CANCELLED": "Cancelled and taken back",
+    "DENIED": "Denied",
+    "EXPIRED": "Nobody approved in time",
+}
+
+
+def ask(run: Run, plan: Plan, now: datetime) -> None:
+    """Ask people to approve this plan: once a plan."""
+    alerts.services.tell(
+        key=f"run/{run.pk}/approval/{plan.digest}",
+        kind="APPROVAL",
+        incident_id=run.incident_id,
+        tier=run.tier,
+        route=run.route,
+        heading=f"Approve? Run {run.pk} of {run.runbook} on {run.route}",
+        numbers={"Touches": ", ".join(plan.routes), "Ends by itself after": _minutes(plan)},
+        detail=[*plan.changes, f"Undo: {plan.undo}"],
+        links=_links(run),
+        hint="Approve or deny on the run's page.",
+        now=now,
+    )
+
+
+def did(run: Run, text: str, now: datetime) -> None:
+    """Say what the machine just did, in the incident's thread and its first message."""
+    _say(run, key=f"run/{run.pk}/did/{run.version}", heading=text, now=now)
+
+
+def ended(run: Run, now: datetime) -> None:
+    """Say how it ended, where that is worth a message."""
+    if run.state in ENDED and run.state in ENDINGS:
+        _say(run, key=f"run/{run.pk}/ended", heading=f"{ENDINGS[run.state]}: {run.why}", now=now)
+
+
+def need_a_person(run: Run, now: datetime) -> None:
+    """Call for a person; no silence holds this back."""
+    alerts.services.tell(
+        key=f"run/{run.pk}/needs-human/{run.version}",
+        kind="NEEDS_HUMAN",
+        incident_id=run.incident_id,
+        tier=run.tier,
+        route=run.route,
+        heading=f"Run {run.pk} needs a person: {run.why}",
+        links=_links(run),
+        now=now,
+    )
+
+
+def _say(run: Run, *, key: str, heading: str, now: datetime) -> None:
+    if run.incident_id is None:
+        return
+    alerts.services.tell(
+        key=key, kind="INFO", incident_id=run.incident_id, heading=heading, links=_links(run)[:1], now=now
+    )
+
+
+def _links(run: Run) -> list[tuple[str, str]]:
+    links = [(f"Run {run.pk}", f"{settings.BASE_URL}/runs/{run.pk}")]
+    if run.incident_id is not None:
+        address = runbook_link(settings.BASE_URL, run.runbook, run.incident_id)
+        links.append((f"Runbook: {run.runbook}", address))
+    return links
+
+
+def _minutes(plan: Plan) -> str:
+    return f"{plan.expires_after_seconds / 60:.0f} min"
