@@ -35,7 +35,7 @@ async def serve(bind: str, pki_directory: Path) -> None:
             ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent half
             ("grpc.keepalive_time_ms", 10_000),
             ("grpc.keepalive_timeout_ms", 5_000),
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
         ]
     )
     server.add_generic_rpc_handlers((_handler(source),))
