@@ -21,7 +21,7 @@ STEADY_SECONDS = 30.0  # a program that ran this long has earned the first pause
 LOG_LIMIT_BYTES = 10_000_000
 SAID_LINES_PER_TURN = 3
 LAST_LINES = 3  # of a program that ended by itself
-ALARMING = re.compile(r"\b(ERROR|CRITICAL|FATAL|Traceback|error:|level=error)|\[(error|critical)\]")
+ALARMING = re.compile(r"\b(ERROR|CRITICAL|FATAL|error:|level=error)|\[(error|critical)\]")
 Say = Callable[[str], None]
 
 
