@@ -26,6 +26,8 @@ from telemetry.rulefiles import RuleFiles
 
 RULE = "slo_burn"
 BY = automation("objectives")
+HEARTBEAT = "objectives"
+EVERY = timedelta(seconds=15)
 
 
 def sync(*, tier: Tier, by: Actor, now: datetime) -> int:
@@ -103,6 +105,7 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     stay as they are and the state says since when there is no data.
     """
     sync_all(by=by, now=now)
+    alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
     rows = list(Objective.objects.live().filter(problem=""))
     declared = [row.plain() for row in rows]
     readings, why = _ask(metrics, declared, now)

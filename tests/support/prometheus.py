@@ -56,7 +56,7 @@ def prometheus(
     `rules` is the text of a first rule file; `history` is backfilled before the start.
     """
     port, rules_dir, data = free_port(), directory / "rules", directory / "data"
-    rules_dir.mkdir(parents=True)
+    rules_dir.mkdir(parents=True, exist_ok=True)
     if rules:
         (rules_dir / "first.yml").write_text(rules)
     configuration = directory / "prometheus.yml"
@@ -94,6 +94,21 @@ def backfill(data: Path, history: Iterable[History]) -> None:
     text = data.parent / "history.om"
     text.write_text("\n".join([*lines, "# EOF", ""]))
     argv = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(data), "--quiet"]
+    subprocess.run(argv, check=True, capture_output=True, timeout=120)
+
+
+def backfill_rules(running: Running, rules: str, *, start: datetime, end: datetime, every: str) -> None:
+    """Record `rules` over the past of a running Prometheus, each `every`; they show after its next start.
+
+    Rules see only what was there before: one call for each layer of rules.
+    """
+    text = running.rules_dir.parent / "backfill.yml"
+    text.write_text(rules)
+    argv = [
+        *("promtool", "tsdb", "create-blocks-from", "rules", f"--url={running.url}"),
+        *(f"--start={start.timestamp():.0f}", f"--end={end.timestamp():.0f}"),
+        *(f"--eval-interval={every}", f"--output-dir={running.rules_dir.parent / 'data'}", str(text)),
+    ]
     subprocess.run(argv, check=True, capture_output=True, timeout=120)
 
 

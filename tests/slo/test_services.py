@@ -1,0 +1,321 @@
+"""Ticks of objectives: what is stored, who is told, and what no data does."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+import alerts.selectors
+from audit.domain.actor import Actor
+from audit.models import Entry
+from slo import selectors, services
+from slo.domain import objectives
+from slo.models import Objective
+from slo.selectors import ObjectiveRow
+from telemetry.domain.errors import MetricsUnavailable
+from telemetry.memory import InMemoryMetrics
+from tests.slo.recorded import NOW, Traffic, recorded, tier
+
+pytestmark = pytest.mark.django_db
+BY = Actor(name="ann", source="cli")
+TICK = timedelta(seconds=15)
+HEALTHY = Traffic()
+# 99.5 % is declared by default: 14.4 is passed from 7.2 % on.
+FAILING = Traffic(backend=0.08)
+
+
+def declare(*routes: str) -> list[objectives.Objective]:
+    services.sync(tier=tier(*routes), by=BY, now=NOW)
+    return [row.plain() for row in Objective.objects.live()]
+
+
+def tick(*traffic: Traffic, after: timedelta = timedelta(0), **more: timedelta) -> InMemoryMetrics:
+    declared = [row.plain() for row in Objective.objects.live().filter(problem="")]
+    metrics = recorded(*traffic, of=declared, scraped=NOW + after, **more)  # type: ignore[arg-type]
+    services.tick(metrics=metrics, now=NOW + after)
+    return metrics
+
+
+def named(name: str) -> ObjectiveRow:
+    return next(row for row in selectors.objectives() if row.name == name)
+
+
+def test_a_tier_has_its_objectives_once() -> None:
+    assert services.sync(tier=tier(), by=BY, now=NOW) == 3
+    assert services.sync(tier=tier(), by=BY, now=NOW) == 0
+
+    assert [row.name for row in selectors.objectives("edge")] == [
+        "added-latency",
+        "proxy-availability",
+        "shop-availability",
+    ]
+    assert Entry.objects.get().action == "objectives.declared"
+
+
+def test_a_route_that_goes_takes_its_objective_along() -> None:
+    declare("shop", "payments")
+
+    services.sync(tier=tier("shop"), by=BY, now=NOW)
+
+    assert "payments-availability" not in [row.name for row in selectors.objectives()]
+    assert Objective.objects.get(name="payments-availability").retired_at == NOW
+
+
+def test_an_objective_that_comes_back_is_the_same_one() -> None:
+    declare("shop", "payments")
+    number = named("payments-availability").id
+    declare("shop")
+
+    declare("shop", "payments")
+
+    assert named("payments-availability").id == number
+
+
+def test_an_objective_that_cannot_be_measured_says_why() -> None:
+    wrong = {"name": "fast", "kind": "added_latency", "target": 99, "threshold_ms": 2.5}
+
+    services.sync(tier=tier(objectives=[wrong]), by=BY, now=NOW)
+    tick(HEALTHY)
+
+    assert named("fast").problem.endswith("use 2 ms or 3 ms")
+    assert named("fast").state == "no_data"
+
+
+def test_an_objective_that_nobody_looked_at_has_no_data() -> None:
+    declare()
+
+    row = named("shop-availability")
+
+    assert (row.state, row.left, row.why) == ("no_data", None, "not looked at yet")
+
+
+def test_a_healthy_tier_keeps_its_budgets() -> None:
+    declare()
+
+    tick(HEALTHY)
+
+    assert {row.state for row in selectors.objectives()} == {"ok"}
+    assert {row.left for row in selectors.objectives()} == {1.0}
+    assert named("shop-availability").total == 30 * 86_400 * 100
+
+
+def test_a_backends_failures_spend_the_routes_budget_and_never_the_proxys() -> None:
+    declare()
+
+    tick(Traffic(backend=0.001))
+
+    shop, proxy = named("shop-availability"), named("proxy-availability")
+    assert shop.left == pytest.approx(0.8)
+    assert (shop.originator, shop.spent_backend, shop.spent_proxy) == ("backend", pytest.approx(0.2), 0)
+    assert (proxy.left, proxy.originator) == (1.0, "unknown")
+
+
+def test_the_proxys_own_failures_spend_both() -> None:
+    declare()
+
+    tick(Traffic(proxy=0.0001))
+
+    assert named("proxy-availability").left == pytest.approx(0.8)
+    assert named("shop-availability").left == pytest.approx(0.98)
+    assert named("shop-availability").originator == "proxy"
+
+
+def test_a_tiers_objective_adds_up_its_routes_by_their_events() -> None:
+    declare("shop", "payments")
+
+    tick(Traffic("shop", rate=99), Traffic("payments", rate=1, proxy=0.01))
+
+    # 1 % of 1 in 100 requests is 0.01 % of all, and 0.05 % are allowed.
+    assert named("proxy-availability").left == pytest.approx(0.8)
+
+
+def test_slow_requests_spend_the_budget_of_added_latency() -> None:
+    declare()
+
+    tick(Traffic(slow=0.0025))
+
+    assert named("added-latency").left == pytest.approx(0.75)
+
+
+def test_exhaustion_is_forecast_at_the_burn_of_the_last_hour() -> None:
+    declare()
+
+    tick(Traffic(backend=0.0025))
+
+    # Burn 0.5 with half of the budget left: one period.
+    assert named("shop-availability").exhausted_in == timedelta(days=30)
+
+
+def test_a_page_is_told_once_with_what_a_person_needs() -> None:
+    declare()
+
+    tick(FAILING)
+    tick(FAILING, after=TICK)
+
+    (incident,) = alerts.selectors.open_incidents()
+    assert (incident.cause, incident.severity, incident.originator) == ("slo_burn", "page", "backend")
+    assert (incident.tier, incident.route, incident.runbook) == ("edge", "shop", "slo-burn")
+    assert incident.title == "shop-availability burns 16x over 1h: failures made by backends"
+    assert incident.numbers["failed"] == "28,800 of 360,000 in 1h"
+    assert incident.numbers["burn 1h"] == "16x (pages at 14.4x)"
+    assert incident.numbers["made by"] == "proxy 0 %, backend 100 %"
+    assert len(alerts.selectors.messages()) == 1
+    assert [row.name for row in selectors.firing()] == ["shop-availability"]
+    assert named("shop-availability").incident_id == incident.id
+
+
+def test_just_below_the_page_nobody_is_told() -> None:
+    declare()
+
+    tick(Traffic(backend=0.029))  # 5.8 times, and 6 pages over 6 hours
+
+    assert alerts.selectors.open_incidents() == []
+    assert named("shop-availability").state == "ok"
+
+
+def test_half_an_hour_of_history_is_needed_for_the_fast_page() -> None:
+    declare()
+
+    tick(FAILING, age=timedelta(minutes=29))
+    assert selectors.firing() == []
+
+    tick(FAILING, age=timedelta(minutes=30), after=TICK)
+    assert [row.name for row in selectors.firing()] == ["shop-availability"]
+
+
+def test_a_young_history_shows_its_coverage_and_what_it_knows_of_the_budget() -> None:
+    declare()
+
+    tick(Traffic(backend=0.001), age=timedelta(minutes=3))
+
+    row = named("shop-availability")
+    assert row.left == pytest.approx(0.8)
+    assert row.coverage == pytest.approx(3 / (30 * 24 * 60))
+
+
+def test_what_burnt_is_cleared_when_it_is_well_below() -> None:
+    declare()
+    tick(FAILING)
+
+    tick(HEALTHY, after=TICK)
+
+    assert alerts.selectors.open_incidents() == []
+    assert (named("shop-availability").state, named("shop-availability").firing) == ("ok", False)
+
+
+def test_what_burnt_is_not_cleared_just_below_its_page() -> None:
+    declare()
+    tick(FAILING)
+
+    tick(Traffic(backend=0.028), after=TICK)  # 5.6 times: below 6 and above 0.8 x 6
+
+    assert named("shop-availability").state == "burning"
+    assert len(alerts.selectors.open_incidents()) == 1
+
+
+def test_an_absent_prometheus_freezes_what_is_and_says_since_when() -> None:
+    declared = declare()
+    tick(FAILING)
+    away = recorded(of=declared)
+    away.fail(MetricsUnavailable("connection refused"))
+
+    services.tick(metrics=away, now=NOW + TICK)
+    services.tick(metrics=away, now=NOW + 2 * TICK)
+
+    row = named("shop-availability")
+    assert (row.state, row.since, row.firing) == ("no_data", NOW, True)
+    assert row.why == "Prometheus gave no answer: connection refused"
+    assert row.total == 30 * 86_400 * 100
+    assert len(alerts.selectors.open_incidents()) == 1
+
+
+def test_an_old_scrape_is_no_data_even_if_prometheus_answers() -> None:
+    declared = declare()
+    tick(HEALTHY)
+    later = NOW + timedelta(seconds=61)
+
+    services.tick(metrics=recorded(FAILING, of=declared, scraped=NOW), now=later)
+
+    row = named("shop-availability")
+    assert (row.state, row.since, row.looked_at) == ("no_data", NOW, later)
+    assert row.why == "the tier has not been scraped for a minute"
+    assert row.left == 1.0
+
+
+def test_data_that_comes_back_is_used_at_once() -> None:
+    declared = declare()
+    away = recorded(of=declared)
+    away.fail(MetricsUnavailable("connection refused"))
+    services.tick(metrics=away, now=NOW)
+
+    tick(HEALTHY, after=TICK)
+
+    assert (named("shop-availability").state, named("shop-availability").since) == ("ok", NOW + TICK)
+
+
+def test_a_route_without_a_request_has_no_data() -> None:
+    declare("shop", "quiet")
+
+    tick(HEALTHY, Traffic("quiet", rate=0))
+
+    quiet = named("quiet-availability")
+    assert (quiet.state, quiet.left, quiet.why) == ("no_data", None, "no requests in 5m")
+
+
+def test_a_burning_objective_that_is_retired_is_cleared() -> None:
+    declare("shop", "payments")
+    tick(HEALTHY, Traffic("payments", backend=0.1))
+
+    declare("shop")
+
+    assert alerts.selectors.open_incidents() == []
+
+
+def test_a_tick_asks_five_times_whatever_the_number_of_objectives() -> None:
+    declare(*(f"route-{number}" for number in range(50)))
+
+    metrics = tick(HEALTHY)
+
+    assert len(metrics.asked) == 5
+
+
+def test_details_say_the_promql_the_thresholds_and_the_coverage() -> None:
+    declare()
+    tick(FAILING)
+
+    found = selectors.objective(named("shop-availability").id)
+
+    hour = next(window for window in found.windows if window.window == "1h")
+    assert hour.burn == pytest.approx(16)
+    assert hour.coverage == 1.0
+    assert hour.promql == (
+        'sum(sluice:errors:count{tier="edge",window="1h",route="shop"})'
+        ' / sum(sluice:requests:count{tier="edge",window="1h",route="shop"}) / 0.005'
+    )
+    assert [(t.name, t.factor, t.verdict) for t in found.tiers] == [
+        ("page-fast", 14.4, "fires"),
+        ("page-slow", 6.0, "fires"),
+        ("ticket-fast", 3.0, "fires"),
+        ("ticket-slow", 1.0, "fires"),
+    ]
+
+
+def test_an_objective_that_is_not_there_is_unknown() -> None:
+    with pytest.raises(selectors.UnknownObjective):
+        selectors.objective(12345)
+
+
+def test_the_least_budget_comes_first_and_no_data_last() -> None:
+    declare("payments", "quiet", "shop")
+
+    tick(HEALTHY, Traffic("payments", backend=0.001))
+
+    names = [row.name for row in selectors.budgets("edge")]
+    assert (names[0], names[-1]) == ("payments-availability", "quiet-availability")
+
+
+def test_a_target_keeps_its_decimals() -> None:
+    declare()
+
+    assert named("proxy-availability").target == Decimal("0.9995")
+    assert named("proxy-availability").promise == "99.95 % of requests to edge are not failed by the proxy"
