@@ -40,3 +40,7 @@ class TargetTaken(ProxyError):
 
 class StaleFence(ProxyError):
     """The fence is below the target's floor, or a later lease was given out."""
+
+
+class ProxyUnreachable(ProxyError):
+    """A proxy's admin interface gives no answer."""

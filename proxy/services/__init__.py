@@ -2,6 +2,7 @@
 
 from proxy.services.declaring import Applied, apply, publish_split
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
+from proxy.services.reading import readback
 from proxy.services.serving import (
     record_ack,
     record_all_disconnected,
@@ -19,6 +20,7 @@ __all__ = [
     "lease",
     "publish_split",
     "put_overlay",
+    "readback",
     "record_ack",
     "record_all_disconnected",
     "record_connection",

@@ -1,0 +1,67 @@
+"""What an Envoy really runs, read out of its own answers; and where that differs from what it should run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.domain.tier import Tier
+from proxy.domain.translate.routes import arms, runtime_prefix
+
+ADMIN_LAYER = "admin"
+
+
+def splits(tables: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Each route's weights in basis points, from `/config_dump` and `/runtime`.
+
+    As Envoy does it: the runtime's value where there is one, else the route's own.
+    """
+    entries = runtime.get("entries", {})
+    found: dict[str, dict[str, int]] = {}
+    for route in _routes(tables):
+        name = route.get("name", "")
+        for arm in route.get("route", {}).get("weighted_clusters", {}).get("clusters", ()):
+            value = entries.get(f"{runtime_prefix(name)}.{arm['name']}", {}).get("final_value", "")
+            weight = int(value) if value.isdigit() else int(arm.get("weight", 0))
+            found.setdefault(name, {})[arm["name"]] = weight
+    return found
+
+
+def overrides(runtime: Mapping[str, Any]) -> dict[str, str]:
+    """Runtime keys that the admin layer, the topmost, sets."""
+    layers = runtime.get("layers", [])
+    if ADMIN_LAYER not in layers:
+        return {}
+    place = layers.index(ADMIN_LAYER)
+    return {
+        key: entry["layer_values"][place]
+        for key, entry in sorted(runtime.get("entries", {}).items())
+        if entry["layer_values"][place]
+    }
+
+
+def drift(
+    tier: Tier, found: Mapping[str, Mapping[str, int]], overridden: Mapping[str, str]
+) -> tuple[str, ...]:
+    """In words, each way in which a proxy that acknowledged this tier runs something else."""
+    by_hand = [f"{key} = {value} is set by hand in the admin layer" for key, value in overridden.items()]
+    wrong = []
+    for route in tier.routes:
+        runs = found.get(route.name)
+        wants = dict(arms(tier, route))
+        if runs is None:
+            wrong.append(f"route {route.name} is not there")
+        elif dict(runs) != wants:
+            wrong.append(f"route {route.name} runs {_spoken(runs)}, not {_spoken(wants)}")
+    return (*by_hand, *wrong)
+
+
+def _routes(tables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        route
+        for config in tables.get("configs", ())
+        for host in config.get("route_config", {}).get("virtual_hosts", ())
+        for route in host.get("routes", ())
+    ]
+
+
+def _spoken(weights: Mapping[str, int]) -> str:
+    return ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in weights.items())

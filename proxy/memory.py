@@ -1,0 +1,44 @@
+"""The proxy port in memory, proven by the same contract suite as the real one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.domain.errors import ProxyUnreachable
+
+
+class InMemoryAdmin:
+    """Proxies that run what a test says; an address that was not told of does not answer."""
+
+    def __init__(self) -> None:
+        self._splits: dict[str, dict[str, dict[str, int]]] = {}
+        self._overrides: dict[str, dict[str, str]] = {}
+
+    def runs(
+        self,
+        address: str,
+        splits: Mapping[str, Mapping[str, int]],
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        """From now on the proxy runs these weights, with these runtime keys set by hand."""
+        self._splits[address] = {route: dict(arms) for route, arms in splits.items()}
+        self._overrides[address] = dict(overrides or {})
+
+    def stops(self, address: str) -> None:
+        """The proxy does not answer any more."""
+        self._splits.pop(address, None)
+
+    def config_dump(self, address: str) -> dict[str, Any]:
+        clusters = {route: list(arms) for route, arms in self.splits(address).items()}
+        return {"configs": [{"routes": clusters}]}
+
+    def splits(self, address: str) -> dict[str, dict[str, int]]:
+        if address not in self._splits:
+            raise ProxyUnreachable(f"{address} does not answer")
+        return self._splits[address]
+
+    def weights(self, address: str, route: str) -> dict[str, int] | None:
+        return self.splits(address).get(route)
+
+    def overrides(self, address: str) -> dict[str, str]:
+        self.splits(address)
+        return self._overrides[address]

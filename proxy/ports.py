@@ -1,0 +1,28 @@
+"""The proxy port: what Sluice may ask a running proxy, past what the proxy acknowledged."""
+
+from functools import cache
+from typing import Any, Protocol
+
+from proxy.envoy_admin import EnvoyAdmin
+
+
+class ProxyAdmin(Protocol):
+    """Addresses are `host:port` of an admin interface. Every method raises `errors.ProxyUnreachable`."""
+
+    def config_dump(self, address: str) -> dict[str, Any]:
+        """All that the proxy runs."""
+
+    def splits(self, address: str) -> dict[str, dict[str, int]]:
+        """Every route's arms with the weights that requests meet now, in basis points."""
+
+    def weights(self, address: str, route: str) -> dict[str, int] | None:
+        """One route's arms; None where the proxy does not know the route."""
+
+    def overrides(self, address: str) -> dict[str, str]:
+        """Runtime keys that somebody set by hand, above all that is served."""
+
+
+@cache
+def from_settings() -> ProxyAdmin:
+    """The real one; one client, and so one pool of connections, a process."""
+    return EnvoyAdmin()
