@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from audit.domain.actor import Actor
 from audit.models import Entry
@@ -44,7 +44,7 @@ def test_the_file_passes_the_check() -> None:
     assert rules(check=True) == rules()
 
 
-def test_without_a_directory_there_is_nowhere_to_publish(settings: SettingsWrapper) -> None:
+def test_without_a_directory_there_is_nowhere_to_publish(settings: Settings) -> None:
     settings.PROMETHEUS_RULES_DIR = ""
 
     with pytest.raises(CommandError, match="SLUICE_PROMETHEUS_RULES_DIR"):
@@ -52,7 +52,7 @@ def test_without_a_directory_there_is_nowhere_to_publish(settings: SettingsWrapp
 
 
 @pytest.mark.real
-def test_publishing_is_audited_once(settings: SettingsWrapper, tmp_path: Path) -> None:
+def test_publishing_is_audited_once(settings: Settings, tmp_path: Path) -> None:
     with prometheus(tmp_path) as running:
         settings.PROMETHEUS_RULES_DIR = str(running.rules_dir)
         settings.PROMETHEUS_URL = running.url
