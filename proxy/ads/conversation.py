@@ -181,11 +181,15 @@ class Conversation:
         self.refusals.append(Refusal(generation, request.kind, request.error or ""))
 
     def _acked(self, some: tuple[str, ...], goal: Mapping[str, Resources]) -> bool:
-        """Whether nothing of these kinds is outstanding. A kind that nobody asked for yet cannot be."""
-        return all(
-            kind not in self._subscriptions or self._subscriptions[kind].acked_version == goal[kind].version
-            for kind in some
-        ) and any(kind in self._subscriptions for kind in some)
+        """Whether nothing of these kinds is outstanding.
+
+        The first of them must have been asked for; another that was not, such as endpoints where all clusters
+        resolve host names, cannot be outstanding.
+        """
+        asked = {kind: self._subscriptions[kind] for kind in some if kind in self._subscriptions}
+        return some[0] in asked and all(
+            subscription.acked_version == goal[kind].version for kind, subscription in asked.items()
+        )
 
     def _settled(self, kind: str, wanted: Resources) -> bool:
         subscription = self._subscriptions.get(kind)

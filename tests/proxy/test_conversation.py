@@ -1,0 +1,188 @@
+"""The discovery stream without a network: what is sent when."""
+
+from proxy.ads.conversation import Conversation, Request
+from proxy.ads.snapshot import KINDS, Snapshot, pack
+from proxy.domain.translate import kinds
+
+NAMES = {
+    kinds.ENDPOINTS: ("a", "b"),
+    kinds.ROUTES: ("edge",),
+    kinds.SECRET: ("s",),
+    kinds.RUNTIME: ("sluice",),
+}
+CONTENT = {
+    kinds.RUNTIME: {"sluice": b"1"},
+    kinds.CLUSTER: {"a": b"1"},
+    kinds.ENDPOINTS: {"a": b"1"},
+    kinds.SECRET: {"s": b"1"},
+    kinds.LISTENER: {"l": b"1"},
+    kinds.ROUTES: {"edge": b"1"},
+}
+
+
+def snapshot(generation=1, **changed):
+    named = {**CONTENT, **{getattr(kinds, key): value for key, value in changed.items()}}
+    return Snapshot(generation, {kind: pack(named[kind]) for kind in KINDS})
+
+
+class Proxy:
+    """Plays Envoy: asks for everything, and answers what it is told to."""
+
+    def __init__(self, conversation):
+        self.conversation = conversation
+        self.out = []
+
+    def ask(self, kind, **fields):
+        names = NAMES.get(kind, ())
+        self.out += self.conversation.on_request(Request(kind, names, **fields))
+
+    def take(self):
+        """What was sent since the last time, by kind in order."""
+        sent, self.out = self.out, []
+        return sent
+
+    def get(self, new):
+        self.out += self.conversation.on_snapshot(new)
+        return self.take()
+
+    def ack(self, response):
+        self.ask(response.kind, version=response.version, nonce=response.nonce)
+
+    def nack(self, response):
+        self.ask(response.kind, nonce=response.nonce, error="no good")
+
+
+def kinds_of(responses):
+    return [response.kind for response in responses]
+
+
+def acked_all(proxy, responses):
+    """Acknowledge, and what that brings, until there is nothing more; returns all that was sent."""
+    every = list(responses)
+    while responses:
+        for response in responses:
+            proxy.ack(response)
+        responses = proxy.take()
+        every += responses
+    return every
+
+
+def settled(new=None):
+    proxy = Proxy(Conversation(new or snapshot()))
+    for kind in KINDS:
+        proxy.ask(kind)
+    acked_all(proxy, proxy.take())
+    return proxy
+
+
+def test_clusters_come_before_the_routes_that_need_them():
+    proxy = Proxy(Conversation(snapshot()))
+    for kind in reversed(KINDS):
+        proxy.ask(kind)
+    sent = acked_all(proxy, proxy.take())
+    order = kinds_of(sent)
+    assert order.index(kinds.CLUSTER) < order.index(kinds.LISTENER) < order.index(kinds.ROUTES)
+    assert proxy.conversation.reached == 1
+
+
+def test_nothing_is_reached_before_everything_is_acknowledged():
+    proxy = Proxy(Conversation(snapshot()))
+    for kind in KINDS:
+        proxy.ask(kind)
+    assert proxy.conversation.reached is None
+
+
+def test_routes_wait_until_the_new_cluster_is_acknowledged():
+    proxy = settled()
+    new = snapshot(2, CLUSTER={"a": b"1", "b": b"1"}, ENDPOINTS={"a": b"1", "b": b"1"}, ROUTES={"edge": b"2"})
+    sent = proxy.get(new)
+    assert kinds_of(sent) == [kinds.CLUSTER, kinds.ENDPOINTS]
+    assert kinds.ROUTES in kinds_of(acked_all(proxy, sent))
+    assert proxy.conversation.reached == 2
+
+
+def test_a_weight_is_sent_at_once_even_while_clusters_are_under_way():
+    proxy = settled()
+    proxy.get(snapshot(2, CLUSTER={"a": b"2"}))
+    sent = proxy.get(snapshot(3, CLUSTER={"a": b"2"}, RUNTIME={"sluice": b"2"}))
+    assert kinds_of(sent) == [kinds.RUNTIME]
+
+
+def test_a_cluster_that_goes_stays_until_no_route_points_to_it():
+    proxy = settled(snapshot(CLUSTER={"a": b"1", "b": b"1"}, ENDPOINTS={"a": b"1", "b": b"1"}))
+    sent = proxy.get(snapshot(2, ROUTES={"edge": b"2"}))
+    assert kinds_of(sent) == [kinds.ROUTES]
+    proxy.ack(sent[0])
+    after = proxy.take()
+    assert kinds_of(after) == [kinds.CLUSTER, kinds.ENDPOINTS]
+    assert after[0].resources == (b"1",)
+    acked_all(proxy, after)
+    assert proxy.conversation.reached == 2
+
+
+def test_endpoints_follow_a_changed_cluster_though_they_are_the_same():
+    proxy = settled()
+    assert kinds_of(proxy.get(snapshot(2, CLUSTER={"a": b"2"}))) == [kinds.CLUSTER, kinds.ENDPOINTS]
+
+
+def test_what_was_refused_is_recorded_and_not_sent_again():
+    proxy = settled()
+    (sent,) = proxy.get(snapshot(2, ROUTES={"edge": b"bad"}))
+    proxy.nack(sent)
+    assert proxy.take() == []
+    assert proxy.get(snapshot(3, ROUTES={"edge": b"bad"})) == []
+    assert [(r.generation, r.reason) for r in proxy.conversation.refusals] == [(2, "no good")]
+    assert proxy.conversation.reached is None
+
+
+def test_a_good_version_after_a_refused_one_is_reached():
+    proxy = settled()
+    (sent,) = proxy.get(snapshot(2, ROUTES={"edge": b"bad"}))
+    proxy.nack(sent)
+    acked_all(proxy, proxy.get(snapshot(3, ROUTES={"edge": b"good"})))
+    assert proxy.conversation.reached == 3
+
+
+def test_a_refused_cluster_holds_its_routes_back_and_is_not_kept_beside_the_next():
+    proxy = settled()
+    sent = proxy.get(snapshot(2, CLUSTER={"a": b"1", "bad": b"x"}, ROUTES={"edge": b"2"}))
+    proxy.nack(sent[0])
+    assert kinds.ROUTES not in kinds_of(proxy.take())
+    (clusters, *_) = proxy.get(snapshot(3, CLUSTER={"a": b"1", "good": b"1"}, ROUTES={"edge": b"2"}))
+    assert set(clusters.resources) == {b"1"}
+    assert len(clusters.resources) == 2
+
+
+def test_an_answer_to_an_overtaken_response_is_ignored():
+    proxy = settled()
+    (old,) = proxy.get(snapshot(2, RUNTIME={"sluice": b"2"}))
+    (new,) = proxy.get(snapshot(3, RUNTIME={"sluice": b"3"}))
+    proxy.ack(old)
+    assert proxy.conversation.reached is None
+    proxy.ack(new)
+    assert proxy.conversation.reached == 3
+
+
+def test_a_proxy_that_asks_for_more_names_is_answered_at_the_same_version():
+    conversation = Conversation(snapshot(ENDPOINTS={"a": b"1", "b": b"2"}))
+    (first,) = conversation.on_request(Request(kinds.ENDPOINTS, ("a",)))
+    assert first.resources == (b"1",)
+    (more,) = conversation.on_request(
+        Request(kinds.ENDPOINTS, ("a", "b"), version=first.version, nonce=first.nonce)
+    )
+    assert (more.version, more.resources) == (first.version, (b"1", b"2"))
+
+
+def test_a_proxy_that_comes_back_with_the_right_versions_is_sent_nothing():
+    held = snapshot()
+    proxy = Proxy(Conversation(held))
+    for kind in KINDS:
+        proxy.ask(kind, version=held.kinds[kind].version)
+    assert proxy.take() == []
+    assert proxy.conversation.reached == 1
+
+
+def test_an_equal_configuration_under_a_new_generation_is_reached_without_a_word():
+    proxy = settled()
+    assert proxy.get(snapshot(2)) == []
+    assert proxy.conversation.reached == 2
