@@ -31,5 +31,18 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 timezone = "UTC"
 
-# A tick that waited longer than its interval has been overtaken by the next one: it expires unread.
-beat_schedule: dict[str, dict[str, object]] = {}
+
+def every(seconds: float, task: str) -> dict[str, object]:
+    """A tick that waited longer than its interval has been overtaken by the next one: it expires unread."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+beat_schedule = {
+    "judge rollouts": every(1, "canary.tasks.tick"),
+    "send messages": every(1, "alerts.deliver"),
+    "run runbooks": every(3, "runbooks.tick"),
+    "read proxies back": every(5, "proxy.readback"),
+    "expire overlays": every(5, "proxy.expire"),
+    "keep objectives": every(15, "slo.tasks.tick"),
+    "publish rules": every(60, "slo.tasks.publish"),
+}
