@@ -58,36 +58,42 @@ def _record(name: str, expression: str, **labels: str) -> Rule:
 
 
 def _events() -> list[Rule]:
-    """Events a second, by tier and route. Rate first, then the sum, or a restart would count twice.
+    """Events a second, by tier and route.
 
     The order matters: rules of a group run in order at one timestamp.
     """
-    edges = "|".join(rf"{edge}|{edge}\\.0" for edge in EDGES_US)  # Prometheus 3 writes 3000.0
-    bad = 'envoy_sluice_rq{route!="",code=~"5..",reason%s"backend"}[1m]'
+    edges = "|".join(map(str, EDGES_US))
     # A missing error series is 0, but only where there are requests.
     or_zero = f"or on (tier, route) (0 * {REQUESTS}:rate1m)"
+    answered = 'envoy_sluice_rq{route!="",reason!="client_gone"}'
+    by_proxy = 'envoy_sluice_rq{route!="",code=~"5..",reason!="backend"}'
+    by_backend = 'envoy_sluice_rq{route!="",code=~"5..",reason="backend"}'
+    # Envoy writes 3000, Prometheus 3 stores 3000.0.
+    added = f'envoy_sluice_added_us_bucket{{route!="",attempts="1",le=~"({edges})(\\\\.0)?|\\\\+Inf"}}'
     return [
         _record(SCRAPED, 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)'),
-        _record(
-            f"{REQUESTS}:rate1m",
-            'sum by (tier, route) (rate(envoy_sluice_rq{route!="",reason!="client_gone"}[1m]))',
-        ),
-        _record(
-            f"{ERRORS}:rate1m",
-            f"sum by (tier, route) (rate({bad % '!='})) {or_zero}",
-            originator="proxy",
-        ),
-        _record(
-            f"{ERRORS}:rate1m",
-            f"sum by (tier, route) (rate({bad % '='})) {or_zero}",
-            originator="backend",
-        ),
-        _record(
-            f"{ADDED}:rate1m",
-            "sum by (tier, route, le) (rate(envoy_sluice_added_us_bucket"
-            f'{{route!="",attempts="1",le=~"{edges}|\\\\+Inf"}}[1m]))',
-        ),
+        _record(f"{REQUESTS}:rate1m", _rate(answered, "tier, route")),
+        _record(f"{ERRORS}:rate1m", f"{_rate(by_proxy, 'tier, route')} {or_zero}", originator="proxy"),
+        _record(f"{ERRORS}:rate1m", f"{_rate(by_backend, 'tier, route')} {or_zero}", originator="backend"),
+        _record(f"{ADDED}:rate1m", _rate(added, "tier, route, le")),
     ]
+
+
+def _rate(counter: str, by: str) -> str:
+    """The rate over a minute, summed: rate first and then the sum, or a restart would count twice.
+
+    Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` would never see
+    that event: a rare failure, whose labels are new each time, would never be counted. A counter that was
+    not there a minute ago counts with its whole value, if its proxy was scraped then. Where it was not, as
+    after a start of Prometheus, nobody knows when those events happened, and only growth counts.
+    """
+    rate, before = f"rate({counter}[1m])", f"{counter} offset 1m"
+    scraped_before = '(up{tier!=""} offset 1m == 1)'
+    return (
+        f"sum by ({by}) (({rate} and {before})"
+        f" or ({rate} unless on (tier, proxy) {scraped_before})"
+        f" or (({counter} unless {before}) / 60 and on (tier, proxy) {scraped_before}))"
+    )
 
 
 def _just_under(window: timedelta, base: timedelta) -> str:

@@ -126,6 +126,48 @@ def test_a_missing_error_series_is_no_failure_but_only_where_there_are_requests(
 
 
 @pytest.mark.real
+def test_the_first_failure_of_its_kind_is_counted_once(tmp_path: Path) -> None:
+    series = {
+        'up{tier="edge",proxy="edge-1"}': "1x60",
+        f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+150x60",
+        f'envoy_sluice_rq{{{SHOP},code="503",reason="backend"}}': "_x20 1x20 3x20",
+        f'envoy_sluice_rq{{{SHOP},code="504",reason="upstream_timeout"}}': "_x40 7x20",
+    }
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("9m", f"round({count('sluice:errors', '30m', originator='backend')}, 0.01)", is_true(1)),
+            ("14m", f"round({count('sluice:errors', '30m', originator='proxy')}, 0.01)", is_true(7)),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_a_prometheus_that_just_started_does_not_count_the_past(tmp_path: Path) -> None:
+    series = {
+        'up{tier="edge",proxy="edge-1"}': "1x60",
+        f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "900000+150x60",
+        f'envoy_sluice_rq{{{SHOP},code="503",reason="backend"}}': "5000x60",
+    }
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("1m", count("sluice:errors", "5m"), is_true(0)),
+            ("1m", f"{count('sluice:requests', '5m')} > bool 400", is_true()),
+            ("10m", count("sluice:errors", "30m"), is_true(0)),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
 def test_failures_of_the_backend_and_of_the_proxy_are_recorded_apart(tmp_path: Path) -> None:
     series = {
         f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+135x40",
