@@ -5,7 +5,7 @@ the same proxy, so a verdict can be replayed from Prometheus at any time. What c
 for both arms at once: a proxy whose scrape is missing (or just came back), and a counter that went down.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor
@@ -14,6 +14,7 @@ from statistics import median
 from canary.domain.family import FamilyTick, Metric
 from canary.domain.judge import Tick
 from canary.domain.odds import Cell
+from telemetry.domain.promql import selector, unequal
 from telemetry.domain.series import Series
 
 ATTEMPT = "envoy_sluice_attempt"
@@ -76,7 +77,7 @@ def fold(
     series: Sequence[Series],
     *,
     canary: str,
-    control: str,
+    control: Collection[str],
     after: float | None,
     now: float,
     clock: Clock | None = None,
@@ -141,7 +142,12 @@ def _slots(series: Sequence[Series], clock: Clock) -> dict[int, dict[str, Snapsh
 
 
 def _tick(
-    before: Mapping[str, Snapshot], present: Mapping[str, Snapshot], *, canary: str, control: str, at: float
+    before: Mapping[str, Snapshot],
+    present: Mapping[str, Snapshot],
+    *,
+    canary: str,
+    control: Collection[str],
+    at: float,
 ) -> FamilyTick | Dropped:
     changed = before.keys() ^ present.keys()
     if changed or not present:
@@ -163,8 +169,8 @@ def _tick(
 class _Tally:
     """Attempts and failures of the two arms at one proxy in one tick."""
 
-    def __init__(self, canary: str, control: str) -> None:
-        self._arms = {canary: 0, control: 2}
+    def __init__(self, canary: str, control: Collection[str]) -> None:
+        self._arms = {**dict.fromkeys(control, 2), canary: 0}
         self._counts: dict[Metric, list[int]] = {"first_attempt": [0] * 4, "final": [0] * 4}
 
     def add(self, labels: Mapping[str, str], grown: int) -> None:
@@ -178,6 +184,16 @@ class _Tally:
 
     def cell(self, metric: Metric) -> Cell:
         return Cell(*self._counts[metric])
+
+
+def queries(tier: str, route: str) -> tuple[str, str, str]:
+    """The selectors to read raw: first attempts, requests, and which scrapes there were."""
+    where = {"tier": tier, "route": route}
+    return (
+        selector(ATTEMPT, **where),
+        selector(REQUEST, **where),
+        selector(UP, unequal("proxy", ""), tier=tier),
+    )
 
 
 def outcome(labels: Mapping[str, str]) -> tuple[Metric, bool] | None:

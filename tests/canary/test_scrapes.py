@@ -6,7 +6,7 @@ from canary.domain.odds import Cell
 from canary.domain.scrapes import Clock, fold, outcome
 from telemetry.domain.series import Series
 
-ARMS = {"canary": "shop-v2", "control": "shop-v1"}
+ARMS = {"canary": "shop-v2", "control": {"shop-v1"}}
 
 
 def attempts(proxy, arm, code, values, *, flags="-", attempt="1", offset=0.3, start=100):

@@ -1,0 +1,30 @@
+"""What a rollout refuses. Each names the field of the request that it is about."""
+
+
+class Refused(Exception):
+    """The request cannot be carried out; nothing was changed. `field` names what is wrong with it."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+        self.why = why
+
+
+class UnknownRoute(Refused):
+    """There is no such route."""
+
+
+class UnknownUpstream(Refused):
+    """The route's tier has no such upstream."""
+
+
+class LiveRollout(Refused):
+    """The route has a rollout that has not ended."""
+
+
+class Held(Refused):
+    """Somebody else holds the route's weights."""
+
+
+class UnknownRollout(Refused, LookupError):
+    """There is no rollout with this number."""

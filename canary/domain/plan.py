@@ -1,0 +1,87 @@
+"""A rollout's plan: the steps, the promise, the patience; and the weights of a step, in basis points."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from canary.domain.judge import BadLimit, Limits
+
+WHOLE = 10_000
+DEFAULT_STEPS = (500, 2500, 5000, 10_000)
+
+
+class BadPlan(ValueError):
+    """The plan makes no sense; `field` names the place in it."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+        self.why = why
+
+
+class Plan(BaseModel):
+    """Steps in basis points, rising to 10000 (added where it is missing): reaching that is the promotion.
+
+    longest_stay, warm_up and push_deadline are seconds: how long a step may stay undecided before a person is
+    asked, what is left out after a step's weights are obeyed, and how soon every proxy must obey.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: tuple[int, ...] = DEFAULT_STEPS
+    longest_stay: float = Field(default=1800.0, gt=0)
+    warm_up: float = Field(default=3.0, ge=0)
+    push_deadline: float = Field(default=15.0, gt=0)
+    alpha: float = 0.01
+    beta: float = 0.05
+    w0: float = 1.0
+    w1: float = 3.0
+    negligible: float | None = 0.001
+
+    @field_validator("steps")
+    @classmethod
+    def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if not steps or steps[0] <= 0 or steps[-1] > WHOLE:
+            raise ValueError("must be weights above 0 and up to 10000 basis points")
+        if list(steps) != sorted(set(steps)):
+            raise ValueError("must rise from step to step")
+        return steps if steps[-1] == WHOLE else (*steps, WHOLE)
+
+    @model_validator(mode="after")
+    def _promise(self) -> Self:
+        try:
+            self.limits()
+        except BadLimit as error:
+            raise BadPlan(error.field, str(error).partition(": ")[2]) from error
+        if self.steps == (WHOLE,):
+            raise BadPlan("steps", "must hold a step below 10000, where the canary can be compared")
+        return self
+
+    def limits(self) -> Limits:
+        """What the judge promises at every step."""
+        return Limits(alpha=self.alpha, beta=self.beta, w0=self.w0, w1=self.w1, negligible=self.negligible)
+
+
+def read(given: Mapping[str, Any] | None) -> Plan:
+    """The plan with its defaults. Raises BadPlan."""
+    try:
+        return Plan.model_validate(dict(given or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadPlan(place or "plan", first["msg"].removeprefix("Value error, ")) from error
+
+
+def weights(base: Mapping[str, int], canary: str, share: int) -> dict[str, int]:
+    """The route's split with `share` for the canary and the rest as in `base`, adding up to 10000.
+
+    The largest arm takes what rounding leaves over.
+    """
+    pool = {arm: weight for arm, weight in base.items() if arm != canary and weight > 0}
+    total = sum(pool.values())
+    rest = WHOLE - share
+    scaled = {arm: rest * weight // total for arm, weight in pool.items()}
+    scaled[max(pool, key=lambda arm: pool[arm])] += rest - sum(scaled.values())
+    idle = {arm: 0 for arm in base if arm not in scaled}
+    return {**idle, **scaled, canary: share}

@@ -1,0 +1,78 @@
+"""The states of a rollout, as one literal table of state -> event -> state."""
+
+ROLLOUT: dict[str, dict[str, str]] = {
+    "running": {
+        "fail": "rolling_back",
+        "step_up": "running",
+        "earn": "awaiting_approval",
+        "finish": "promoting",
+        "refuse": "needs_human",
+        "overstay": "needs_human",
+        "lose": "needs_human",
+        "pause": "paused",
+        "promote": "promoting",
+        "roll_back": "rolling_back",
+    },
+    "awaiting_approval": {
+        "fail": "rolling_back",
+        "approve": "running",
+        "approve_last": "promoting",
+        "lose": "needs_human",
+        "pause": "paused",
+        "promote": "promoting",
+        "roll_back": "rolling_back",
+    },
+    "paused": {
+        "fail": "rolling_back",
+        "refuse": "needs_human",
+        "lose": "needs_human",
+        "resume": "running",
+        "promote": "promoting",
+        "roll_back": "rolling_back",
+    },
+    "needs_human": {
+        "fail": "rolling_back",
+        "resume": "running",
+        "approve": "running",
+        "approve_last": "promoting",
+        "promote": "promoting",
+        "roll_back": "rolling_back",
+    },
+    "promoting": {
+        "refuse": "needs_human",
+        "lose": "needs_human",
+        "verify": "promoted",
+        "roll_back": "rolling_back",
+    },
+    "rolling_back": {"verify": "rolled_back"},
+    "promoted": {},
+    "rolled_back": {},
+}
+TERMINAL = ("promoted", "rolled_back")
+LIVE = tuple(state for state in ROLLOUT if state not in TERMINAL)
+# The canary has traffic at a step of the plan, and is judged. A rollback is never stopped by a pause.
+JUDGED = ("running", "awaiting_approval", "paused", "needs_human")
+# What a person may do; the rest is the machine's.
+PERSONS = ("approve", "pause", "resume", "promote", "roll_back")
+
+
+class WrongState(Exception):
+    """An event that the present state does not allow, such as an approval after a rollback."""
+
+    def __init__(self, state: str, event: str) -> None:
+        super().__init__(f"cannot {event.replace('_', ' ')}: the rollout is {state.replace('_', ' ')}")
+        self.state = state
+        self.event = event
+
+
+def after(state: str, event: str) -> str:
+    """The rollout's next state. Raises WrongState."""
+    try:
+        return ROLLOUT[state][event]
+    except KeyError:
+        raise WrongState(state, event) from None
+
+
+def allowed(state: str) -> tuple[str, ...]:
+    """What a person may do in this state, in the order of PERSONS."""
+    return tuple(event for event in PERSONS if event in ROLLOUT[state])

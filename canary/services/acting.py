@@ -1,0 +1,75 @@
+"""What a person may do to a rollout. Each bumps its version, so that a worker in flight fails to commit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import transaction
+
+from audit.domain.actor import Actor
+from canary.domain import states
+from canary.domain.errors import Held, UnknownRollout
+from canary.domain.plan import WHOLE
+from canary.models import Rollout
+from canary.services import moving
+from proxy.domain.errors import TargetTaken
+
+
+def approve(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Take the next step. Raises UnknownRollout, WrongState, Held."""
+    with _acting(rollout_id) as rollout:
+        event = "approve_last" if moving.is_last(rollout) else "approve"
+        states.after(rollout.state, event)
+        said = reason or f"the next step was approved by {by.name}"
+        moving.up(rollout, event=event, by=by, reason=said, now=now, problem="")
+
+
+def pause(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Stay at this weight. The judge goes on: a pause never stops a rollback. Raises as `approve` does."""
+    with _acting(rollout_id) as rollout:
+        moving.commit(rollout, event="pause", by=by, reason=reason or f"paused by {by.name}", now=now)
+
+
+def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Go on at the present step, with its weights put back where they were lost. Raises as `approve` does."""
+    with _acting(rollout_id) as rollout:
+        states.after(rollout.state, "resume")
+        said = reason or f"resumed by {by.name}"
+        plan = moving.plan_of(rollout)
+        # Where the whole was refused, the step before it goes on.
+        number = rollout.step - 1 if plan.steps[rollout.step] == WHOLE else rollout.step
+        kept = rollout.fence is not None and rollout.weight == plan.steps[number]
+        moving.leave_step(rollout, verdict="resumed", reason=said, now=now)
+        laid = {} if kept else moving.lay(rollout, share=plan.steps[number], reason=said, by=by, now=now)
+        moving.commit(rollout, event="resume", by=by, reason=said, now=now, step=number, problem="", **laid)
+        moving.enter_step(rollout, now=now, obeyed_at=now if kept else None)
+
+
+def promote(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Give the canary everything at once, whatever the judge says so far. Raises as `approve` does."""
+    with _acting(rollout_id) as rollout:
+        states.after(rollout.state, "promote")
+        said = reason or f"promoted by {by.name}"
+        moving.leave_step(rollout, verdict="promoted", reason=said, now=now)
+        moving.whole(rollout, event="promote", by=by, reason=said, now=now, problem="")
+
+
+def rollback(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Take the canary's traffic away, in every state that has not ended. Raises as `approve` does."""
+    with _acting(rollout_id) as rollout:
+        states.after(rollout.state, "roll_back")
+        said = reason or f"rolled back by {by.name}"
+        moving.away(rollout, event="roll_back", verdict="rolled_back", by=by, reason=said, now=now)
+
+
+@contextmanager
+def _acting(rollout_id: int) -> Iterator[Rollout]:
+    """The rollout's row, locked, in one transaction with all that is done to it."""
+    with transaction.atomic():
+        rollout = Rollout.objects.select_for_update().filter(pk=rollout_id).first()
+        if rollout is None:
+            raise UnknownRollout("rollout", f"there is no rollout {rollout_id}")
+        try:
+            yield rollout
+        except TargetTaken as error:
+            raise Held("route", f"the weights of {rollout.route_name} are held by {error.owner}") from error

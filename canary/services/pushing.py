@@ -1,0 +1,105 @@
+"""Following a change of weights: acknowledged by every proxy, then read back from every proxy."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import proxy.selectors
+from canary.models import Rollout
+from proxy.domain.errors import ProxyUnreachable
+from proxy.ports import ProxyAdmin
+from proxy.selectors import Progress, TierRow
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Where a push stands. `refused` says why it will not be obeyed; `problem` what is missing still."""
+
+    push: dict[str, Any]
+    refused: str = ""
+    problem: str = ""
+    late: bool = False
+
+    @property
+    def acked(self) -> bool:
+        return bool(self.push.get("acked_at"))
+
+    @property
+    def verified(self) -> bool:
+        return bool(self.push.get("verified_at"))
+
+    def write_step(self, rollout: Rollout) -> None:
+        """Keep when the present step's weights were obeyed."""
+        if self.acked:
+            rollout.steps.filter(ended_at=None, obeyed_at=None).update(
+                obeyed_at=datetime.fromisoformat(self.push["acked_at"])
+            )
+
+
+def follow(rollout: Rollout, *, admin: ProxyAdmin, now: datetime) -> Followed:
+    """The push with what the proxies said and run by now. A verified push is not asked about again."""
+    push = rollout.push
+    if not push or push.get("verified_at"):
+        return Followed(push)
+    tier = proxy.selectors.tier(rollout.tier)
+    progress = proxy.selectors.progress(rollout.tier, push["generation"])
+    push = _with_acks(push, tier, progress, now)
+    late = now > datetime.fromisoformat(push["deadline"])
+    if not push["acked_at"]:
+        waiting = _waiting(progress)
+        refused = waiting if (progress.nacks or late) and push.get("refusable", True) else ""
+        return Followed(push, refused=refused, problem=waiting if late or progress.nacks else "", late=late)
+    push, wrong = _read_back(push, rollout.route_name, tier, admin, now)
+    if wrong and late and rollout.state == "promoting":
+        return Followed(push, refused=wrong, problem=wrong, late=late)
+    return Followed(push, problem=wrong if late else "", late=late)
+
+
+def moment(unix_seconds: float | None) -> datetime | None:
+    return None if unix_seconds is None else datetime.fromtimestamp(unix_seconds, tz=UTC)
+
+
+def _with_acks(push: dict[str, Any], tier: TierRow, progress: Progress, now: datetime) -> dict[str, Any]:
+    if push["acked_at"] or not progress.complete:
+        return push
+    times = [row.acked_at for row in tier.proxies if row.acked_at is not None]
+    sent = datetime.fromisoformat(push["at"])
+    # A later generation may have been acknowledged since: never before it was sent, never after now.
+    acked_at = min(now, max([sent, *times]))
+    return {**push, "acked_at": acked_at.isoformat()}
+
+
+def _waiting(progress: Progress) -> str:
+    if progress.nacks:
+        return "; ".join(f"{name} refused it: {why}" for name, why in sorted(progress.nacks.items()))
+    silent = sorted(name for name, acked in progress.acked.items() if not acked)
+    return f"no acknowledgement from {', '.join(silent)}" if silent else "the tier has no proxies"
+
+
+def _read_back(
+    push: dict[str, Any], route: str, tier: TierRow, admin: ProxyAdmin, now: datetime
+) -> tuple[dict[str, Any], str]:
+    """What every proxy really runs beside what it should; the second value says what differs."""
+    wanted = _positive(push["weights"])
+    seen: dict[str, Any] = {}
+    wrong: list[str] = []
+    for row in tier.proxies:
+        known = push["proxies"].get(row.name)
+        if known and known["verified"]:
+            seen[row.name] = known
+            continue
+        try:
+            runs = admin.weights(row.admin_address, route)
+        except ProxyUnreachable as error:
+            wrong.append(f"{row.name} cannot be read: {error}")
+            continue
+        verified = runs is not None and _positive(runs) == wanted
+        seen[row.name] = {"weights": runs, "verified": verified, "at": now.isoformat()}
+        if not verified:
+            wrong.append(f"{row.name} runs {runs}")
+    verified_at = None if wrong else now.isoformat()
+    return {**push, "proxies": seen, "verified_at": verified_at}, "; ".join(wrong)
+
+
+def _positive(split: dict[str, int]) -> dict[str, int]:
+    return {arm: weight for arm, weight in split.items() if weight > 0}

@@ -1,0 +1,123 @@
+"""Beginning a rollout."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from django.db import IntegrityError, transaction
+
+import proxy.selectors
+from audit import services as audit
+from audit.domain.actor import Actor
+from canary.domain.errors import Held, LiveRollout, Refused, UnknownRoute, UnknownUpstream
+from canary.domain.plan import BadPlan, Plan, read
+from canary.models import Rollout
+from canary.services.moving import enter_step, lay
+from proxy.domain.errors import TargetTaken
+from proxy.domain.errors import UnknownRoute as NoRoute
+from proxy.selectors import RouteRow
+
+Mode = Literal["approve", "auto"]
+
+
+def start(
+    *,
+    route: str | int,
+    upstream: str,
+    plan: Mapping[str, Any] | None = None,
+    mode: Mode = "approve",
+    reason: str = "",
+    key: str = "",
+    by: Actor,
+    now: datetime,
+) -> int:
+    """Put `upstream` on `route` at the plan's first step; returns the rollout's number.
+
+    The same non-empty `key` gives the same rollout. Raises a `Refused` that names the field.
+    """
+    known = Rollout.objects.filter(key=key).values_list("pk", flat=True).first() if key else None
+    if known is not None:
+        return known
+    steps, where = _check(route, upstream, plan, mode)
+    try:
+        with transaction.atomic():
+            return _begin(where, upstream, steps, mode=mode, reason=reason, key=key, by=by, now=now)
+    except TargetTaken as error:
+        raise Held("route", f"the weights of {where.name} are held by {error.owner}") from error
+    except IntegrityError as error:
+        # The database is the judge of a race between two starts: the same key, or the same route.
+        again = Rollout.objects.filter(key=key).values_list("pk", flat=True).first() if key else None
+        if again is not None:
+            return again
+        raise _live(where) from error
+
+
+def _check(
+    route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str
+) -> tuple[Plan, RouteRow]:
+    try:
+        where = proxy.selectors.route(route)
+    except NoRoute as error:
+        raise UnknownRoute("route", str(error)) from error
+    if proxy.selectors.base(where.tier).upstream(upstream) is None:
+        raise UnknownUpstream("upstream", f"tier {where.tier} has no upstream {upstream}")
+    if where.split.get(upstream, 0) > 0:
+        raise Refused("upstream", f"{upstream} takes traffic of {where.name} already, by its configuration")
+    if mode not in ("approve", "auto"):
+        raise Refused("mode", "must be approve or auto")
+    try:
+        steps = read(plan)
+    except BadPlan as error:
+        raise Refused(f"plan.{error.field}", error.why) from error
+    if Rollout.objects.live().filter(route=where.id).exists():
+        raise _live(where)
+    return steps, where
+
+
+def _live(where: RouteRow) -> LiveRollout:
+    number = Rollout.objects.live().filter(route=where.id).values_list("pk", flat=True).first()
+    return LiveRollout("route", f"{where.name} has rollout {number}, which has not ended")
+
+
+def _begin(
+    where: RouteRow,
+    upstream: str,
+    plan: Plan,
+    *,
+    mode: Mode,
+    reason: str,
+    key: str,
+    by: Actor,
+    now: datetime,
+) -> int:
+    said = reason or f"{upstream} is tried on {where.name}"
+    rollout = Rollout.objects.create(
+        route_id=where.id,
+        tier=where.tier,
+        route_name=where.name,
+        upstream=upstream,
+        base=where.split,
+        plan=plan.model_dump(mode="json"),
+        mode=mode,
+        key=key or None,
+        created_at=now,
+        created_by=by.name,
+        state="running",
+        weight=0,
+        reason=said,
+        next_wakeup_at=now,
+        folded_until=now.timestamp(),
+    )
+    laid = lay(rollout, share=plan.steps[0], reason=said, by=by, now=now)
+    Rollout.objects.filter(pk=rollout.pk).update(**laid)
+    rollout.weight = plan.steps[0]
+    enter_step(rollout, now=now)
+    audit.record(
+        by=by,
+        action="rollout.started",
+        target=rollout.subject,
+        reason=said,
+        now=now,
+        detail={"upstream": upstream, "mode": mode, "plan": rollout.plan, "weight": rollout.weight},
+    )
+    return rollout.pk

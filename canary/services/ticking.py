@@ -1,0 +1,315 @@
+"""The tick: looks at every rollout that is due and takes each one step further, or leaves it as it is.
+
+Nothing is remembered between ticks but rows. A stage is one transaction and is safe to repeat: a worker that
+dies before its commit has done nothing, one that dies after it has done all of it.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+import alerts.services
+import proxy.selectors
+import proxy.services
+from audit.domain.actor import automation
+from canary.domain import family, states
+from canary.domain.plan import WHOLE, weights
+from canary.models import Observation, Rollout
+from canary.services import judging, moving, pushing, telling
+from canary.services.judging import Look
+from canary.services.moving import Overtaken
+from proxy.domain.errors import StaleFence
+from proxy.ports import ProxyAdmin
+from telemetry.domain.errors import MetricsError
+from telemetry.ports import Metrics
+
+logger = logging.getLogger(__name__)
+JUDGE = automation("judge")
+# A claim keeps a second worker away for a moment. It is shorter than a beat, so that none is missed.
+CLAIM = timedelta(milliseconds=700)
+NO_DATA_AFTER = timedelta(seconds=10)
+
+
+def tick(*, metrics: Metrics, admin: ProxyAdmin, now: datetime) -> int:
+    """Take every due rollout further; returns how many were looked at."""
+    looked = 0
+    for number in Rollout.objects.due(now).order_by("pk").values_list("pk", flat=True):
+        rollout = _claim(number, now)
+        if rollout is None:
+            continue
+        looked += 1
+        try:
+            _advance(rollout, metrics=metrics, admin=admin, now=now)
+        except Overtaken:
+            logger.info("rollout %s was changed by somebody else; looking again at the next tick", number)
+        except Exception as error:  # the tick's boundary: one bad rollout stops no other
+            logger.exception("rollout %s could not be taken further", number)
+            Rollout.objects.filter(pk=number).update(problem=f"{type(error).__name__}: {error}")
+    alerts.services.beat(name="canary", now=now, every=timedelta(seconds=1))
+    return looked
+
+
+def _claim(number: int, now: datetime) -> Rollout | None:
+    if not Rollout.objects.due(now).filter(pk=number).update(next_wakeup_at=now + CLAIM):
+        return None
+    return Rollout.objects.get(pk=number)
+
+
+def _advance(rollout: Rollout, *, metrics: Metrics, admin: ProxyAdmin, now: datetime) -> None:
+    followed = pushing.follow(rollout, admin=admin, now=now)
+    if not _renew(rollout, now):
+        return
+    if rollout.state in states.JUDGED:
+        _hold(rollout, followed, metrics=metrics, now=now)
+    elif rollout.state == "rolling_back":
+        _finish_rollback(rollout, followed, now)
+    elif rollout.state == "promoting":
+        _finish_promotion(rollout, followed, now)
+
+
+def _renew(rollout: Rollout, now: datetime) -> bool:
+    """Keep the overlay alive. False when it was lost, which has been dealt with then."""
+    expires_at = rollout.overlay_expires_at
+    if rollout.fence is None or expires_at is None or expires_at - now > moving.RENEW_BELOW:
+        return True
+    until = now + moving.LEASE
+    try:
+        with transaction.atomic():
+            proxy.services.renew_overlay(
+                tier=rollout.tier,
+                target=rollout.target,
+                owner=rollout.owner,
+                fence=rollout.fence,
+                expires_at=until,
+                now=now,
+            )
+            moving.commit(rollout, now=now, overlay_expires_at=until)
+    except StaleFence:
+        _lost(rollout, now)
+        return False
+    return True
+
+
+def _lost(rollout: Rollout, now: datetime) -> None:
+    """No worker renewed the overlay in time, so the tier went back to its base by itself."""
+    with transaction.atomic():
+        if rollout.state == "rolling_back":
+            laid = moving.lay(rollout, share=0, reason=rollout.reason, by=JUDGE, now=now)
+            moving.commit(rollout, now=now, **laid)
+            return
+        why = "the overlay ran out before a worker renewed it: the tier is back at its base configuration"
+        moving.leave_step(rollout, verdict="lost", reason=why, now=now)
+        number = _judged_step(rollout)
+        moving.commit(
+            rollout,
+            event="lose" if rollout.state != "needs_human" else None,
+            by=JUDGE,
+            reason=why,
+            now=now,
+            fence=None,
+            overlay_expires_at=None,
+            weight=0,
+            push={},
+            step=number,
+            problem=why,
+        )
+        telling.needs_human(rollout, why, now=now)
+
+
+def _judged_step(rollout: Rollout) -> int:
+    """The present step, or the one before the whole: what `resume` goes on with."""
+    return rollout.step - 1 if moving.plan_of(rollout).steps[rollout.step] == WHOLE else rollout.step
+
+
+def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now: datetime) -> None:
+    if followed.refused:
+        _back(rollout, followed, now)
+        return
+    plan = moving.plan_of(rollout)
+    rollout.push = followed.push
+    try:
+        look = judging.look(rollout, plan, metrics=metrics, now=now)
+    except MetricsError as error:
+        _note_silence(rollout, followed, f"Prometheus gave no answer: {error}", now)
+        return
+    with transaction.atomic():
+        Observation.objects.bulk_create(look.observations, ignore_conflicts=True)
+        followed.write_step(rollout)
+        _decide(rollout, look, followed, now)
+
+
+def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> None:
+    seen = _seen(rollout, look, followed, now)
+    kind, reason = look.judgement.kind, look.judgement.reason
+    if kind == "fail" and look.decided_by is not None:
+        _fail(rollout, look, seen, now)
+    elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.acked:
+        _earn(rollout, reason, seen, now)
+    elif rollout.state == "running" and _overstayed(rollout, seen, now):
+        plan = moving.plan_of(rollout)
+        why = f"undecided after {plan.longest_stay:g} s at this weight: {reason}"
+        moving.commit(rollout, event="overstay", by=JUDGE, reason=why, now=now, **seen)
+        telling.needs_human(rollout, why, now=now)
+    else:
+        said = {"reason": reason} if rollout.state == "running" and not seen["no_data_since"] else {}
+        moving.commit(rollout, now=now, **seen, **said)
+
+
+def _seen(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> dict[str, Any]:
+    """The fields that every look moves. No data is a condition of its own, neither zero nor an error."""
+    since = _silent_since(rollout, look.evidence.get("measured_at"), now)
+    return {
+        "push": followed.push,
+        "evidence": look.evidence,
+        "folded_until": look.folded_until,
+        "no_data_since": since,
+        "problem": "no request of this route was measured" if since else followed.problem,
+    }
+
+
+def _silent_since(rollout: Rollout, measured_at: str | None, now: datetime) -> datetime | None:
+    began = datetime.fromisoformat(rollout.push["at"]) if rollout.push.get("at") else now
+    latest = datetime.fromisoformat(measured_at) if measured_at else began
+    return latest if now - latest > NO_DATA_AFTER else None
+
+
+def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: datetime) -> None:
+    """No promotion and no rollback without measurements; it goes on when they are back."""
+    since = _silent_since(rollout, rollout.evidence.get("measured_at"), now)
+    with transaction.atomic():
+        followed.write_step(rollout)
+        moving.commit(
+            rollout,
+            now=now,
+            push=followed.push,
+            no_data_since=rollout.no_data_since or since,
+            problem=why,
+        )
+
+
+def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> None:
+    """Decision, overlay, audit and message in one transaction: all of it happened, or none."""
+    reason, before = look.judgement.reason, rollout.weight
+    seen.pop("push"), seen.pop("problem")
+    evidence_at = pushing.moment(look.decided_by)
+    moving.away(
+        rollout,
+        event="fail",
+        verdict="fail",
+        by=JUDGE,
+        reason=reason,
+        now=now,
+        evidence_at=evidence_at,
+        **seen,
+    )
+    incident = telling.failed(rollout, look.judgement, before=before, now=now)
+    Rollout.objects.filter(pk=rollout.pk).update(incident=incident)
+
+
+def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) -> None:
+    """A PASS: the next step at once, or the question whether to take it."""
+    weighed = family.begin_step(family.load(seen["evidence"]["family"]))
+    fresh = {**seen["evidence"], "family": family.dump(weighed)}
+    if rollout.mode == "auto":
+        seen.pop("push")
+        event = "finish" if moving.is_last(rollout) else "step_up"
+        moving.up(rollout, event=event, by=JUDGE, reason=reason, now=now, **{**seen, "evidence": fresh})
+        return
+    moving.commit(rollout, event="earn", by=JUDGE, reason=reason, now=now, **{**seen, "evidence": fresh})
+    rollout.steps.filter(ended_at=None).update(verdict="pass", reason=reason)
+    telling.asks(rollout, moving.next_weights(rollout), now=now)
+
+
+def _overstayed(rollout: Rollout, seen: dict[str, Any], now: datetime) -> bool:
+    step = rollout.steps.filter(ended_at=None).last()
+    if step is None or step.obeyed_at is None or seen["no_data_since"]:
+        return False
+    return (now - step.obeyed_at).total_seconds() > moving.plan_of(rollout).longest_stay
+
+
+def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
+    """The proxies did not take the step: the weights before it again, and a person is asked."""
+    before = rollout.push["before"]
+    why = f"the step to {rollout.weight / 100:g} % was not taken: {followed.refused}; back at {before / 100:g} %"
+    with transaction.atomic():
+        moving.leave_step(rollout, verdict="refused", reason=why, now=now)
+        laid = moving.lay(rollout, share=before, reason=why, by=JUDGE, now=now)
+        laid["push"]["refusable"] = False
+        number = max(0, rollout.step - 1)
+        event = "refuse" if "refuse" in states.ROLLOUT[rollout.state] else None
+        moving.commit(rollout, event=event, by=JUDGE, reason=why, now=now, step=number, problem=why, **laid)
+        telling.needs_human(rollout, why, now=now)
+
+
+def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
+    with transaction.atomic():
+        if not followed.verified:
+            moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
+            if followed.late:
+                telling.needs_human(rollout, f"the rollback is not obeyed yet: {followed.problem}", now=now)
+            return
+        _release(rollout, now)
+        moving.commit(
+            rollout,
+            event="verify",
+            by=JUDGE,
+            reason=rollout.reason,
+            now=now,
+            push=followed.push,
+            problem="",
+            fence=None,
+            overlay_expires_at=None,
+        )
+        telling.rolled_back(rollout, now=now)
+
+
+def _release(rollout: Rollout, now: datetime) -> int:
+    if rollout.fence is None:
+        return proxy.selectors.generation(rollout.tier)
+    return proxy.services.delete_overlay(
+        tier=rollout.tier,
+        target=rollout.target,
+        owner=rollout.owner,
+        fence=rollout.fence,
+        by=JUDGE,
+        reason=rollout.reason,
+        now=now,
+    )
+
+
+def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
+    """First the overlay gives everything, then the same becomes the base and the overlay goes, then it is done."""
+    if followed.push["stage"] == "overlay" and followed.refused:
+        _back(rollout, followed, now)
+        return
+    with transaction.atomic():
+        followed.write_step(rollout)
+        if not followed.verified:
+            moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
+            if followed.late:
+                telling.needs_human(rollout, f"the promotion is not obeyed yet: {followed.problem}", now=now)
+        elif followed.push["stage"] == "overlay":
+            _make_base(rollout, now)
+        else:
+            moving.leave_step(rollout, verdict="promoted", reason=rollout.reason, now=now)
+            moving.commit(
+                rollout,
+                event="verify",
+                by=JUDGE,
+                reason=rollout.reason,
+                now=now,
+                push=followed.push,
+                problem="",
+            )
+
+
+def _make_base(rollout: Rollout, now: datetime) -> None:
+    split = weights(rollout.base, rollout.upstream, WHOLE)
+    proxy.services.publish_split(
+        tier=rollout.tier, route=rollout.route_name, weights=split, by=JUDGE, reason=rollout.reason, now=now
+    )
+    generation = _release(rollout, now)
+    sent = moving.push(rollout, generation, split, stage="base", now=now)
+    moving.commit(rollout, now=now, push=sent, fence=None, overlay_expires_at=None, problem="")

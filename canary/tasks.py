@@ -1,0 +1,16 @@
+"""What Celery does for rollouts."""
+
+from celery import shared_task
+from django.utils import timezone
+
+import proxy.ports
+import telemetry.ports
+from canary import services
+
+
+@shared_task
+def tick() -> None:
+    """Take every due rollout further."""
+    services.tick(
+        metrics=telemetry.ports.from_settings(), admin=proxy.ports.from_settings(), now=timezone.now()
+    )
