@@ -5,9 +5,12 @@ from datetime import datetime
 import proxy.selectors
 import proxy.services
 from audit.domain.actor import Actor
-from proxy.domain.errors import UnknownTier
+from proxy.domain.errors import ProxyUnreachable, UnknownTier
+from proxy.ports import ProxyAdmin
 from proxy.selectors import Progress
-from runbooks.domain.plan import plan_from
+from runbooks.domain import readback
+from runbooks.domain.plan import Plan, plan_from
+from runbooks.domain.readback import Reading
 from runbooks.models import Run
 
 
@@ -70,6 +73,21 @@ def progress(run: Run) -> Progress:
         return proxy.selectors.progress(run.tier, run.generation or 0)
     except UnknownTier:
         return Progress(generation=run.generation or 0, acked={}, nacks={})
+
+
+def read_back(run: Run, admin: ProxyAdmin) -> dict[str, Reading]:
+    """What each proxy of the tier really runs of the plan."""
+    plan = plan_from(run.plan or {})
+    return {row.name: _read(admin, row.admin_address, plan) for row in proxy.selectors.tier(run.tier).proxies}
+
+
+def _read(admin: ProxyAdmin, address: str, plan: Plan) -> Reading:
+    try:
+        dump = admin.config_dump(address)
+    except ProxyUnreachable as error:
+        return Reading(f"not read: {error}")
+    readings = [readback.read(dump, patch) for patch in plan.patches]
+    return next((reading for reading in readings if reading.contradicts), readings[0])
 
 
 def still_laid(run: Run, *, now: datetime) -> bool:

@@ -17,6 +17,7 @@ import alerts.services
 import proxy.selectors
 from audit.domain.actor import automation
 from proxy.domain.errors import ProxyError, TargetTaken
+from proxy.ports import ProxyAdmin
 from runbooks.domain import policy as policies
 from runbooks.domain import retry_storm
 from runbooks.domain.policy import Policy
@@ -35,14 +36,15 @@ ENDING_EVENTS = {"SUCCEEDED": "succeeded", "FAILED_REVERTED": "failed", "CANCELL
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a run's tick knows: the time, the newest measure and the run's own policy."""
+    """What a run's tick knows: the time, the newest measure, the run's own policy, how to ask the proxies."""
 
     now: datetime
     measure: Measure
     policy: Policy
+    admin: ProxyAdmin
 
 
-def advance(run_id: int, *, measure: Measure, now: datetime) -> None:
+def advance(run_id: int, *, measure: Measure, admin: ProxyAdmin, now: datetime) -> None:
     """Claim the run and move it while it moves. Does nothing when another worker has it."""
     token = secrets.token_hex(16)
     free = Q(claim_token="") | Q(claimed_until__lte=now)
@@ -51,7 +53,7 @@ def advance(run_id: int, *, measure: Measure, now: datetime) -> None:
         return
     try:
         run = Run.objects.get(pk=run_id)
-        look = Look(now, measure, policies.policy(run.policy))
+        look = Look(now, measure, policies.policy(run.policy), admin)
         if run.state in MEASURED:
             Measurement.objects.create(run=run, at=now, values=retry_storm.as_data(measure))
         for _ in range(MOVES_A_TICK):
@@ -200,9 +202,7 @@ def _mitigating(run: Run, look: Look) -> bool:
         return _put(run, look)
     progress = acting.progress(run)
     if progress.complete:
-        with transaction.atomic():
-            move(run, "applied", why="every proxy acknowledged it", by=BY, now=look.now, applied_at=look.now)
-        return True
+        return _applied(run, look)
     if progress.nacks:
         who, reason = next(iter(progress.nacks.items()))
         return _revert(run, look, "FAILED_REVERTED", f"{who} refused it: {reason}")
@@ -211,6 +211,19 @@ def _mitigating(run: Run, look: Look) -> bool:
             run, look, "FAILED_REVERTED", f"not acknowledged in time by {_missing(progress.acked)}"
         )
     return False
+
+
+def _applied(run: Run, look: Look) -> bool:
+    """Acknowledged by all; what a proxy shows to run otherwise overrules its acknowledgement."""
+    read = acting.read_back(run, look.admin)
+    for name, reading in read.items():
+        if reading.contradicts:
+            return _revert(run, look, "FAILED_REVERTED", f"{name} acknowledged it, but {reading.says}")
+    evidence = {"read_back": {name: reading.says for name, reading in read.items()}}
+    why = "every proxy acknowledged it"
+    with transaction.atomic():
+        move(run, "applied", why=why, by=BY, now=look.now, evidence=evidence, applied_at=look.now)
+    return True
 
 
 def _put(run: Run, look: Look) -> bool:

@@ -10,6 +10,7 @@ import alerts.services
 import audit.selectors
 import proxy.selectors
 import proxy.services
+from proxy.memory import InMemoryAdmin
 from runbooks import selectors, services
 from runbooks.domain import policy as policies
 from runbooks.domain.retry_storm import Measure
@@ -21,6 +22,17 @@ from telemetry.domain.errors import MetricsUnavailable
 from tests.runbooks.world import ANN, World, world
 
 pytestmark = pytest.mark.django_db
+
+
+class Admin(InMemoryAdmin):
+    """Proxies whose dump holds this one route."""
+
+    def __init__(self, route: dict[str, Any]) -> None:
+        super().__init__()
+        self._route = route
+
+    def config_dump(self, address: str) -> dict[str, Any]:
+        return {"configs": [{"dynamic_route_configs": [{"route_config": {"routes": [self._route]}}]}]}
 
 
 def asking(**policy: Any) -> World:
@@ -197,6 +209,24 @@ def test_a_refusal_by_a_proxy_is_taken_back_with_its_reason() -> None:
     proxy.services.record_ack(tier="edge", proxy="edge-1", generation=generation, now=w.now)
     w.until("FAILED_REVERTED")
     assert w.run().why == "edge-2 refused it: bad route"
+
+
+def test_a_proxy_that_runs_something_else_overrules_its_acknowledgement() -> None:
+    w = world()
+    w.mode("auto")
+    w.admin = Admin({"name": "shop", "route": {"retry_policy": {"num_retries": 2}}})
+    w.storm()
+    w.until("FAILED_REVERTED")
+    assert w.run().why == "edge-1 acknowledged it, but retries 2 times"
+
+
+def test_what_the_proxies_run_is_read_back_as_evidence() -> None:
+    w = world()
+    w.mode("auto")
+    w.admin = Admin({"name": "shop", "route": {"retry_policy": {"num_retries": 0}}})
+    w.storm()
+    run = w.until("VERIFYING")
+    assert run.steps[-1].evidence["read_back"] == {"edge-1": "does not retry", "edge-2": "does not retry"}
 
 
 def test_a_person_cancels_and_it_is_taken_back_at_once() -> None:
@@ -442,7 +472,7 @@ def test_a_worker_that_stalled_before_its_write_is_stopped_by_a_cancel(
             w.ticks(10)
     stalled = Run.objects.get()
     services.cancel(run_id=stalled.pk, by=ANN, reason="stop", now=w.now)
-    look = conducting.Look(w.now, Measure(at=w.now), policies.policy(stalled.policy))
+    look = conducting.Look(w.now, Measure(at=w.now), policies.policy(stalled.policy), w.admin)
     with pytest.raises(Overtaken):
         conducting.STEPS["MITIGATING"](stalled, look)
     assert w.live() == []

@@ -8,6 +8,8 @@ from typing import Any
 import proxy.selectors
 import proxy.services
 from audit.domain.actor import Actor
+from proxy.memory import InMemoryAdmin
+from proxy.ports import ProxyAdmin
 from runbooks import selectors, services
 from runbooks.models import Run
 from runbooks.selectors import RunRow
@@ -43,6 +45,7 @@ class World:
     scrape_age: float = 1.0
     acking: bool = True
     metrics: InMemoryMetrics = field(default_factory=InMemoryMetrics)
+    admin: ProxyAdmin = field(default_factory=InMemoryAdmin)
 
     def storm(self) -> None:
         self.retries, self.failed = 80.0, 50.0
@@ -57,7 +60,7 @@ class World:
     def tick(self, seconds: float = 2) -> None:
         """Let time pass, one round, and the proxies acknowledge what is served."""
         self.now += timedelta(seconds=seconds)
-        services.tick(metrics=self.metrics, admin=None, now=self.now)
+        services.tick(metrics=self.metrics, admin=self.admin, now=self.now)
         if self.acking:
             self.ack()
 
