@@ -1,4 +1,4 @@
-"""Describes rollouts: arms side by side, the ladder, evidence over time, what each next action would change."""
+"""Describes rollouts: arms side by side, the ladder, evidence, what each action would change."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,8 +63,8 @@ class ArmRow:
 class MetricRow:
     """One metric of the judge: both arms since the rollout began, and what the evidence says.
 
-    `fail_limit` and `pass_limit` are the e-values that decide. `low` and `high` bound the odds ratio with 95 %
-    at all times; a None in `high` is no limit.
+    `fail_limit` and `pass_limit` are the e-values that decide. `low` and `high` bound the odds ratio with
+    95 % at all times; a None in `high` is no limit.
     """
 
     metric: Metric

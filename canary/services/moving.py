@@ -60,11 +60,19 @@ def commit(
         )
 
 
+def lock(rollout: Rollout) -> None:
+    """Hold the rollout's row before the tier's: everybody takes the two in this order. Raises Overtaken."""
+    held = Rollout.objects.select_for_update().filter(pk=rollout.pk, version=rollout.version)
+    if not held.values_list("pk", flat=True).first():
+        raise Overtaken(str(rollout))
+
+
 def lay(rollout: Rollout, *, share: int, reason: str, by: Actor, now: datetime) -> dict[str, Any]:
     """Put the overlay that gives the canary `share` basis points; returns the fields that say so.
 
     Raises what `proxy.services.lease` and `put_overlay` raise. To be committed in the same transaction.
     """
+    lock(rollout)
     split = weights(rollout.base, rollout.upstream, share)
     until = now + LEASE
     where = {"tier": rollout.tier, "target": rollout.target, "owner": rollout.owner}

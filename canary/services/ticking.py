@@ -77,6 +77,7 @@ def _renew(rollout: Rollout, now: datetime) -> bool:
     until = now + moving.LEASE
     try:
         with transaction.atomic():
+            moving.lock(rollout)
             proxy.services.renew_overlay(
                 tier=rollout.tier,
                 target=rollout.target,
@@ -153,8 +154,9 @@ def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datet
         moving.commit(rollout, event="overstay", by=JUDGE, reason=why, now=now, **seen)
         telling.needs_human(rollout, why, now=now)
     else:
-        said = {"reason": reason} if rollout.state == "running" and not seen["no_data_since"] else {}
-        moving.commit(rollout, now=now, **seen, **said)
+        if rollout.state == "running" and not seen["no_data_since"]:
+            seen["reason"] = reason
+        moving.commit(rollout, now=now, **seen)
 
 
 def _seen(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> dict[str, Any]:
@@ -192,18 +194,9 @@ def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: d
 def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> None:
     """Decision, overlay, audit and message in one transaction: all of it happened, or none."""
     reason, before = look.judgement.reason, rollout.weight
-    seen.pop("push"), seen.pop("problem")
-    evidence_at = pushing.moment(look.decided_by)
-    moving.away(
-        rollout,
-        event="fail",
-        verdict="fail",
-        by=JUDGE,
-        reason=reason,
-        now=now,
-        evidence_at=evidence_at,
-        **seen,
-    )
+    changes = {name: seen[name] for name in ("evidence", "folded_until", "no_data_since")}
+    changes["evidence_at"] = pushing.moment(look.decided_by)
+    moving.away(rollout, event="fail", verdict="fail", by=JUDGE, reason=reason, now=now, **changes)
     incident = telling.failed(rollout, look.judgement, before=before, now=now)
     Rollout.objects.filter(pk=rollout.pk).update(incident=incident)
 
@@ -232,7 +225,7 @@ def _overstayed(rollout: Rollout, seen: dict[str, Any], now: datetime) -> bool:
 def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
     """The proxies did not take the step: the weights before it again, and a person is asked."""
     before = rollout.push["before"]
-    why = f"the step to {rollout.weight / 100:g} % was not taken: {followed.refused}; back at {before / 100:g} %"
+    why = f"{rollout.weight / 100:g} % was not taken: {followed.refused}; back at {before / 100:g} %"
     with transaction.atomic():
         moving.leave_step(rollout, verdict="refused", reason=why, now=now)
         laid = moving.lay(rollout, share=before, reason=why, by=JUDGE, now=now)
@@ -250,6 +243,7 @@ def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime
             if followed.late:
                 telling.needs_human(rollout, f"the rollback is not obeyed yet: {followed.problem}", now=now)
             return
+        moving.lock(rollout)
         _release(rollout, now)
         moving.commit(
             rollout,
@@ -280,7 +274,7 @@ def _release(rollout: Rollout, now: datetime) -> int:
 
 
 def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
-    """First the overlay gives everything, then the same becomes the base and the overlay goes, then it is done."""
+    """The overlay gives everything, then the same becomes the base and the overlay goes, then it is done."""
     if followed.push["stage"] == "overlay" and followed.refused:
         _back(rollout, followed, now)
         return
@@ -306,6 +300,7 @@ def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetim
 
 
 def _make_base(rollout: Rollout, now: datetime) -> None:
+    moving.lock(rollout)
     split = weights(rollout.base, rollout.upstream, WHOLE)
     proxy.services.publish_split(
         tier=rollout.tier, route=rollout.route_name, weights=split, by=JUDGE, reason=rollout.reason, now=now
