@@ -1,4 +1,6 @@
-"""Golden pairs: a declaration beside the resources made from it. `pytest tests/proxy --update-golden` writes them anew."""
+"""Golden pairs: a declaration beside the resources made from it. `pytest tests/proxy --update-golden`
+writes them anew.
+"""
 
 import json
 from pathlib import Path

@@ -1,0 +1,105 @@
+"""One suite for the proxy port: the in-memory proxy and a real Envoy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+from django.utils import timezone
+
+from proxy import selectors, services
+from proxy.domain.errors import ProxyUnreachable
+from proxy.envoy_admin import EnvoyAdmin
+from proxy.memory import InMemoryAdmin
+from proxy.ports import ProxyAdmin
+from tests.proxy.world import World
+
+KEY = "split.shop.shop-v2"
+
+
+@dataclass
+class Case:
+    """A port to a proxy that runs the sample tier, and a way to set a runtime key by hand."""
+
+    admin: ProxyAdmin
+    address: str
+    override: "Override"
+
+
+class Override:
+    def __call__(self, value: str) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class ByRequest(Override):
+    address: str
+
+    def __call__(self, value: str) -> None:
+        requests.post(f"http://{self.address}/runtime_modify", params={KEY: value}, timeout=5)
+
+
+@dataclass
+class InMemory(Override):
+    admin: InMemoryAdmin
+
+    def __call__(self, value: str) -> None:
+        self.admin.runs(
+            "memory:1",
+            {"shop": {"shop-v1": 10000, "shop-v2": int(value or 0)}},
+            {KEY: value} if value else {},
+        )
+
+
+@pytest.fixture(params=["memory", pytest.param("envoy", marks=pytest.mark.real)])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    if request.param == "memory":
+        memory = InMemoryAdmin()
+        memory.runs("memory:1", {"shop": {"shop-v1": 10000, "shop-v2": 0}})
+        yield Case(memory, "memory:1", InMemory(memory))
+        return
+    world: World = request.getfixturevalue("world")
+    override = ByRequest(world.admin())
+    yield Case(EnvoyAdmin(), world.admin(), override)
+    override("")
+
+
+def test_the_weights_of_a_route_are_those_that_requests_meet(case: Case) -> None:
+    assert case.admin.weights(case.address, "shop") == {"shop-v1": 10000, "shop-v2": 0}
+    assert case.admin.splits(case.address)["shop"] == {"shop-v1": 10000, "shop-v2": 0}
+
+
+def test_a_route_that_is_not_there_has_no_weights(case: Case) -> None:
+    assert case.admin.weights(case.address, "nope") is None
+
+
+def test_a_key_that_was_set_by_hand_shows_as_an_override_and_in_the_weights(case: Case) -> None:
+    assert case.admin.overrides(case.address) == {}
+    case.override("700")
+    assert case.admin.overrides(case.address) == {KEY: "700"}
+    assert case.admin.splits(case.address)["shop"]["shop-v2"] == 700
+
+
+def test_the_whole_configuration_can_be_had(case: Case) -> None:
+    assert case.admin.config_dump(case.address)["configs"]
+
+
+def test_a_proxy_that_does_not_answer_is_an_error_of_its_own(case: Case) -> None:
+    with pytest.raises(ProxyUnreachable):
+        case.admin.weights("127.0.0.1:1", "shop")
+
+
+@pytest.mark.real
+def test_an_override_is_recorded_as_drift_and_goes_with_it(world: World) -> None:
+    override = ByRequest(world.admin())
+    override("700")
+    services.readback(admin=EnvoyAdmin(), now=timezone.now())
+    drifted, calm = selectors.tier("edge").proxies
+    assert calm.drift == ()
+    assert drifted.drift == (
+        f"{KEY} = 700 is set by hand in the admin layer",
+        "route shop runs shop-v1 100 %, shop-v2 7 %, not shop-v1 100 %, shop-v2 0 %",
+    )
+    override("")
+    services.readback(admin=EnvoyAdmin(), now=timezone.now())
+    assert selectors.tier("edge").proxies[0].drift == ()

@@ -1,0 +1,207 @@
+"""A small real world: the lab's backends, the ADS server and two Envoys on free ports, with a database of
+their own.
+"""
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.core.management import call_command
+from django.db import connections
+from django.utils import timezone
+
+from audit.domain.actor import Actor
+from lab.ports import DEFAULTS
+from proxy import schema, selectors, services
+from proxy.domain import document
+from tests.support.processes import free_port, listening, started, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+BY = Actor("ann", "cli")
+SECONDS = 5.0
+LONG = timedelta(minutes=10)
+
+
+@dataclass
+class World:
+    """Where everything is, and short ways to act on it and to look at it."""
+
+    ports: dict[str, int]
+    var: Path
+    _processes: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _sessions: dict[str, requests.Session] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: str(port) for name, port in self.ports.items()} | {
+            "SLUICE_VAR": str(self.var),
+            "SLUICE_ADS_BIND": f"127.0.0.1:{self.ports['SLUICE_ADS_PORT']}",
+            "DATABASE_URL": f"sqlite:///{self.var / 'world.sqlite3'}",
+        }
+
+    def declared(self) -> dict[str, Any]:
+        text = (ROOT / "lab" / "edge.yaml").read_text()
+        return document.load(text, environment=self.environment)
+
+    def apply(self, change: Mapping[str, Any] | None = None) -> int:
+        """Declare the sample tier with the tier's fields in `change`; returns the generation."""
+        declared = self.declared()
+        declared["tiers"][0].update(change or {})
+        services.apply(document=declared, by=BY, reason="test", now=timezone.now())
+        return selectors.generation("edge")
+
+    def put(self, patch: Mapping[str, Any], target: str, *, lasts: timedelta = LONG) -> tuple[int, int]:
+        """Lay an overlay; returns its fence and the generation that contains it."""
+        now = timezone.now()
+        held = {"tier": "edge", "target": target, "owner": "test"}
+        fence = services.lease(**held, until=now + lasts, by=BY, now=now)
+        generation = services.put_overlay(
+            **held, patch=patch, fence=fence, expires_at=now + lasts, by=BY, reason="test", now=now
+        )
+        return fence, generation
+
+    def wait_acked(self, generation: int) -> None:
+        wait_until(
+            lambda: selectors.progress("edge", generation).complete,
+            timeout=10,
+            what=f"generation {generation} acknowledged by both",
+        )
+
+    def get(
+        self, host: str, path: str = "/", *, proxy: str = "EDGE_1", method: str = "GET", **more: Any
+    ) -> requests.Response:
+        """One request to a proxy's plain port, over a kept connection."""
+        session = self._sessions.setdefault(proxy, requests.Session())
+        url = f"http://127.0.0.1:{self.ports[f'{proxy}_HTTP_PORT']}{path}"
+        headers = {"Host": host, **more.pop("headers", {})}
+        return session.request(method, url, headers=headers, timeout=SECONDS, **more)
+
+    def arms(self, count: int, *, proxy: str = "EDGE_1") -> dict[str, int]:
+        """How many of so many requests to the shop each upstream answered."""
+        found: dict[str, int] = {}
+        for _ in range(count):
+            upstream = self.get("shop.test", proxy=proxy).headers["x-lab-backend"].rpartition("-")[0]
+            found[upstream] = found.get(upstream, 0) + 1
+        return found
+
+    def admin(self, proxy: str = "EDGE_1") -> str:
+        return f"127.0.0.1:{self.ports[f'{proxy}_ADMIN_PORT']}"
+
+    def metric(self, name: str, *, proxy: str = "EDGE_1", **labels: str) -> float:
+        """The sum of the series of this name that bear these labels; 0 when there is none."""
+        text = requests.get(f"http://{self.admin(proxy)}/stats/prometheus", timeout=SECONDS).text
+        found = re.findall(rf"^{name}(?:{{([^}}]*(?:}}[^}} ]*)*)}})? (\S+)$", text, re.MULTILINE)
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        return sum(float(value) for bears, value in found if wanted <= set(re.findall(r'\w+="[^"]*"', bears)))
+
+    def fault(self, backend: str, **fault: Any) -> None:
+        answer = requests.post(f"{self._control}/faults", json={"backend": backend, **fault}, timeout=SECONDS)
+        assert answer.status_code == 200, answer.text
+
+    def counts(self, backend: str) -> dict[str, int]:
+        counts: dict[str, int] = requests.get(f"{self._control}/counts", timeout=SECONDS).json()["counts"][
+            backend
+        ]
+        return counts
+
+    def calm(self) -> int:
+        """The sample tier as declared, no overlay, no fault, both proxies up to date."""
+        requests.delete(f"{self._control}/faults", timeout=SECONDS)
+        for row in selectors.targets("edge"):
+            services.delete_overlay(
+                tier="edge",
+                target=row.name,
+                owner=row.owner,
+                fence=row.fence,
+                by=BY,
+                reason="calm",
+                now=timezone.now(),
+            )
+        generation = self.apply()
+        self.wait_acked(generation)
+        return generation
+
+    @property
+    def _control(self) -> str:
+        return f"http://127.0.0.1:{self.ports['LAB_CONTROL_PORT']}"
+
+    def manage(self, *argv: str, log: str, ready: Any = None) -> contextlib.AbstractContextManager[Any]:
+        """A management command as a process of its own."""
+        return started(
+            [sys.executable, str(ROOT / "manage.py"), *argv],
+            env=self.environment,
+            log=self.var / log,
+            ready=ready,
+            cwd=ROOT,
+        )
+
+    def xds(self) -> contextlib.AbstractContextManager[Any]:
+        return self.manage("xds", log="xds.log", ready=lambda: listening(self.ports["SLUICE_ADS_PORT"]))
+
+    def envoy(self, proxy: str) -> contextlib.AbstractContextManager[Any]:
+        """An Envoy started as the stack does it, ready when it serves what it was told to."""
+        path = self.var / f"{proxy}.json"
+        with path.open("w") as file:
+            call_command("bootstrap", proxy, ads=self.environment["SLUICE_ADS_BIND"], stdout=file)
+        port = self.ports[f"{proxy.upper().replace('-', '_')}_HTTP_PORT"]
+        argv = [str(schema.binary()), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
+        return started([*argv, "-l", "warning"], log=self.var / f"{proxy}.log", ready=lambda: listening(port))
+
+
+@contextlib.contextmanager
+def database(world: World) -> Iterator[None]:
+    """This process on the world's database, which other processes share, in place of the test database."""
+    theirs = connections.settings["default"]
+    connections["default"].close()
+    del connections["default"]
+    connections.settings["default"] = {
+        **connections.settings["default"],
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(world.var / "world.sqlite3"),
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        del connections["default"]
+        connections.settings["default"] = theirs
+
+
+@contextlib.contextmanager
+def running(var: Path) -> Iterator[World]:
+    """The world from nothing; its processes end with the block."""
+    world = World({name: free_port() for name in DEFAULTS}, var)
+    with contextlib.ExitStack() as stack:
+        with database(world):
+            call_command("migrate", verbosity=0)
+            generation = world.apply()
+        backends = started(
+            [sys.executable, "-m", "lab.backends"],
+            env=world.environment,
+            log=var / "backends.log",
+            ready=lambda: listening(world.ports["LAB_CONTROL_PORT"]),
+            cwd=ROOT,
+        )
+        stack.enter_context(backends)
+        stack.enter_context(world.xds())
+        with database(world):
+            stack.enter_context(world.envoy("edge-1"))
+            stack.enter_context(world.envoy("edge-2"))
+            world.wait_acked(generation)
+        yield world
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds from now."""
+    return timezone.now() + timedelta(seconds=seconds)
