@@ -93,6 +93,7 @@ class BadLimit(ValueError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}")
         self.field = name
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)

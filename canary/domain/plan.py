@@ -1,9 +1,9 @@
 """A rollout's plan: the steps, the promise, the patience; and the weights of a step, in basis points."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from canary.domain.judge import BadLimit, Limits
 
@@ -48,16 +48,6 @@ class Plan(BaseModel):
             raise ValueError("must rise from step to step")
         return steps if steps[-1] == WHOLE else (*steps, WHOLE)
 
-    @model_validator(mode="after")
-    def _promise(self) -> Self:
-        try:
-            self.limits()
-        except BadLimit as error:
-            raise BadPlan(error.field, str(error).partition(": ")[2]) from error
-        if self.steps == (WHOLE,):
-            raise BadPlan("steps", "must hold a step below 10000, where the canary can be compared")
-        return self
-
     def limits(self) -> Limits:
         """What the judge promises at every step."""
         return Limits(alpha=self.alpha, beta=self.beta, w0=self.w0, w1=self.w1, negligible=self.negligible)
@@ -66,11 +56,17 @@ class Plan(BaseModel):
 def read(given: Mapping[str, Any] | None) -> Plan:
     """The plan with its defaults. Raises BadPlan."""
     try:
-        return Plan.model_validate(dict(given or {}))
+        plan = Plan.model_validate(dict(given or {}))
+        plan.limits()
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadPlan(place or "plan", first["msg"].removeprefix("Value error, ")) from error
+    except BadLimit as error:
+        raise BadPlan(error.field, error.why) from error
+    if plan.steps == (WHOLE,):
+        raise BadPlan("steps", "must hold a step below 10000, where the canary can be compared")
+    return plan
 
 
 def weights(base: Mapping[str, int], canary: str, share: int) -> dict[str, int]:

@@ -176,7 +176,7 @@ def _limits(recording: Mapping[str, Any]) -> Limits:
     try:
         return Limits(**given)
     except BadLimit as error:
-        raise BadRecording(error.field, str(error).partition(": ")[2]) from error
+        raise BadRecording(error.field, error.why) from error
 
 
 def _rows(recording: Mapping[str, Any], width: int, check: Check) -> list[Row]:

@@ -41,7 +41,8 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Metrics, now: datetime) -> Lo
     weighed = family.load(rollout.evidence.get("family", {}))
     names = {"canary": rollout.upstream, "control": "the control"}
     judgement = family.decide(weighed, limits, **names, tick=None)
-    until, observations, decided_by, measured_at = folded.until, [], None, None
+    until, observations, decided_by = folded.until, [], None
+    measured_at = _measured_at(folded)
     from_when = _judged_from(rollout, plan)
     for tick in folded.ticks:
         at = tick["first_attempt"].at
@@ -50,8 +51,6 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Metrics, now: datetime) -> Lo
         weighed = family.observe(weighed, tick, limits)
         judgement = family.decide(weighed, limits, **names, tick=tick)
         observations.append(_observation(rollout, tick, weighed, plan))
-        if sum(tick["first_attempt"].canary()) + sum(tick["first_attempt"].control()):
-            measured_at = datetime.fromtimestamp(at, tz=UTC)
         if judgement.kind == "fail" or (judgement.kind == "pass" and rollout.state == "running"):
             until, decided_by = at, at
             break
@@ -79,6 +78,12 @@ def _fold(rollout: Rollout, metrics: Metrics, now: datetime) -> Folded:
         now=now.timestamp(),
         clock=_clock(rollout),
     )
+
+
+def _measured_at(folded: Folded) -> datetime | None:
+    seen = [tick["first_attempt"] for tick in folded.ticks]
+    with_requests = [tick.at for tick in seen if tick.canary()[0] or tick.control()[0]]
+    return datetime.fromtimestamp(with_requests[-1], tz=UTC) if with_requests else None
 
 
 def control_of(rollout: Rollout) -> frozenset[str]:
