@@ -1,8 +1,11 @@
 """docker-compose.yml against the repository: commands, variables and mounted files exist."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -121,6 +124,30 @@ def test_the_example_names_every_variable_that_compose_takes() -> None:
     taken = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
     shown = set(re.findall(r"^# (\w+)=", (ROOT / ".env.example").read_text(), re.M))
     assert taken <= shown
+
+
+@pytest.mark.real
+def test_the_setup_script_prepares_an_empty_folder_and_does_nothing_twice(tmp_path: Path) -> None:
+    service = SERVICES["setup"]["environment"]
+    passed = {name: value for name, value in service.items() if name.startswith(("EDGE_", "LAB_"))}
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "SLUICE_SECRET_KEY"},
+        **passed,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SLUICE_VAR": str(tmp_path),
+        "SLUICE_TIER_FILE": "lab/edge.yaml",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'sluice.sqlite3'}",
+    }
+    for _ in range(2):
+        done = subprocess.run(
+            ["deploy/setup.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    bootstrap = json.loads((tmp_path / "envoy" / "edge-2.json").read_text())
+    assert bootstrap["node"]["id"] == "edge-2"
+    assert bootstrap["admin"]["address"]["socket_address"]["port_value"] == 19002
+    assert '"address": "xds"' in json.dumps(bootstrap)
+    assert (tmp_path / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.real
