@@ -1,0 +1,31 @@
+"""The library."""
+
+import pytest
+
+from runbooks import texts
+
+FRONT = "---\ntitle: T\nsummary: S\nseverity: page\nowner: O\n---\n"
+
+
+@pytest.mark.parametrize("slug", ["retry-storm", "canary-rolled-back", "slo-burn"])
+def test_every_text_answers_the_questions_of_3_am(slug: str) -> None:
+    html = texts.text(slug).html
+    for heading in ("What it means", "Is it us or a backend?", "Look at", "Do", "Undo"):
+        assert f"<h2>{heading}</h2>" in html
+
+
+def test_a_text_is_rendered_without_anything_that_runs() -> None:
+    html = texts.read("x", f"{FRONT}hello <script>alert(1)</script> [x](javascript:alert(1))").html
+    assert "script" not in html
+    assert "hello" in html
+
+
+@pytest.mark.parametrize("raw", ["no front matter", "---\ntitle: T\n", "x---\ntitle: T\n---\n"])
+def test_a_text_without_front_matter_is_refused(raw: str) -> None:
+    with pytest.raises(ValueError, match="front matter"):
+        texts.read("x", raw)
+
+
+def test_an_unknown_runbook_is_said_to_be_unknown() -> None:
+    with pytest.raises(texts.UnknownRunbook, match="no runbook nope"):
+        texts.text("nope")
