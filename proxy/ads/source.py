@@ -96,7 +96,7 @@ class Source:
         have.
         """
         self._later(lambda: services.record_all_disconnected(now=timezone.now()))
-        await asyncio.gather(self._follow_database(), self._keep_time())
+        await asyncio.gather(self._follow_database(), self.keep_time())
 
     async def _follow_database(self) -> None:
         while True:
@@ -106,7 +106,7 @@ class Source:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL.total_seconds())
 
-    async def _keep_time(self) -> None:
+    async def keep_time(self) -> None:
         """Apart from the database, which may hang: what has run out is taken from the proxies all the
         same.
         """
@@ -114,7 +114,7 @@ class Source:
             now = timezone.now()
             for tier, state in list(self._tiers.items()):
                 if state.next_expiry is not None and state.next_expiry <= now:
-                    self._render(tier, state.served, now)
+                    self.render(tier, state.served, now)
                     self._later(lambda: _expire(timezone.now()))
             await asyncio.sleep(POLL.total_seconds())
 
@@ -153,9 +153,9 @@ class Source:
         now = timezone.now()
         served = await self._in_thread(lambda: selectors.served(tier, now=now), f"reading tier {tier}")
         if not isinstance(served, _Failed):
-            self._render(tier, served, timezone.now())
+            self.render(tier, served, timezone.now())
 
-    def _render(self, tier: str, served: Served, now: datetime) -> None:
+    def render(self, tier: str, served: Served, now: datetime) -> None:
         expiries = [overlay.expires_at for overlay in served.overlays if overlay.expires_at > now]
         self._tiers[tier] = _TierState(served, min(expiries, default=None))
         try:

@@ -37,3 +37,10 @@ def document(**changes: Any) -> dict[str, Any]:
 def weights(canary: int, route: str = "shop") -> dict[str, Any]:
     """A patch that gives shop-v2 so many basis points."""
     return {"kind": "weights", "route": route, "weights": {"shop-v1": 10000 - canary, "shop-v2": canary}}
+
+
+def split_of(given: Tier, route: str = "shop") -> dict[str, int]:
+    """A route's weights; the route must be there."""
+    found = given.route(route)
+    assert found is not None
+    return found.split

@@ -1,6 +1,8 @@
 """The discovery stream without a network: what is sent when."""
 
-from proxy.ads.conversation import Conversation, Request
+from typing import Any
+
+from proxy.ads.conversation import Conversation, Request, Response
 from proxy.ads.snapshot import KINDS, Snapshot, pack
 from proxy.domain.translate import kinds
 
@@ -20,7 +22,7 @@ CONTENT = {
 }
 
 
-def snapshot(generation=1, **changed):
+def snapshot(generation: int = 1, **changed: dict[str, bytes]) -> Snapshot:
     named = {**CONTENT, **{getattr(kinds, key): value for key, value in changed.items()}}
     return Snapshot(generation, {kind: pack(named[kind]) for kind in KINDS})
 
@@ -28,35 +30,35 @@ def snapshot(generation=1, **changed):
 class Proxy:
     """Plays Envoy: asks for everything, and answers what it is told to."""
 
-    def __init__(self, conversation):
+    def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
-        self.out = []
+        self.out: list[Response] = []
 
-    def ask(self, kind, **fields):
+    def ask(self, kind: str, **fields: Any) -> None:
         names = NAMES.get(kind, ())
         self.out += self.conversation.on_request(Request(kind, names, **fields))
 
-    def take(self):
+    def take(self) -> list[Response]:
         """What was sent since the last time, by kind in order."""
         sent, self.out = self.out, []
         return sent
 
-    def get(self, new):
+    def get(self, new: Snapshot) -> list[Response]:
         self.out += self.conversation.on_snapshot(new)
         return self.take()
 
-    def ack(self, response):
+    def ack(self, response: Response) -> None:
         self.ask(response.kind, version=response.version, nonce=response.nonce)
 
-    def nack(self, response):
+    def nack(self, response: Response) -> None:
         self.ask(response.kind, nonce=response.nonce, error="no good")
 
 
-def kinds_of(responses):
+def kinds_of(responses: list[Response]) -> list[str]:
     return [response.kind for response in responses]
 
 
-def acked_all(proxy, responses):
+def acked_all(proxy: Proxy, responses: list[Response]) -> list[Response]:
     """Acknowledge, and what that brings, until there is nothing more; returns all that was sent."""
     every = list(responses)
     while responses:
@@ -67,7 +69,7 @@ def acked_all(proxy, responses):
     return every
 
 
-def settled(new=None):
+def settled(new: Snapshot | None = None) -> Proxy:
     proxy = Proxy(Conversation(new or snapshot()))
     for kind in KINDS:
         proxy.ask(kind)
@@ -75,7 +77,7 @@ def settled(new=None):
     return proxy
 
 
-def test_clusters_come_before_the_routes_that_need_them():
+def test_clusters_come_before_the_routes_that_need_them() -> None:
     proxy = Proxy(Conversation(snapshot()))
     for kind in reversed(KINDS):
         proxy.ask(kind)
@@ -85,14 +87,14 @@ def test_clusters_come_before_the_routes_that_need_them():
     assert proxy.conversation.reached == 1
 
 
-def test_nothing_is_reached_before_everything_is_acknowledged():
+def test_nothing_is_reached_before_everything_is_acknowledged() -> None:
     proxy = Proxy(Conversation(snapshot()))
     for kind in KINDS:
         proxy.ask(kind)
     assert proxy.conversation.reached is None
 
 
-def test_routes_wait_until_the_new_cluster_is_acknowledged():
+def test_routes_wait_until_the_new_cluster_is_acknowledged() -> None:
     proxy = settled()
     new = snapshot(2, CLUSTER={"a": b"1", "b": b"1"}, ENDPOINTS={"a": b"1", "b": b"1"}, ROUTES={"edge": b"2"})
     sent = proxy.get(new)
@@ -101,14 +103,14 @@ def test_routes_wait_until_the_new_cluster_is_acknowledged():
     assert proxy.conversation.reached == 2
 
 
-def test_a_weight_is_sent_at_once_even_while_clusters_are_under_way():
+def test_a_weight_is_sent_at_once_even_while_clusters_are_under_way() -> None:
     proxy = settled()
     proxy.get(snapshot(2, CLUSTER={"a": b"2"}))
     sent = proxy.get(snapshot(3, CLUSTER={"a": b"2"}, RUNTIME={"sluice": b"2"}))
     assert kinds_of(sent) == [kinds.RUNTIME]
 
 
-def test_a_cluster_that_goes_stays_until_no_route_points_to_it():
+def test_a_cluster_that_goes_stays_until_no_route_points_to_it() -> None:
     proxy = settled(snapshot(CLUSTER={"a": b"1", "b": b"1"}, ENDPOINTS={"a": b"1", "b": b"1"}))
     sent = proxy.get(snapshot(2, ROUTES={"edge": b"2"}))
     assert kinds_of(sent) == [kinds.ROUTES]
@@ -120,12 +122,12 @@ def test_a_cluster_that_goes_stays_until_no_route_points_to_it():
     assert proxy.conversation.reached == 2
 
 
-def test_endpoints_follow_a_changed_cluster_though_they_are_the_same():
+def test_endpoints_follow_a_changed_cluster_though_they_are_the_same() -> None:
     proxy = settled()
     assert kinds_of(proxy.get(snapshot(2, CLUSTER={"a": b"2"}))) == [kinds.CLUSTER, kinds.ENDPOINTS]
 
 
-def test_what_was_refused_is_recorded_and_not_sent_again():
+def test_what_was_refused_is_recorded_and_not_sent_again() -> None:
     proxy = settled()
     (sent,) = proxy.get(snapshot(2, ROUTES={"edge": b"bad"}))
     proxy.nack(sent)
@@ -135,7 +137,7 @@ def test_what_was_refused_is_recorded_and_not_sent_again():
     assert proxy.conversation.reached is None
 
 
-def test_a_good_version_after_a_refused_one_is_reached():
+def test_a_good_version_after_a_refused_one_is_reached() -> None:
     proxy = settled()
     (sent,) = proxy.get(snapshot(2, ROUTES={"edge": b"bad"}))
     proxy.nack(sent)
@@ -143,7 +145,7 @@ def test_a_good_version_after_a_refused_one_is_reached():
     assert proxy.conversation.reached == 3
 
 
-def test_a_refused_cluster_holds_its_routes_back_and_is_not_kept_beside_the_next():
+def test_a_refused_cluster_holds_its_routes_back_and_is_not_kept_beside_the_next() -> None:
     proxy = settled()
     sent = proxy.get(snapshot(2, CLUSTER={"a": b"1", "bad": b"x"}, ROUTES={"edge": b"2"}))
     proxy.nack(sent[0])
@@ -153,7 +155,7 @@ def test_a_refused_cluster_holds_its_routes_back_and_is_not_kept_beside_the_next
     assert len(clusters.resources) == 2
 
 
-def test_an_answer_to_an_overtaken_response_is_ignored():
+def test_an_answer_to_an_overtaken_response_is_ignored() -> None:
     proxy = settled()
     (old,) = proxy.get(snapshot(2, RUNTIME={"sluice": b"2"}))
     (new,) = proxy.get(snapshot(3, RUNTIME={"sluice": b"3"}))
@@ -163,7 +165,7 @@ def test_an_answer_to_an_overtaken_response_is_ignored():
     assert proxy.conversation.reached == 3
 
 
-def test_a_proxy_that_asks_for_more_names_is_answered_at_the_same_version():
+def test_a_proxy_that_asks_for_more_names_is_answered_at_the_same_version() -> None:
     conversation = Conversation(snapshot(ENDPOINTS={"a": b"1", "b": b"2"}))
     (first,) = conversation.on_request(Request(kinds.ENDPOINTS, ("a",)))
     assert first.resources == (b"1",)
@@ -173,7 +175,7 @@ def test_a_proxy_that_asks_for_more_names_is_answered_at_the_same_version():
     assert (more.version, more.resources) == (first.version, (b"1", b"2"))
 
 
-def test_a_proxy_that_comes_back_with_the_right_versions_is_sent_nothing():
+def test_a_proxy_that_comes_back_with_the_right_versions_is_sent_nothing() -> None:
     held = snapshot()
     proxy = Proxy(Conversation(held))
     for kind in KINDS:
@@ -182,7 +184,7 @@ def test_a_proxy_that_comes_back_with_the_right_versions_is_sent_nothing():
     assert proxy.conversation.reached == 1
 
 
-def test_an_equal_configuration_under_a_new_generation_is_reached_without_a_word():
+def test_an_equal_configuration_under_a_new_generation_is_reached_without_a_word() -> None:
     proxy = settled()
     assert proxy.get(snapshot(2)) == []
     assert proxy.conversation.reached == 2

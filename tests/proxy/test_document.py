@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from proxy.domain import document
@@ -17,7 +19,7 @@ tiers:
 """
 
 
-def mistakes(text_or_document):
+def mistakes(text_or_document: str | dict[str, Any]) -> dict[str, str]:
     given = (
         document.load(text_or_document, environment={})
         if isinstance(text_or_document, str)
@@ -28,7 +30,7 @@ def mistakes(text_or_document):
     return dict(refused.value.errors)
 
 
-def test_five_mistakes_give_five_errors_with_their_paths():
+def test_five_mistakes_give_five_errors_with_their_paths() -> None:
     assert set(mistakes(FIVE_MISTAKES)) == {
         "tiers[0].proxies[0].http_port",
         "tiers[0].upstreams[0].conect_timeout",
@@ -38,24 +40,24 @@ def test_five_mistakes_give_five_errors_with_their_paths():
     }
 
 
-def test_a_variable_with_a_default_is_replaced_from_the_environment():
+def test_a_variable_with_a_default_is_replaced_from_the_environment() -> None:
     text = "tiers: [{port: '${PORT:-10080}', other: '${OTHER:-1}'}]"
     read = document.load(text, environment={"PORT": "7"})
     assert read == {"tiers": [{"port": "7", "other": "1"}]}
 
 
-def test_a_variable_without_value_or_default_is_an_error_with_its_path():
+def test_a_variable_without_value_or_default_is_an_error_with_its_path() -> None:
     with pytest.raises(Invalid) as refused:
         document.load("tiers: [{port: '${PORT}'}]", environment={})
     assert refused.value.errors == [("tiers[0].port", "the variable PORT is not set and has no default")]
 
 
-def test_a_key_that_stands_twice_is_an_error():
+def test_a_key_that_stands_twice_is_an_error() -> None:
     with pytest.raises(Invalid, match="stands twice"):
         document.load("tiers: []\ntiers: []", environment={})
 
 
-def test_route_names_are_unique_in_a_tier():
+def test_route_names_are_unique_in_a_tier() -> None:
     routes = [
         {"name": "shop", "hosts": ["a.test"], "upstream": "shop-v1"},
         {"name": "shop", "hosts": ["b.test"], "upstream": "shop-v1"},
@@ -63,7 +65,7 @@ def test_route_names_are_unique_in_a_tier():
     assert mistakes(declared(routes=routes)) == {"tiers[0].routes[1].name": "the name shop stands twice"}
 
 
-def test_two_routes_for_the_same_requests_are_refused():
+def test_two_routes_for_the_same_requests_are_refused() -> None:
     routes = [
         {"name": "a", "hosts": ["shop.test"], "upstream": "shop-v1"},
         {"name": "b", "hosts": ["shop.test"], "upstream": "shop-v1"},
@@ -73,19 +75,21 @@ def test_two_routes_for_the_same_requests_are_refused():
     }
 
 
-def test_an_objective_on_an_unknown_route_is_refused():
+def test_an_objective_on_an_unknown_route_is_refused() -> None:
     objectives = [{"name": "x", "kind": "route_availability", "target": 99.9, "route": "nope"}]
     assert mistakes(declared(objectives=objectives)) == {
         "tiers[0].objectives[0].route": "there is no route nope"
     }
 
 
-def test_a_declaration_read_back_is_the_same_tier():
+def test_a_declaration_read_back_is_the_same_tier() -> None:
     (tier,) = document.parse(declared())
     assert document.parse({"tiers": [tier.declaration()]}) == (tier,)
     assert document.parse({"tiers": [tier.document()]}) == (tier,)
 
 
-def test_the_short_form_upstream_is_a_split_of_all():
+def test_the_short_form_upstream_is_a_split_of_all() -> None:
     (tier,) = document.parse({"tiers": [declaration()]})
-    assert tier.route("payments").split == {"payments": 10000}
+    payments = tier.route("payments")
+    assert payments is not None
+    assert payments.split == {"payments": 10000}

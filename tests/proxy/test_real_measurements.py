@@ -149,8 +149,10 @@ def test_grpc_calls_spread_over_the_backends_from_one_connection(world: World) -
     before = {name: world.counts(name)["total"] for name in names}
     address = f"127.0.0.1:{world.ports['EDGE_1_HTTP_PORT']}"
     with grpc.insecure_channel(address, options=[("grpc.default_authority", "greeter.test")]) as channel:
-        call = channel.unary_unary(greeter.PATH, response_deserializer=greeter.read_reply)
-        replies = [call(greeter.request_bytes("you"), timeout=5).message for _ in range(60)]
+        call = channel.unary_unary(
+            greeter.PATH, request_serializer=greeter.request_bytes, response_deserializer=greeter.read_reply
+        )
+        replies = [call("you", timeout=5).message for _ in range(60)]
     assert all("you" in reply for reply in replies)
     served = {name: world.counts(name)["total"] - before[name] for name in names}
     assert sum(served.values()) == 60

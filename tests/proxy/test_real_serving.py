@@ -56,11 +56,14 @@ def test_a_renewed_overlay_outlives_its_first_expiry(world: World) -> None:
 
 def test_a_stalled_writer_cannot_bring_a_deleted_overlay_back(world: World) -> None:
     fence, _ = world.put(weights(10000), SHOP)
-    held = {"tier": "edge", "target": SHOP, "owner": "test"}
-    gone = services.delete_overlay(**held, fence=fence, by=BY, reason="", now=timezone.now())
+    gone = services.delete_overlay(
+        tier="edge", target=SHOP, owner="test", fence=fence, by=BY, reason="", now=timezone.now()
+    )
     with pytest.raises(StaleFence):
         services.put_overlay(
-            **held,
+            tier="edge",
+            target=SHOP,
+            owner="test",
             patch=weights(10000),
             fence=fence,
             expires_at=timezone.now() + timedelta(minutes=1),
@@ -79,6 +82,7 @@ def test_what_a_proxy_refuses_is_recorded_and_it_keeps_what_it_had(world: World)
     reason = wait_until(
         lambda: selectors.progress("edge", generation).nacks.get("edge-1"), timeout=10, what="the refusal"
     )
+    assert reason is not None
     assert "edge-https" in reason
     assert world.arms(5) == {"shop-v1": 5}
     world.wait_acked(world.apply())

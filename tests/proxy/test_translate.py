@@ -9,7 +9,8 @@ import pytest
 
 from proxy.domain import document
 from proxy.domain.patches import apply_patches
-from proxy.domain.translate import kinds, measuring, references, resources
+from proxy.domain.tier import Tier
+from proxy.domain.translate import Resources, kinds, measuring, references, resources
 from proxy.domain.translate.secrets import Material
 from tests.proxy.factories import tier, weights
 
@@ -24,12 +25,12 @@ CASES = {
 }
 
 
-def made(given, live=None):
+def made(given: Tier, live: Tier | None = None) -> Resources:
     return resources(base=given, live=live or given, proxy=given.proxies[0].name, material=MATERIAL)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_declaration_gives_the_golden_resources(case, request):
+def test_the_declaration_gives_the_golden_resources(case: str, request: pytest.FixtureRequest) -> None:
     (given,) = document.parse(document.load((GOLDEN / f"{case}.yaml").read_text(), environment={}))
     found = {kinds.SPOKEN[kind]: made(given)[kind] for kind in CASES[case]}
     golden = GOLDEN / f"{case}.json"
@@ -38,20 +39,20 @@ def test_the_declaration_gives_the_golden_resources(case, request):
     assert found == json.loads(golden.read_text())
 
 
-def test_a_weights_overlay_changes_runtime_and_routes_and_nothing_else():
+def test_a_weights_overlay_changes_runtime_and_routes_and_nothing_else() -> None:
     base = tier()
     before, after = made(base), made(base, apply_patches(base, [weights(500)]))
     assert {kind for kind in before if before[kind] != after[kind]} == {kinds.RUNTIME, kinds.ROUTES}
 
 
-def test_a_retry_budget_overlay_changes_runtime_only_so_that_no_cluster_is_rebuilt():
+def test_a_retry_budget_overlay_changes_runtime_only_so_that_no_cluster_is_rebuilt() -> None:
     base = tier()
     patch = {"kind": "retry_budget", "upstream": "shop-v1", "percent": 5}
     before, after = made(base), made(base, apply_patches(base, [patch]))
     assert {kind for kind in before if before[kind] != after[kind]} == {kinds.RUNTIME}
 
 
-def test_the_proxies_of_a_tier_differ_in_their_listeners_only():
+def test_the_proxies_of_a_tier_differ_in_their_listeners_only() -> None:
     given = tier()
     one, two = (
         resources(base=given, live=given, proxy=name, material=MATERIAL) for name in ("edge-1", "edge-2")
@@ -59,37 +60,39 @@ def test_the_proxies_of_a_tier_differ_in_their_listeners_only():
     assert {kind for kind in one if one[kind] != two[kind]} == {kinds.LISTENER}
 
 
-def test_every_route_has_a_try_timeout_below_its_timeout():
+def test_every_route_has_a_try_timeout_below_its_timeout() -> None:
     given = tier()
     tries = [route.per_try_timeout < route.timeout for route in given.routes]
     assert all(tries)
 
 
-def test_a_small_upstream_ejects_nobody_unless_told_to():
-    assert not tier().upstream("shop-v1").ejects
-    endpoints = [{"port": 1}, {"port": 2}, {"port": 3}]
-    assert tier(upstreams=[{"name": "a", "endpoints": endpoints}], routes=[]).upstream("a").ejects
+def test_a_small_upstream_ejects_nobody_unless_told_to() -> None:
+    three = {"name": "three", "endpoints": [{"port": 1}, {"port": 2}, {"port": 3}]}
+    two = {"name": "two", "endpoints": [{"port": 4}, {"port": 5}]}
+    told = {**two, "name": "told", "outlier_detection": {"enabled": True}}
+    given = tier(upstreams=[three, two, told], routes=[])
+    assert {u.name: u.ejects for u in given.upstreams} == {"three": True, "two": False, "told": True}
 
 
-def test_a_route_to_a_missing_cluster_is_found():
+def test_a_route_to_a_missing_cluster_is_found() -> None:
     given = tier()
     broken = {**made(given), kinds.CLUSTER: {}}
     assert ("route shop", "there is no cluster shop-v1") in references.problems(broken)
 
 
-def test_the_backend_is_the_first_reason_that_is_tried():
+def test_the_backend_is_the_first_reason_that_is_tried() -> None:
     assert measuring.reason_expression().startswith("response.code_details == 'via_upstream' ? 'backend' : ")
     assert measuring.REASONS[-1] == "other"
 
 
-def test_added_latency_is_the_middle_of_its_bucket():
+def test_added_latency_is_the_middle_of_its_bucket() -> None:
     assert measuring.added_expression((50, 100)) == (
         f"({measuring._ADDED} <= duration('100us') ?"
         f" ({measuring._ADDED} <= duration('50us') ? 25 : 75) : 150)"
     )
 
 
-def test_no_request_needs_more_than_five_comparisons():
+def test_no_request_needs_more_than_five_comparisons() -> None:
     depth = deepest = 0
     for character in measuring.added_expression():
         depth += {"(": 1, ")": -1}.get(character, 0)

@@ -1,0 +1,91 @@
+"""The command line: what it prints, how it ends, and that a mistake writes nothing."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+
+from proxy import models
+from tests.proxy.factories import document
+from tests.proxy.test_document import FIVE_MISTAKES
+
+pytestmark = pytest.mark.django_db
+EDGE = str(Path(__file__).resolve().parents[2] / "lab" / "edge.yaml")
+
+
+def run(*argv: str) -> str:
+    out = io.StringIO()
+    call_command(*argv, stdout=out)
+    return out.getvalue()
+
+
+def refused(*argv: str) -> list[str]:
+    """The lines of a command that must end with 2."""
+    errors = io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command(*argv, stdout=io.StringIO(), stderr=errors)
+    assert ended.value.code == 2
+    return errors.getvalue().splitlines()
+
+
+@pytest.mark.real
+def test_the_sample_tier_is_declared_and_comes_back_the_same(tmp_path: Path) -> None:
+    assert "tier edge: revision 1" in run("apply", EDGE)
+    file = tmp_path / "edge.yaml"
+    file.write_text(run("export"))
+    assert run("apply", "--plan", str(file)) == "no difference\n"
+    assert run("apply", str(file)) == "no difference\n"
+
+
+@pytest.mark.real
+def test_a_plan_shows_the_exact_fields_and_writes_nothing(tmp_path: Path) -> None:
+    run("apply", EDGE)
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(Path(EDGE).read_text().replace("timeout: 3s", "timeout: 4s"))
+    path = "virtual_hosts[payments.test].routes[payments].route"
+    assert f"~ routes edge: {path}.timeout: 3s -> 4s" in run("apply", "--plan", str(changed)).splitlines()
+    assert models.Revision.objects.count() == 1
+
+
+def test_five_mistakes_give_five_lines_and_two_and_nothing_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(FIVE_MISTAKES)
+    lines = refused("apply", str(file))
+    assert len(lines) == 5
+    assert "tiers[0].routes[0].split.shop-v2: there is no upstream shop-v2" in lines
+    assert not models.Tier.objects.exists()
+
+
+@pytest.mark.real
+def test_what_only_envoy_knows_to_be_wrong_is_refused_with_its_words(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    given = document()
+    given["tiers"][0]["proxies"][0]["bind"] = "not-an-address"
+    file.write_text(yaml.safe_dump(given))
+    assert refused("apply", str(file)) == ["edge: Envoy refuses it: malformed IP address: not-an-address"]
+    assert not models.Tier.objects.exists()
+
+
+def test_a_file_that_is_not_there_is_one_line() -> None:
+    assert refused("apply", f"nowhere{os.sep}edge.yaml") == ["nowhere/edge.yaml: No such file or directory"]
+
+
+@pytest.mark.real
+def test_the_bootstrap_names_the_proxy_and_the_ads_server() -> None:
+    run("apply", EDGE)
+    made = json.loads(run("bootstrap", "edge-2", "--ads", "0.0.0.0:18000"))
+    assert made["node"] == {"id": "edge-2", "cluster": "edge"}
+    (ads,) = made["static_resources"]["clusters"]
+    (endpoint,) = ads["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 18000}
+
+
+def test_an_unknown_proxy_or_tier_is_an_error() -> None:
+    with pytest.raises(CommandError, match="there is no proxy edge-9"):
+        run("bootstrap", "edge-9")
+    with pytest.raises(CommandError, match="there is no tier nope"):
+        run("export", "nope")
