@@ -1,0 +1,156 @@
+"""`manage.py rollout ...`: rollouts for people at a shell and for pipelines."""
+
+import dataclasses
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from audit.domain.actor import Actor
+from canary import selectors, services
+from canary.domain.errors import Refused
+from canary.domain.plan import DEFAULT_STEPS
+from canary.domain.states import WrongState
+from canary.selectors import RolloutRow
+
+REFUSED = 2
+PROMOTED, ROLLED_BACK, UNDECIDED = 0, 1, 2
+ENDS = {"promoted": PROMOTED, "rolled_back": ROLLED_BACK}
+WANTS_A_PERSON = ("awaiting_approval", "paused", "needs_human")
+ACTIONS: dict[str, tuple[Callable[..., None], str]] = {
+    "approve": (services.approve, "take the next step"),
+    "pause": (services.pause, "stay at this weight; the judge may still roll back"),
+    "resume": (services.resume, "go on at the present step"),
+    "promote": (services.promote, "give the canary everything now"),
+    "rollback": (services.rollback, "take the canary's traffic away"),
+}
+
+
+class Command(BaseCommand):
+    help = "Starts, watches and steers rollouts. `wait` ends with 0 promoted, 1 rolled back, 2 otherwise."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        self._start_arguments(verbs.add_parser("start", help="put an upstream on a route at its first step"))
+        status = verbs.add_parser("status", help="show one rollout, or the latest")
+        status.add_argument("id", type=int, nargs="?")
+        status.add_argument("--json", action="store_true")
+        wait = verbs.add_parser("wait", help="wait for the end")
+        wait.add_argument("id", type=int)
+        wait.add_argument("--timeout", type=float, default=3600.0, help="seconds; default 3600")
+        wait.add_argument("--patient", action="store_true", help="go on waiting while a person is asked")
+        for verb, (_, words) in ACTIONS.items():
+            action = verbs.add_parser(verb, help=words)
+            action.add_argument("id", type=int)
+            _who(action)
+
+    def _start_arguments(self, start: CommandParser) -> None:
+        start.add_argument("route", help="name, tier/name or number")
+        start.add_argument("upstream")
+        start.add_argument(
+            "--steps",
+            default=",".join(f"{weight / 100:g}" for weight in DEFAULT_STEPS),
+            help="the canary's share at each step in percent; default %(default)s",
+        )
+        start.add_argument("--mode", choices=["approve", "auto"], default="approve")
+        start.add_argument("--plan", default="{}", help="more of the plan as JSON, such as alpha or warm_up")
+        start.add_argument("--key", default="", help="the same key starts the same rollout once")
+        _who(start)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            match options["verb"]:
+                case "start":
+                    self._start(options)
+                case "status":
+                    self._status(options["id"], as_json=options["json"])
+                case "wait":
+                    self._wait(options["id"], timeout=options["timeout"], patient=options["patient"])
+                case verb:
+                    act, _ = ACTIONS[verb]
+                    act(
+                        rollout_id=options["id"],
+                        by=_actor(options),
+                        reason=options["reason"],
+                        now=timezone.now(),
+                    )
+                    self._status(options["id"], as_json=False)
+        except Refused as error:
+            self._refuse(f"{error.field}: {error.why}")
+        except WrongState as error:
+            self._refuse(str(error))
+
+    def _start(self, options: dict[str, Any]) -> None:
+        number = services.start(
+            route=options["route"],
+            upstream=options["upstream"],
+            plan=self._plan(options),
+            mode=options["mode"],
+            reason=options["reason"],
+            key=options["key"],
+            by=_actor(options),
+            now=timezone.now(),
+        )
+        self._status(number, as_json=False)
+
+    def _plan(self, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            more = json.loads(options["plan"])
+            steps = [round(float(share) * 100) for share in options["steps"].split(",")]
+        except ValueError as error:
+            self._refuse(f"plan: {error}")
+        if not isinstance(more, dict):
+            self._refuse("plan: must be a JSON object")
+        return {"steps": steps, **more}
+
+    def _status(self, number: int | None, *, as_json: bool) -> None:
+        rows = [selectors.rollout(number).row] if number is not None else selectors.rollouts(limit=20)
+        if as_json:
+            shown: Any = [dataclasses.asdict(row) for row in rows]
+            text = json.dumps(shown if number is None else shown[0], cls=DjangoJSONEncoder)
+        else:
+            text = "\n".join(_line(row) for row in rows) or "no rollout yet"
+        self.stdout.write(text)
+
+    def _wait(self, number: int, *, timeout: float, patient: bool) -> None:
+        until = timezone.now() + timedelta(seconds=timeout)
+        said = ""
+        while True:
+            row = selectors.rollout(number).row
+            if _line(row) != said:
+                said = _line(row)
+                self.stdout.write(said)
+            if row.state in ENDS:
+                sys.exit(ENDS[row.state])
+            if timezone.now() >= until or (row.state in WANTS_A_PERSON and not patient):
+                sys.exit(UNDECIDED)
+            time.sleep(0.5)
+
+    def _refuse(self, why: str) -> Any:
+        self.stderr.write(why)
+        sys.exit(REFUSED)
+
+
+def _line(row: RolloutRow) -> str:
+    words = row.state.replace("_", " ")
+    silent = f" (no data since {row.no_data_since:%H:%M:%S} UTC)" if row.no_data_since else ""
+    return (
+        f"rollout {row.id}: {row.upstream} on {row.tier}/{row.route} is {words} at {row.weight / 100:g} %"
+        f"{silent}: {row.reason}"
+    )
+
+
+def _who(parser: CommandParser) -> None:
+    parser.add_argument("--by", default="", help="who acts; default: the user of this process")
+    parser.add_argument("--reason", default="", help="why; stands in the audit")
+
+
+def _actor(options: dict[str, Any]) -> Actor:
+    return Actor(options["by"] or getpass.getuser(), "cli")
