@@ -81,7 +81,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "access.context.person",
             ],
-            "builtins": ["dashboard.templatetags.figures"],
+            "builtins": ["dashboard.templatetags.figures", "template_partials.templatetags.partials"],
         },
     }
 ]

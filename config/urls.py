@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 import alerts.api
+import canary.api
 import dashboard.api
 import proxy.api
 import runbooks.api
@@ -13,6 +14,7 @@ from config.api import api
 api.add_router("", alerts.api.router)
 api.add_router("", proxy.api.router)
 api.add_router("", slo.api.router)
+api.add_router("", canary.api.router)
 api.add_router("", runbooks.api.router)
 api.add_router("", dashboard.api.router)
 
@@ -21,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("access.urls")),
     path("", include("alerts.urls")),
     path("", include("slo.urls")),
+    path("", include("canary.urls")),
     path("", include("runbooks.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),

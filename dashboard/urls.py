@@ -16,7 +16,6 @@ urlpatterns = [
     path("routes/<str:route_id>/", routes.route, name="route"),
     path("routes/<str:route_id>/live/", routes.route, {"fragment": "#live"}, name="route-live"),
     path("routes/<str:route_id>/charts/<slug:slug>.json", routes.route_chart, name="route-chart"),
-    path("rollouts/start/", overview.overview, name="rollout-start"),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("metrics", probes.metrics, name="metrics"),
@@ -25,5 +24,4 @@ urlpatterns = [
     path("lab/", lab.lab_page, name="lab"),
     path("lab/live/", lab.lab_page, {"fragment": "#live"}, name="lab-live"),
     path("lab/faults/", lab.set_fault, name="lab-fault"),
-    path("rollouts/", overview.overview, name="rollouts"),
 ]

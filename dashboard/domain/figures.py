@@ -62,6 +62,15 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
+def magnitude(value: float | None) -> str:
+    """A number that may run over many decades, such as an e-value: 0.42, 87, 1.2e+09."""
+    if value is None or _missing(value):
+        return NO_DATA
+    if math.isinf(value) or 0.001 <= abs(value) < 1e6 or value == 0:
+        return number(value)
+    return f"{value:.1e}"
+
+
 def times(burn: float | None) -> str:
     """A burn rate: 1 spends the budget exactly over its period."""
     return NO_DATA if burn is None or _missing(burn) else f"{number(burn)}x"

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dashboard.domain.figures import duration, milliseconds, percent
+from dashboard.domain.look import ACTING, BAD, GOOD, UNKNOWN, WAIT
 
 # The proxy's own promise is 99.95 %: a larger share of its own 5xx spends its budget too fast.
 PROXY_LIMIT = 0.0005
 # A backend has its own owners and objectives; below this share a route is not called broken here.
 BACKEND_LIMIT = 0.01
 STALE = timedelta(seconds=15)
+
+SHAPES = {look.kind: look.shape for look in (GOOD, ACTING, WAIT, BAD, UNKNOWN)}
 
 WHY = {
     "load_shed": "it sheds load",
@@ -65,6 +68,11 @@ class Sentence:
     kind: str
     says: str
     machine: str
+
+    @property
+    def shape(self) -> str:
+        """The shape of its kind."""
+        return SHAPES[self.kind]
 
 
 def sentence(facts: TierFacts) -> Sentence:

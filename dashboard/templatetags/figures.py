@@ -30,6 +30,7 @@ _figure("bytes", figures.mebibytes)
 _figure("weight", figures.weight)
 _figure("number", figures.number)
 _figure("times", figures.times)
+_figure("magnitude", figures.magnitude)
 
 # 16 x 16, drawn with the current colour. Each shape differs in outline, not only inside.
 _SHAPES = {
@@ -64,6 +65,12 @@ def state(value: Any, word: str = "") -> SafeString:
 def kind(value: Any) -> str:
     """The kind of a state, for a class name."""
     return look.look(str(value)).kind
+
+
+@register.filter
+def shape(value: Any) -> str:
+    """The shape of a state, for `icon`."""
+    return look.look(str(value)).shape
 
 
 @register.filter

@@ -1,5 +1,7 @@
 """The lab's page: break a backend, and read what the Slack-shaped receiver got."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,10 +32,18 @@ def lab_page(request: HttpRequest, fragment: str = "") -> HttpResponse:
         "lab": bool(settings.LAB_URL),
         "faults": faults,
         "trouble": trouble,
-        "messages_sent": alerts.messages(limit=20),
+        **_messages(),
         "outbox": alerts.outbox_state(),
     }
     return render(request, f"dashboard/lab.html{fragment}", context)
+
+
+def _messages() -> dict[str, Any]:
+    """What arrived at the receiver; without one, for a Slack of your own, nothing is read back."""
+    try:
+        return {"received": lab.received(), "deaf": ""}
+    except (lab.LabUnreachable, lab.NoLab) as error:
+        return {"received": [], "deaf": str(error)}
 
 
 @requires(Role.OPERATOR)

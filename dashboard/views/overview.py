@@ -1,15 +1,145 @@
-"""The overview."""
+"""The overview: in ten seconds, is it us or a backend, and is a machine already acting?"""
 
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from access.domain.roles import Role
 from access.permission import requires
+from alerts import selectors as alerts
+from canary import selectors as canary
+from canary.selectors import RolloutRow
+from dashboard import reading
+from dashboard.domain.figures import weight
+from dashboard.domain.sentence import RouteFacts, Sentence, TierFacts, sentence
+from dashboard.reading import Reading
+from dashboard.views.tiers import threshold_ms
+from proxy import selectors as proxy
+from proxy.selectors import OverlayRow, TierRow
+from runbooks import selectors as runbooks
+from runbooks.selectors import RunRow
+from slo import selectors as slo
+from slo.selectors import ObjectiveRow
+from telemetry.domain.indicators import RouteIndicators
+
+MICROSECONDS_PER_MS = 1000
+BUDGETS_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the overview shows of one tier."""
+
+    tier: TierRow
+    reading: Reading
+    sentence: Sentence
+    threshold_ms: float | None
+    budgets: list[ObjectiveRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """What the machine has under way."""
+
+    rollouts: list[RolloutRow]
+    runs: list[RunRow]
+    overlays: list[OverlayRow]
+
+    def on(self, tier: str) -> "Acting":
+        return Acting(
+            [row for row in self.rollouts if row.tier == tier],
+            [row for row in self.runs if row.tier == tier],
+            [row for row in self.overlays if row.tier == tier],
+        )
 
 
 @requires(Role.VIEWER)
 @require_safe
 def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
-    """Is something wrong, whose is it, and is a machine already acting?"""
-    return render(request, f"dashboard/overview.html{fragment}", {})
+    """One sentence per tier, then what it rests on."""
+    now = timezone.now()
+    acting = Acting(canary.rollouts(live=True), runbooks.runs(open_only=True), proxy.live_overlays(now=now))
+    beats = alerts.heartbeats(now=now)
+    context = {
+        "now": now,
+        "panels": [_panel(row, acting.on(row.name), now) for row in proxy.tiers()],
+        "acting": acting,
+        "incidents": alerts.open_incidents(),
+        "beats": beats,
+        "late": [beat for beat in beats if beat.late],
+        "outbox": alerts.outbox_state(),
+        "switch": runbooks.kill_switch(),
+        "lab": bool(settings.LAB_URL),
+    }
+    return render(request, f"dashboard/overview.html{fragment}", context)
+
+
+def _panel(row: TierRow, acting: Acting, now: datetime) -> Panel:
+    seen = reading.shared(tier=row.name, now=now)
+    limit = threshold_ms(proxy.base(row.name))
+    return Panel(
+        tier=row,
+        reading=seen,
+        sentence=sentence(_facts(row, seen, limit, acting)),
+        threshold_ms=limit,
+        budgets=slo.budgets(row.name)[:BUDGETS_SHOWN],
+    )
+
+
+def _facts(row: TierRow, seen: Reading, limit: float | None, acting: Acting) -> TierFacts:
+    added = seen.tier.added_p99.value if seen.tier else None
+    return TierFacts(
+        tier=row.name,
+        proxies=len(row.proxies),
+        connected=sum(proxy.connected for proxy in row.proxies),
+        age=seen.tier.age if seen.tier else None,
+        unreachable=seen.trouble,
+        added_p99_ms=None if added is None else added / MICROSECONDS_PER_MS,
+        threshold_ms=limit,
+        routes=[_route_facts(each) for each in seen.routes.values()],
+        acting=_acting(acting),
+        waiting=_waiting(acting),
+    )
+
+
+def _route_facts(seen: RouteIndicators) -> RouteFacts:
+    return RouteFacts(
+        route=seen.route,
+        proxy_ratio=seen.proxy_error_ratio,
+        backend_ratio=seen.backend_error_ratio,
+        first_attempts={name: arm.first_attempt_error_ratio for name, arm in seen.arms.items()},
+        reasons={name: figure.value or 0.0 for name, figure in seen.reasons.items() if name != "backend"},
+    )
+
+
+def _acting(acting: Acting) -> list[str]:
+    rollouts = [
+        f"rollout {row.id} of {row.upstream} on {row.route} is {row.state.replace('_', ' ')}"
+        f" at {weight(row.weight)}"
+        for row in acting.rollouts
+    ]
+    runs = [
+        f"runbook {row.runbook} is {row.state.lower().replace('_', ' ')} on {row.route}"
+        for row in acting.runs
+        if row.acting
+    ]
+    return rollouts + runs
+
+
+def _waiting(acting: Acting) -> list[str]:
+    rollouts = [
+        f"rollout {row.id} waits for the next step"
+        for row in acting.rollouts
+        if row.state in ("awaiting_approval", "needs_human")
+    ]
+    runs = [
+        f"run {row.id} waits for approval"
+        for row in acting.runs
+        if row.state in ("AWAITING_APPROVAL", "NEEDS_HUMAN")
+    ]
+    return rollouts + runs

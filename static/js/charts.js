@@ -56,12 +56,12 @@
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("--ink-soft") },
-      margin: { l: 48, r: 12, t: 8, b: 28 },
+      margin: { l: 48, r: 12, t: 12, b: 28 },
       hovermode: "x unified",
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
-      legend: { orientation: "h", x: 0, y: -0.14, yanchor: "top" },
+      legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
       showlegend: chart.series.length > 1,
-      xaxis: { ...axis, type: "date", range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
+      xaxis: { ...axis, type: "date", tickformat: "%H:%M", hoverformat: "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
       yaxis: { ...axis, type: log ? "log" : "linear", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
       annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...chart.marks.map(markWord)],
@@ -70,6 +70,7 @@
 
   function draw(plot, chart) {
     drawn.set(plot, chart);
+    plot.classList.add("plot-drawn");
     const config = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
     return Plotly.react(plot, traces(chart), layout(chart), config);
   }

@@ -1,0 +1,175 @@
+"""The API of rollouts."""
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+from django.utils import timezone
+from ninja import Field, Router, Schema
+
+from access.permission import ApiRequest, operates
+from access.problem import Problem, field
+from canary import selectors, services
+from canary.domain.errors import Held, LiveRollout, Refused, UnknownRollout
+from canary.domain.states import WrongState
+from canary.selectors import MetricRow, RolloutDetail, RolloutRow, StepRow, Times, VerifiedRow
+
+router = Router(tags=["rollouts"])
+CONFLICTS = (LiveRollout, Held)
+
+
+class StartIn(Schema):
+    """A rollout. `plan` may give steps (basis points), patience, the judge's limits; `key` is idempotent."""
+
+    route: str | int
+    upstream: str
+    plan: dict[str, Any] | None = None
+    mode: Literal["approve", "auto"] = "approve"
+    reason: str = Field("", max_length=500)
+    key: str = Field("", max_length=100)
+
+
+class Why(Schema):
+    """Why it is done."""
+
+    reason: str = Field("", max_length=500)
+
+
+class RolloutOut(Schema):
+    """A rollout in a list. `weight` and `steps` are in basis points."""
+
+    id: int
+    tier: str
+    route: str
+    route_id: int
+    upstream: str
+    control: list[str]
+    state: str
+    mode: str
+    weight: int
+    step: int
+    steps: list[int]
+    reason: str
+    problem: str
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+    no_data_since: datetime | None
+    overlay_expires_at: datetime | None
+    key: str
+
+
+class RolloutDetailOut(RolloutOut):
+    """A rollout with its arms, ladder, what each proxy verified, and the phases of its last decision."""
+
+    promise: str
+    metrics: list[MetricRow]
+    ladder: list[StepRow]
+    proxies: list[VerifiedRow]
+    actions: list[str]
+    times: Times
+    incident_id: int | None
+    dropped_ticks: int
+    queries: list[str]
+
+
+@router.get("/rollouts", response=list[RolloutOut])
+def rollouts(request: ApiRequest, live: bool | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    """Rollouts, the newest first."""
+    return [_row(row) for row in selectors.rollouts(live=live, limit=limit)]
+
+
+@router.post("/rollouts", response={201: RolloutDetailOut}, auth=operates)
+def start(request: ApiRequest, body: StartIn) -> tuple[int, dict[str, Any]]:
+    """Start a rollout. 409 when the route has one already, 422 for what cannot be; both name the field."""
+    try:
+        started = services.start(
+            route=body.route,
+            upstream=body.upstream,
+            plan=body.plan,
+            mode=body.mode,
+            reason=body.reason,
+            key=body.key,
+            by=request.auth,
+            now=timezone.now(),
+        )
+    except Refused as error:
+        raise _problem(error) from error
+    return HTTPStatus.CREATED, _detail(selectors.rollout(started))
+
+
+@router.get("/rollouts/{int:rollout_id}", response=RolloutDetailOut)
+def rollout(request: ApiRequest, rollout_id: int) -> dict[str, Any]:
+    """One rollout."""
+    try:
+        return _detail(selectors.rollout(rollout_id))
+    except UnknownRollout as error:
+        raise Problem(HTTPStatus.NOT_FOUND, error.why) from error
+
+
+@router.post("/rollouts/{int:rollout_id}/approve", response=RolloutDetailOut, auth=operates)
+def approve(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Take the next step."""
+    return _act(services.approve, request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/pause", response=RolloutDetailOut, auth=operates)
+def pause(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Stay at this weight; the judge goes on and may still roll back."""
+    return _act(services.pause, request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/resume", response=RolloutDetailOut, auth=operates)
+def resume(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Go on."""
+    return _act(services.resume, request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/promote", response=RolloutDetailOut, auth=operates)
+def promote(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Give the canary everything at once, whatever the judge says so far."""
+    return _act(services.promote, request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/rollback", response=RolloutDetailOut, auth=operates)
+def rollback(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Take the canary's traffic away."""
+    return _act(services.rollback, request, rollout_id, body)
+
+
+def _act(do: Callable[..., None], request: ApiRequest, rollout_id: int, body: Why | None) -> dict[str, Any]:
+    try:
+        do(rollout_id=rollout_id, by=request.auth, reason=body.reason if body else "", now=timezone.now())
+    except UnknownRollout as error:
+        raise Problem(HTTPStatus.NOT_FOUND, error.why) from error
+    except WrongState as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except Refused as error:
+        raise _problem(error) from error
+    return _detail(selectors.rollout(rollout_id))
+
+
+def _problem(error: Refused) -> Problem:
+    conflict = isinstance(error, CONFLICTS)
+    status = HTTPStatus.CONFLICT if conflict else HTTPStatus.UNPROCESSABLE_ENTITY
+    return field(error.field, error.why, status=status)
+
+
+def _row(row: RolloutRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in RolloutOut.model_fields}
+
+
+def _detail(detail: RolloutDetail) -> dict[str, Any]:
+    return {
+        **_row(detail.row),
+        "promise": detail.promise,
+        "metrics": detail.metrics,
+        "ladder": detail.ladder,
+        "proxies": detail.proxies,
+        "actions": [row.action for row in detail.actions],
+        "times": detail.times,
+        "incident_id": detail.incident,
+        "dropped_ticks": detail.dropped_ticks,
+        "queries": detail.queries,
+    }

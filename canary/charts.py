@@ -1,0 +1,57 @@
+"""The evidence of a rollout over time, against the two boundaries that decide."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from telemetry.charts import Boundary, Chart, Mark, Trace
+
+# E-values run over hundreds of decades once a canary has clearly failed; what matters is near the boundaries.
+LEAST, MOST = 1e-3, 1e9
+EVERY_SECONDS = 3
+MARGIN = timedelta(seconds=5)
+Point = tuple[datetime, float, float]
+
+
+def evidence(
+    points: Sequence[Point],
+    *,
+    slug: str,
+    title: str,
+    fail_limit: float,
+    pass_limit: float,
+    url: str,
+    moments: Sequence[tuple[datetime, str]] = (),
+    queries: Sequence[str] = (),
+    live: bool = True,
+) -> Chart:
+    """`points` are (time, e-value of "worse", e-value of "not worse")."""
+    first, last = (points[0][0], points[-1][0]) if points else (None, None)
+    return Chart(
+        slug=slug,
+        title=title,
+        unit="",
+        series=(
+            Trace("evidence that it is worse", tuple((at.timestamp(), _near(e)) for at, e, _ in points)),
+            Trace(
+                "evidence that it is not",
+                tuple((at.timestamp(), _near(e)) for at, _, e in points),
+                ink="trace-2",
+                dash="dot",
+            ),
+        ),
+        says=f"{title}: e-values over time. The table holds the values.",
+        lines=(
+            Boundary(f"fails at {fail_limit:g}", fail_limit, "bad"),
+            Boundary(f"passes at {pass_limit:g}", pass_limit, "good"),
+        ),
+        marks=tuple(Mark(name, at.timestamp()) for at, name in moments),
+        range=((first - MARGIN).timestamp(), (last + MARGIN).timestamp()) if first and last else None,
+        scale="log",
+        promql=tuple(queries),
+        url=url,
+        every=EVERY_SECONDS if live else 0,
+    )
+
+
+def _near(value: float) -> float:
+    return min(MOST, max(LEAST, value))

@@ -1,0 +1,52 @@
+"""What people fill in to start a rollout."""
+
+from typing import Any
+
+from django import forms
+
+from canary.domain.plan import BadPlan, read
+
+BASIS_POINTS_PER_PERCENT = 100
+
+
+class StartForm(forms.Form):
+    """A rollout. `steps` is in percent, as people think; the plan is in basis points."""
+
+    route = forms.ChoiceField(help_text="Where the canary takes traffic.")
+    upstream = forms.ChoiceField(help_text="The canary: an upstream without traffic on the route.")
+    steps = forms.CharField(
+        initial="5, 25, 50, 100", help_text="Percent of the route's requests, rising. Each step is earned."
+    )
+    mode = forms.ChoiceField(
+        choices=[
+            ("approve", "approve: a person takes each step that was earned"),
+            ("auto", "auto: a step that was earned is taken"),
+        ],
+        help_text="Either way a failing canary is rolled back at once.",
+    )
+    reason = forms.CharField(max_length=500, help_text="Kept in the audit.")
+
+    def __init__(self, *args: Any, routes: list[str], upstreams: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # One declaration, the choices of the moment: fields are copied per form.
+        self.fields["route"] = forms.ChoiceField(
+            choices=[(name, name) for name in routes], help_text=self.fields["route"].help_text
+        )
+        self.fields["upstream"] = forms.ChoiceField(
+            choices=[(name, name) for name in upstreams], help_text=self.fields["upstream"].help_text
+        )
+
+    def clean_steps(self) -> list[int]:
+        """Percents as basis points. Says what the plan itself says about them."""
+        text = str(self.cleaned_data["steps"])
+        try:
+            shares = [float(part.strip().rstrip("%")) for part in text.split(",") if part.strip()]
+        except ValueError:
+            raise forms.ValidationError(
+                "Write percents with commas between, such as 5, 25, 50, 100."
+            ) from None
+        steps = [round(share * BASIS_POINTS_PER_PERCENT) for share in shares]
+        try:
+            return list(read({"steps": steps}).steps)
+        except BadPlan as error:
+            raise forms.ValidationError(error.why) from error
