@@ -11,9 +11,3 @@ from proxy import services
 def readback() -> None:
     """Compare what the proxies run with what they should."""
     services.readback(admin=proxy.ports.from_settings(), now=timezone.now())
-
-
-@shared_task(name="proxy.expire")
-def expire() -> None:
-    """Delete overlays whose time ran out: the ADS server does it too, and may be the one that is down."""
-    services.expire(now=timezone.now())

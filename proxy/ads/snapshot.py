@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from proxy import pki, schema, validation
+from proxy import pki, schema
 from proxy.domain.errors import Invalid
 from proxy.domain.tier import Tier
-from proxy.domain.translate import kinds, resources
+from proxy.domain.translate import kinds, references, resources
 
 KINDS = (kinds.RUNTIME, *kinds.MAKE_BEFORE_BREAK)
 
@@ -48,7 +48,7 @@ def snapshots(
     found = {}
     for proxy in base.proxies:
         made = resources(base=base, live=live, proxy=proxy.name, material=material)
-        problems = validation.check_resources(made)
+        problems = references.problems(made)
         if problems:
             raise Invalid(problems)
         encoded = {

@@ -115,7 +115,6 @@ class Source:
             for tier, state in list(self._tiers.items()):
                 if state.next_expiry is not None and state.next_expiry <= now:
                     self.render(tier, state.served, now)
-                    self._later(lambda: _expire(timezone.now()))
             await asyncio.sleep(POLL.total_seconds())
 
     def _later(self, write: Callable[[], None]) -> None:
@@ -136,10 +135,13 @@ class Source:
 
     async def _poll(self) -> None:
         pulses = await self._in_thread(selectors.pulses, "polling")
-        if not isinstance(pulses, _Failed):
-            for pulse in pulses:
-                if self._is_new(pulse):
-                    await self._reload(pulse.tier)
+        if isinstance(pulses, _Failed):
+            return
+        for pulse in pulses:
+            if pulse.next_expiry is not None and pulse.next_expiry <= timezone.now():
+                self._later(_expire)
+            if self._is_new(pulse):
+                await self._reload(pulse.tier)
 
     def _is_new(self, pulse: Pulse) -> bool:
         state = self._tiers.get(pulse.tier)
@@ -196,5 +198,5 @@ class _Failed:
 _FAILED = _Failed()
 
 
-def _expire(now: datetime) -> None:
-    services.expire(now=now)
+def _expire() -> None:
+    services.expire(now=timezone.now())
