@@ -83,13 +83,21 @@ class WindowRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertTierRow:
-    """One alert tier: it fires when both burns pass `factor`. `why` says what keeps it from firing."""
+    """One alert tier: it fires when both burns pass `factor`. `why` says what keeps it from firing.
+
+    `threshold` is the ratio of bad events at that burn, `spends` the share of the budget that is gone by
+    then. A total outage fires it after `outage_after_s` seconds, and `over_after_s` after its end it is over.
+    """
 
     name: str
     severity: str
     long: str
     short: str
     factor: float
+    threshold: float
+    spends: float
+    outage_after_s: float
+    over_after_s: float
     long_burn: float | None
     short_burn: float | None
     verdict: str

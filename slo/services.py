@@ -27,6 +27,7 @@ from telemetry.rulefiles import RuleFiles
 RULE = "slo_burn"
 BY = automation("objectives")
 HEARTBEAT = "objectives"
+NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
 EVERY = timedelta(seconds=15)
 
 
@@ -151,7 +152,7 @@ def _look(
         return
     stale, last = readings.stale_since(objective.tier, now)
     if stale:
-        said = "the tier has not been scraped for a minute" if last else "the tier was never scraped"
+        said = "the tier has not been scraped for a minute" if last else NOTHING_YET
         _write(held, now=now, **_without_data(held, said, last, now))
         return
     seen = look(objective, readings)

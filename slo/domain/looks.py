@@ -7,7 +7,15 @@ from typing import Any
 
 from slo.domain.alerting import Decision, Judged, decide, judge_all
 from slo.domain.budget import Budget, budget
-from slo.domain.burn import Counts, burn, exhaustion
+from slo.domain.burn import (
+    Counts,
+    burn,
+    exhaustion,
+    reset,
+    spent_when_fired,
+    threshold,
+    time_to_detect,
+)
 from slo.domain.objectives import Objective
 from slo.domain.readings import Readings
 from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS
@@ -50,9 +58,13 @@ class Look:
 
     @property
     def exhausted_in(self) -> timedelta | None:
-        """When the budget is gone at the burn of the last hour."""
-        left = self.budget
-        return exhaustion(left.left, self.objective.period, self.burns[SHORT[-1]]) if left else None
+        """When the budget is gone at the burn of the last hour; None when not within a period.
+
+        The period rolls: what was spent a whole period ago comes back before that.
+        """
+        left, period = self.budget, self.objective.period
+        forecast = exhaustion(left.left, period, self.burns[SHORT[-1]]) if left else None
+        return forecast if forecast is not None and forecast <= period else None
 
     @property
     def period_coverage(self) -> Decimal | None:
@@ -115,7 +127,9 @@ def window_facts(seen: Look) -> list[dict[str, Any]]:
 
 
 def tier_facts(seen: Look) -> list[dict[str, Any]]:
-    """The alert tiers as JSON values."""
+    """The alert tiers as JSON values. A total outage burns at `1 / (1 - target)`."""
+    target, period = seen.objective.target, seen.objective.period
+    outage = 1 / (1 - target)
     return [
         {
             "name": judged.tier.name,
@@ -123,6 +137,10 @@ def tier_facts(seen: Look) -> list[dict[str, Any]]:
             "long": duration(judged.tier.long),
             "short": duration(judged.tier.short),
             "factor": plain(judged.factor),
+            "threshold": plain(threshold(judged.factor, target)),
+            "spends": plain(spent_when_fired(judged.factor, judged.tier.long, period)),
+            "outage_after_s": time_to_detect(judged.factor, judged.tier.long, outage).total_seconds(),
+            "over_after_s": reset(judged.factor, judged.tier.short, outage).total_seconds(),
             "long_burn": plain(judged.long_burn),
             "short_burn": plain(judged.short_burn),
             "verdict": judged.verdict,

@@ -23,6 +23,8 @@ SERVER_ERROR = matching("code", "5..")
 # A client that left has no answer to be good or bad.
 ANSWERED = unequal("reason", "client_gone")
 FIRST = equal("attempt", "1")
+# Envoy's own way to Sluice is a cluster too, and no upstream.
+UPSTREAMS = unequal("envoy_cluster_name", "sluice_ads")
 
 
 def _where(tier: str, route: str | None) -> list[str]:
@@ -128,7 +130,7 @@ def retry_budget_exhaustion(*, tier: str, window: timedelta) -> str:
 
 
 def _by_upstream(metric: str, tier: str, window: timedelta) -> str:
-    return f"sum by (envoy_cluster_name) ({_rate(metric, window, equal('tier', tier))})"
+    return f"sum by (envoy_cluster_name) ({_rate(metric, window, equal('tier', tier), UPSTREAMS)})"
 
 
 def pool_saturation(*, tier: str, resource: str) -> str:
@@ -142,8 +144,8 @@ def pool_saturation(*, tier: str, resource: str) -> str:
         "requests": ("upstream_rq_active", "remaining_rq"),
         "pending": ("upstream_rq_pending_active", "remaining_pending"),
     }[resource]
-    active = selector(f"envoy_cluster_{used}", tier=tier)
-    remaining = selector(f"envoy_cluster_circuit_breakers_default_{left}", tier=tier)
+    active = selector(f"envoy_cluster_{used}", UPSTREAMS, tier=tier)
+    remaining = selector(f"envoy_cluster_circuit_breakers_default_{left}", UPSTREAMS, tier=tier)
     return f"max by (envoy_cluster_name) ({active} / ({active} + {remaining}))"
 
 

@@ -147,6 +147,14 @@ def test_exhaustion_is_forecast_at_the_burn_of_the_last_hour() -> None:
     assert named("shop-availability").exhausted_in == timedelta(days=30)
 
 
+def test_what_outlasts_its_period_is_not_forecast() -> None:
+    declare()
+
+    tick(Traffic(backend=0.002))  # burn 0.4 with 0.6 left: 45 days
+
+    assert named("shop-availability").exhausted_in is None
+
+
 def test_a_page_is_told_once_with_what_a_person_needs() -> None:
     declare()
 
@@ -293,6 +301,10 @@ def test_details_say_the_promql_the_thresholds_and_the_coverage() -> None:
         'sum(sluice:errors:count{tier="edge",window="1h",route="shop"})'
         ' / sum(sluice:requests:count{tier="edge",window="1h",route="shop"}) / 0.005'
     )
+    fast = found.tiers[0]
+    assert (fast.threshold, fast.spends) == (0.072, 0.02)
+    assert fast.outage_after_s == pytest.approx(0.072 * 3600)
+    assert fast.over_after_s == pytest.approx(300 * (1 - 0.072))
     assert [(t.name, t.factor, t.verdict) for t in found.tiers] == [
         ("page-fast", 14.4, "fires"),
         ("page-slow", 6.0, "fires"),

@@ -75,6 +75,7 @@ HISTORY = (
     still("envoy_cluster_upstream_cx_active", 30, **EDGE, envoy_cluster_name="shop-v1"),
     still("envoy_cluster_circuit_breakers_default_remaining_cx", 90, **EDGE, envoy_cluster_name="shop-v1"),
     steady("envoy_cluster_upstream_rq_retry", 2, **EDGE, envoy_cluster_name="shop-v2"),
+    steady("envoy_cluster_upstream_rq_retry", 0, **EDGE, envoy_cluster_name="sluice_ads"),
     steady("envoy_cluster_upstream_rq_retry_overflow", 1, **EDGE, envoy_cluster_name="shop-v2"),
 )
 
@@ -175,6 +176,11 @@ def test_a_pool_is_as_full_as_its_limit_makes_it(edge: TierIndicators) -> None:
 def test_retries_and_the_exhaustion_of_their_budget_are_by_upstream(edge: TierIndicators) -> None:
     assert edge.upstreams["shop-v2"].retries.value == near(2)
     assert edge.upstreams["shop-v2"].retry_budget_exhaustion.value == near(1)
+
+
+@pytest.mark.real
+def test_the_proxies_way_to_sluice_is_no_upstream(edge: TierIndicators) -> None:
+    assert list(edge.upstreams) == ["shop-v1", "shop-v2"]
 
 
 @pytest.mark.real
