@@ -22,9 +22,10 @@ from slo.models import Budget, Objective
 from telemetry.domain.errors import MetricsError
 from telemetry.domain.promql import duration
 from telemetry.ports import Metrics
-from telemetry.rulefiles import RuleFiles
+from telemetry.rulefiles import Away, NotPublished, RuleFiles
 
 RULE = "slo_burn"
+RULES_RULE = "rules_not_published"
 BY = automation("objectives")
 HEARTBEAT = "objectives"
 NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
@@ -268,5 +269,32 @@ def publish_rules(*, files: RuleFiles, by: Actor = BY, now: datetime) -> bool:
         target=rules.FILE,
         reason="the objectives need it",
         now=now,
+    )
+    return True
+
+
+def keep_rules(*, files: RuleFiles, by: Actor = BY, now: datetime) -> bool:
+    """`publish_rules`, and tell when Prometheus refuses. True when it runs the rules now."""
+    try:
+        publish_rules(files=files, by=by, now=now)
+    except Away:
+        return False
+    except NotPublished as error:
+        alerts.services.signal(
+            rule=RULES_RULE,
+            labels={"part": rules.FILE},
+            severity="ticket",
+            originator="unknown",
+            summary="Prometheus does not run the rules that the objectives need",
+            numbers={"reason": str(error)[:300]},
+            action="Prometheus keeps the rules that it has; this is tried again each minute.",
+            runbook="",
+            cause="automation",
+            by=by,
+            now=now,
+        )
+        return False
+    alerts.services.clear(
+        rule=RULES_RULE, labels={"part": rules.FILE}, why="the rules are loaded", by=by, now=now
     )
     return True

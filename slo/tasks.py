@@ -15,7 +15,7 @@ def tick() -> None:
 
 @shared_task
 def publish() -> None:
-    """Every minute: the rule file is what the objectives need. Does nothing where no directory is set."""
+    """Every minute: Prometheus runs the rules that the objectives need, where a directory for them is set."""
     files = rulefiles.from_settings()
     if files:
-        services.publish_rules(files=files, now=timezone.now())
+        services.keep_rules(files=files, now=timezone.now())

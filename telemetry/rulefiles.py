@@ -1,5 +1,6 @@
 """Puts a rule file before Prometheus: written beside, renamed, reloaded; an error brings the old one back."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+import yaml
 from django.conf import settings
 
 CHECK_SECONDS = 20.0
@@ -16,6 +18,10 @@ RELOAD_SECONDS = 10.0
 
 class NotPublished(Exception):
     """Prometheus has the rules that it had before; the message says what it, or `promtool`, objected to."""
+
+
+class Away(NotPublished):
+    """Nobody answers, so nothing is known of the rules. Other things will have noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +37,37 @@ class RuleFiles:
         return path.read_text() if path.is_file() else None
 
     def publish(self, name: str, text: str) -> bool:
-        """Make `text` the rule file `name`. False when it is that already. Raises NotPublished."""
+        """Make `text` the rule file `name`; False when it is loaded already. Raises NotPublished."""
         before = self.current(name)
-        if before == text:
+        if before == text and not self.missing(text):
             return False
         if problem := check(text):
             raise NotPublished(problem)
         self._replace(name, text)
-        if problem := self._reload():
+        try:
+            self._reload()
+        except NotPublished:
             self._restore(name, before)
-            raise NotPublished(problem)
+            raise
         return True
+
+    def missing(self, text: str) -> list[str]:
+        """The groups of `text` that Prometheus does not run with just these rules. Raises NotPublished.
+
+        A file in place may still not be loaded: the reload got lost, or somebody else's file broke it.
+        """
+        try:
+            answer = requests.get(f"{self.url.rstrip('/')}/api/v1/rules", timeout=RELOAD_SECONDS)
+            answer.raise_for_status()
+            groups = answer.json()["data"]["groups"]
+        except (requests.RequestException, KeyError) as error:
+            raise Away(f"Prometheus cannot be reached: {error}") from error
+        loaded = {group["name"]: [rule["name"] for rule in group["rules"]] for group in groups}
+        return [
+            group["name"]
+            for group in yaml.safe_load(text)["groups"]
+            if loaded.get(group["name"]) != [rule["record"] for rule in group["rules"]]
+        ]
 
     def _replace(self, name: str, text: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -63,15 +89,18 @@ class RuleFiles:
             (self.directory / name).unlink(missing_ok=True)
         else:
             self._replace(name, before)
-        self._reload()
+        # It failed with the new file; with the old one it may fail again, and then the first reason counts.
+        with contextlib.suppress(NotPublished):
+            self._reload()
 
-    def _reload(self) -> str:
-        """Ask for a reload; the reason when it failed. On a 500 Prometheus goes on with its old rules."""
+    def _reload(self) -> None:
+        """Ask for a reload. Raises NotPublished; on a 500 Prometheus goes on with its old rules."""
         try:
             answer = requests.post(f"{self.url.rstrip('/')}/-/reload", timeout=RELOAD_SECONDS)
         except requests.RequestException as error:
-            return f"Prometheus cannot be reached: {error}"
-        return "" if answer.ok else f"HTTP {answer.status_code}: {answer.text.strip()[:500]}"
+            raise Away(f"Prometheus cannot be reached: {error}") from error
+        if not answer.ok:
+            raise NotPublished(f"HTTP {answer.status_code}: {answer.text.strip()[:500]}")
 
 
 def check(text: str) -> str:

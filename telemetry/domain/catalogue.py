@@ -105,10 +105,7 @@ def first_attempt_errors(*, tier: str, window: timedelta, route: str | None = No
 
     Retries cannot mask these.
     """
-    where = _where(tier, route)
-    answered = _rate(ATTEMPTS, window, *where, FIRST, SERVER_ERROR)
-    unanswered = _rate(ATTEMPTS, window, *where, FIRST, equal("code", "0"), unequal("flags", "-"))
-    bad = f"sum by (route, arm) ({answered} or {unanswered})"
+    bad = _failed_attempts(FIRST, tier=tier, window=window, route=route)
     return _or_zero(bad, first_attempts(tier=tier, window=window, route=route), "route, arm")
 
 
@@ -117,6 +114,19 @@ def retries(*, tier: str, window: timedelta, route: str | None = None) -> str:
     again = _rate(ATTEMPTS, window, *_where(tier, route), unequal("attempt", "1"))
     firsts = first_attempts(tier=tier, window=window, route=route)
     return _or_zero(f"sum by (route, arm) ({again})", firsts, "route, arm")
+
+
+def failed_retries(*, tier: str, window: timedelta, route: str | None = None) -> str:
+    """Retries that failed too, by route and arm: they cost the backend and heal nothing (M5)."""
+    bad = _failed_attempts(unequal("attempt", "1"), tier=tier, window=window, route=route)
+    return _or_zero(bad, first_attempts(tier=tier, window=window, route=route), "route, arm")
+
+
+def _failed_attempts(which: str, *, tier: str, window: timedelta, route: str | None) -> str:
+    where = _where(tier, route)
+    answered = _rate(ATTEMPTS, window, *where, which, SERVER_ERROR)
+    unanswered = _rate(ATTEMPTS, window, *where, which, equal("code", "0"), unequal("flags", "-"))
+    return f"sum by (route, arm) ({answered} or {unanswered})"
 
 
 def retries_by_upstream(*, tier: str, window: timedelta) -> str:

@@ -1,5 +1,6 @@
 """`manage.py rules`: prints, checks, publishes."""
 
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ import yaml
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+import alerts.selectors
 from audit.domain.actor import Actor
 from audit.models import Entry
 from slo import services
+from telemetry.rulefiles import RuleFiles
 from tests.slo.recorded import NOW, tier
+from tests.support.processes import free_port
 from tests.support.prometheus import prometheus
 
 pytestmark = pytest.mark.django_db
@@ -62,3 +66,28 @@ def test_publishing_is_audited_once(settings: Settings, tmp_path: Path) -> None:
 
     assert (running.rules_dir / "sluice.yml").read_text() == rules()
     assert [entry.action for entry in Entry.objects.all()] == ["rules.published"]
+
+
+@pytest.mark.real
+def test_rules_that_prometheus_refuses_are_told_once_and_cleared(tmp_path: Path) -> None:
+    with prometheus(tmp_path) as running:
+        files = RuleFiles(directory=running.rules_dir, url=running.url)
+        others = running.rules_dir / "others.yml"
+        others.write_text("groups: nonsense")
+
+        assert not services.keep_rules(files=files, now=NOW)
+        assert not services.keep_rules(files=files, now=NOW + timedelta(minutes=1))
+        (incident,) = alerts.selectors.open_incidents()
+        assert incident.numbers["reason"].startswith("HTTP 500")
+
+        others.unlink()
+        assert services.keep_rules(files=files, now=NOW + timedelta(minutes=2))
+        assert alerts.selectors.open_incidents() == []
+
+
+def test_a_prometheus_that_is_away_says_nothing_of_its_rules(tmp_path: Path) -> None:
+    nowhere = RuleFiles(directory=tmp_path, url=f"http://127.0.0.1:{free_port()}")
+
+    assert not services.keep_rules(files=nowhere, now=NOW)
+
+    assert alerts.selectors.open_incidents() == []
