@@ -140,8 +140,8 @@ def _backend_says(rows: Sequence[RouteFacts]) -> str:
 def _rest(facts: TierFacts) -> str:
     limit = facts.threshold_ms
     if facts.added_p99_ms is not None and limit is not None and facts.added_p99_ms > limit:
-        return f"the proxy is slow too, {milliseconds(facts.added_p99_ms)} at p99"
-    return "the proxy adds nothing"
+        return f"the proxy is slow too, it adds {milliseconds(facts.added_p99_ms)} at p99"
+    return "the proxy adds none"
 
 
 def _slow(facts: TierFacts) -> tuple[str, str] | None:

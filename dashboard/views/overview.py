@@ -50,6 +50,12 @@ class Acting:
     runs: list[RunRow]
     overlays: list[OverlayRow]
 
+    @property
+    def strays(self) -> list[OverlayRow]:
+        """Overlays that no live rollout or open run stands for, such as one that is being taken back."""
+        owners = {f"rollout/{row.id}" for row in self.rollouts} | {f"run/{row.id}" for row in self.runs}
+        return [row for row in self.overlays if row.owner not in owners]
+
     def on(self, tier: str) -> "Acting":
         return Acting(
             [row for row in self.rollouts if row.tier == tier],

@@ -61,8 +61,8 @@
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
       showlegend: chart.series.length > 1,
-      xaxis: { ...axis, type: "date", tickformat: "%H:%M", hoverformat: "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
-      yaxis: { ...axis, type: log ? "log" : "linear", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
+      xaxis: { ...axis, type: "date", tickformatstops: [{ dtickrange: [null, 59999], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }], hoverformat: "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
+      yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: "e", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
       annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...chart.marks.map(markWord)],
     };
@@ -71,6 +71,7 @@
   function draw(plot, chart) {
     drawn.set(plot, chart);
     plot.classList.add("plot-drawn");
+    // Exponents as tspans and sub or sup text would need inline styles, which the policy forbids.
     const config = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
     return Plotly.react(plot, traces(chart), layout(chart), config);
   }

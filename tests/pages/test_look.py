@@ -15,6 +15,9 @@ PAGES = {
     "tier": "/tiers/edge/",
     "routes": "/routes/",
     "route": "/routes/shop/",
+    "rollouts": "/rollouts/",
+    "rollout": "/rollouts/{rollout}/",
+    "rollout-start": "/rollouts/start/?route=shop&upstream=shop-v2",
     "runs": "/runs/",
     "run": "/runs/{run}/",
     "runbook": "/runbooks/canary-rolled-back/?incident={incident}",
@@ -33,8 +36,9 @@ def filled() -> dict[str, Any]:
     now = datetime.now(UTC)
     world.tier(now)
     world.heartbeats(now)
+    world.budgets(now)
     incident = world.incident(now)
-    return {"incident": incident, "run": world.run(now, incident)}
+    return {"incident": incident, "run": world.run(now, incident), "rollout": world.rollout(now)}
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -3,10 +3,18 @@
 from datetime import datetime, timedelta
 
 import alerts.services
+import canary.services
 import proxy.services
+import slo.services
 from alerts.models import Heartbeat
 from audit.domain.actor import automation
+from canary.domain import family
+from canary.domain.judge import Tick, e_value, weigh
+from canary.domain.odds import Cell
+from canary.domain.plan import read
+from canary.models import Observation, Rollout
 from runbooks.models import Run, Step
+from slo.models import Budget, Objective
 from tests.proxy.factories import document
 from tests.support.people import BY
 
@@ -29,6 +37,26 @@ def tier(now: datetime) -> None:
     for name in ("edge-1", "edge-2"):
         proxy.services.record_connection(tier="edge", proxy=name, now=now)
         proxy.services.record_ack(tier="edge", proxy=name, generation=1, now=now)
+
+
+def budgets(now: datetime) -> None:
+    """The objectives, and what the last tick said of them."""
+    slo.services.sync_all(now=now)
+    for place, objective in enumerate(Objective.objects.all()):
+        Budget.objects.create(
+            objective=objective,
+            state="ok",
+            since=now,
+            looked_at=now,
+            data_at=now,
+            total=250_000.0,
+            bad_proxy=12.0,
+            bad_backend=40.0 * place,
+            left=0.93 - 0.4 * place,
+            coverage=0.4,
+            windows=[{"window": "5m", "burn": 0.4}, {"window": "1h", "burn": 1.7}],
+            tiers=[],
+        )
 
 
 def heartbeats(now: datetime) -> None:
@@ -67,6 +95,7 @@ def run(now: datetime, incident_id: int | None = None) -> int:
             "patches": [{"kind": "retry_off", "route": "shop"}],
             "targets": ["route/shop/retry"],
             "changes": ["~ routes shop: virtual_hosts[0].routes[0].route.retry_policy.num_retries: 2 -> 0"],
+            "summary": "Switch retries off on shop",
             "undo": "the overlay is deleted, and the base with 2 retries is back",
             "routes": ["shop"],
             "proxies": ["edge-1", "edge-2"],
@@ -90,3 +119,45 @@ def run(now: datetime, incident_id: int | None = None) -> int:
         evidence={"share": 0.62},
     )
     return row.pk
+
+
+def rollout(now: datetime, *, ticks: int = 60, failing_from: int = 48) -> int:
+    """A canary at 5 %, judged for a minute: it began to fail some seconds ago."""
+    number = canary.services.start(
+        route="shop",
+        upstream="shop-v2",
+        reason="try the new pricing",
+        by=BY,
+        now=now - timedelta(seconds=ticks),
+    )
+    row, plan = Rollout.objects.get(pk=number), read(None)
+    weighed = family.empty()
+    for second in range(ticks):
+        at = (now - timedelta(seconds=ticks - second)).timestamp()
+        failed = second % 2 if second >= failing_from else 0
+        cell = Cell(n_c=2, e_c=failed, n_k=38, e_k=int(second % 20 == 0))
+        tick: family.FamilyTick = {
+            "first_attempt": Tick(at, {"edge-1": cell, "edge-2": cell}),
+            "final": Tick(at, {"edge-1": Cell(2, 0, 38, 0), "edge-2": cell}),
+        }
+        weighed = family.observe(weighed, tick, plan.limits())
+        Observation.objects.create(rollout=row, at=at, weight=500, figures=_figures(tick, weighed))
+    Rollout.objects.filter(pk=number).update(evidence={"family": family.dump(weighed), "dropped": 1})
+    return number
+
+
+def _figures(tick: family.FamilyTick, weighed: family.Family) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    for metric, evidence in weighed.items():
+        reading = weigh(evidence, family.limits_of(read(None).limits(), metric))
+        figures[metric] = {
+            "canary": tick[metric].canary(),
+            "control": tick[metric].control(),
+            "e_fail": e_value(reading.log_fail),
+            "e_pass": e_value(reading.log_pass),
+            "odds": reading.odds,
+            "low": reading.low,
+            "high": reading.high,
+            "phi": reading.phi,
+        }
+    return figures
