@@ -125,11 +125,13 @@ def delete_overlay(
     """Take the owner's overlay away and raise the target's floor past `fence`; returns the generation without
     it.
 
-    Doing it twice changes nothing more. Another owner's overlay or lease on the target is left alone.
+    Doing it twice changes nothing more. Another owner's overlay or lease on the target is left alone. Raises
+    StaleFence or TargetTaken for a fence that this owner was never given.
     """
     with transaction.atomic():
         record = locked(tier)
         row = _target(record, target)
+        _refuse_what_was_not_given(row, owner, fence)
         gone, _ = Overlay.objects.filter(target=row, owner=owner, fence__lte=fence).delete()
         row.fence_floor = max(row.fence_floor, fence + 1)
         if release and row.owner == owner and row.fence <= fence:
@@ -197,6 +199,14 @@ def _held(record: TierRecord, name: str, owner: str, fence: int) -> Target:
     if row.owner != owner or fence != row.fence or fence < row.fence_floor:
         raise StaleFence(f"fence {fence} on {name} is not the one that holds it ({row.fence})")
     return row
+
+
+def _refuse_what_was_not_given(row: Target, owner: str, fence: int) -> None:
+    """The floor may rise past one's own fence only, or it would silence another owner's overlay."""
+    if fence > row.fence:
+        raise StaleFence(f"fence {fence} on {row.name} was never given out")
+    if fence == row.fence and row.owner not in ("", owner):
+        raise TargetTaken(row.owner)
 
 
 def _refuse_another(row: Target, owner: str, now: datetime) -> None:

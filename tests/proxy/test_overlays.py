@@ -126,6 +126,17 @@ def test_a_late_deletion_leaves_the_next_owner_alone() -> None:
     assert split(LATER)["shop-v2"] == 500
 
 
+def test_a_fence_that_was_never_given_out_buries_nothing() -> None:
+    put(lease())
+    with pytest.raises(StaleFence):
+        delete(5)
+    with pytest.raises(TargetTaken):
+        services.delete_overlay(
+            tier="edge", target=SHOP["target"], owner="run/9", fence=1, by=BY, reason="", now=NOW
+        )
+    assert split()["shop-v2"] == 500
+
+
 def test_renewing_moves_the_expiry_and_no_generation() -> None:
     generation = put(lease())
     further = LATER + timedelta(minutes=5)
