@@ -9,8 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`patches` in the order of their `targets`; `changes` says them in Envoy's terms, one line each."""
+    """`patches` in the order of their `targets`; `changes` says them in Envoy's terms, one line each.
 
+    `summary` says them in a person's words.
+    """
+
+    summary: str
     patches: tuple[dict[str, Any], ...]
     targets: tuple[str, ...]
     changes: tuple[str, ...]
@@ -34,6 +38,21 @@ def plan_from(data: Mapping[str, Any]) -> Plan:
     """The plan that `as_data` wrote."""
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
     return Plan(**fields)
+
+
+def summary(patches: Sequence[Mapping[str, Any]]) -> str:
+    """The patches in a person's words."""
+    return " and ".join(_words(patch) for patch in patches)
+
+
+def _words(patch: Mapping[str, Any]) -> str:
+    match patch["kind"]:
+        case "retry_off":
+            return f"switch retries off on {patch['route']}"
+        case "retry_budget":
+            return f"tighten the retry budget of {patch['upstream']} to {patch['percent']:g} %"
+        case kind:
+            return f"{kind} on {patch.get('route') or patch.get('upstream')}"
 
 
 def routes_touched(patches: Sequence[Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> set[str]:

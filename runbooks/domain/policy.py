@@ -39,6 +39,7 @@ class Policy:
     routes_touched: float = 0.5
     min_rate: float = 0.5
     retry_share: float = 0.2
+    wasted_share: float = 0.5
     exhausted_share: float = 0.05
     healthy_share: float = 0.05
     worse_by: float = 0.15

@@ -1,9 +1,10 @@
 """The retry storm: is there one, what to do about it, did it work.
 
 When every request is tried three times, the backend that fails gets up to three times the load. The
-amplification is (first attempts + retries) / first attempts, so the share of retries to first attempts is the
-symptom; retries that the budget refused (exhaustion) show that more were wanted than allowed. Without enough
-first attempts to judge by there is no data, and no data starts nothing.
+amplification is (first attempts + retries) / first attempts. It is a storm when many retries are wanted
+(sent, or refused by the budget) and they do no good: most of those sent fail too, or the budget is
+exhausted. Retries that heal what one bad endpoint breaks are no storm: to switch them off would hurt.
+Without enough first attempts to judge by there is no data, and no data starts nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,13 @@ class Measure:
     """One route at a moment, each figure per second over the policy's lookback; None is no data.
 
     `exhausted` is of the route's upstreams together. `failed` counts failed first attempts, which retries
-    cannot mask. `busiest` is the upstream with the most retries.
+    cannot mask, and `wasted` failed retries. `busiest` is the upstream with the most retries.
     """
 
     at: datetime
     first: float | None = None
     retries: float | None = None
+    wasted: float | None = None
     exhausted: float | None = None
     failed: float | None = None
     busiest: str = ""
@@ -41,6 +43,11 @@ class Measure:
     def share(self) -> float | None:
         """Retries per first attempt."""
         return _over(self.retries, self.first)
+
+    @property
+    def wasted_share(self) -> float | None:
+        """Failed retries, per retry."""
+        return _over(self.wasted, self.retries)
 
     @property
     def exhausted_share(self) -> float | None:
@@ -66,12 +73,12 @@ def detect(measure: Measure, policy: Policy) -> Said:
     """Whether this measure shows a storm."""
     if measure.first is None or measure.share is None or measure.first < policy.min_rate:
         return "no_data"
-    if measure.share >= policy.retry_share:
-        return "storm"
     # An upstream may serve several routes: its refused retries are this route's when its own attempts fail.
-    refused = (measure.exhausted_share or 0.0) >= policy.exhausted_share
     failing = (measure.failed_share or 0.0) >= policy.exhausted_share
-    return "storm" if refused and failing else "calm"
+    refused = (measure.exhausted_share or 0.0) if failing else 0.0
+    many = measure.share + refused >= policy.retry_share
+    no_good = (measure.wasted_share or 0.0) >= policy.wasted_share or refused >= policy.exhausted_share
+    return "storm" if many and no_good else "calm"
 
 
 def explain(measure: Measure, policy: Policy) -> str:
@@ -80,7 +87,10 @@ def explain(measure: Measure, policy: Policy) -> str:
         case "no_data":
             return measure.why_no_data or f"fewer than {policy.min_rate:g} first attempts/s to judge by"
         case "storm":
-            return f"{_percent(measure.share)} retries per first attempt, {_rate(measure.exhausted)} refused"
+            sent, wasted = _percent(measure.share), _percent(measure.wasted_share)
+            return (
+                f"{sent} retries per first attempt, {wasted} of them fail, {_rate(measure.exhausted)} refused"
+            )
         case _:
             return f"{_percent(measure.share)} retries per first attempt"
 
@@ -90,6 +100,7 @@ def numbers(measure: Measure) -> dict[str, str]:
     told = {
         "Retries per first attempt": _percent(measure.share),
         "Amplification": "unknown" if measure.share is None else f"x{1 + measure.share:.2f}",
+        "Retries that fail too": _percent(measure.wasted_share),
         "Retries refused by the budget": _rate(measure.exhausted),
         "Failed first attempts": _percent(measure.failed_share),
         "First attempts": _rate(measure.first),

@@ -20,6 +20,7 @@ from proxy.domain.errors import ProxyError, TargetTaken
 from proxy.ports import ProxyAdmin
 from runbooks.domain import policy as policies
 from runbooks.domain import retry_storm
+from runbooks.domain.plan import plan_from
 from runbooks.domain.policy import Policy
 from runbooks.domain.retry_storm import Measure
 from runbooks.models import Approval, Measurement, Run, Switch
@@ -112,7 +113,7 @@ def _decide(run: Run, look: Look, symptom: str) -> bool:
             incident = _tell(run, look, f"Nothing: {answer.why}")
             return _suppress(run, look, answer.why, incident)
         if answer.answer == "ask":
-            incident = _tell(run, look, f"Run {run.pk} asks for approval")
+            incident = _tell(run, look, f"Run {run.pk} asks for approval to {plan.summary}")
             move(
                 run,
                 "ask",
@@ -252,8 +253,8 @@ def _put(run: Run, look: Look) -> bool:
 
 
 def _what(run: Run, until: datetime) -> str:
-    changes = "; ".join((run.plan or {}).get("changes", [])[:3])
-    return f"Run {run.pk} changed {run.tier} until {until:%H:%M:%S} UTC at the latest: {changes}"
+    did = plan_from(run.plan or {}).summary
+    return f"Run {run.pk}: {did}, until {until:%H:%M:%S} UTC at the latest"
 
 
 def _verifying(run: Run, look: Look) -> bool:
@@ -274,15 +275,19 @@ def _verifying(run: Run, look: Look) -> bool:
     if verdict.outcome == "yes":
         with transaction.atomic():
             move(run, "worked", why=verdict.why, by=BY, now=look.now, evidence=evidence)
-            if run.incident_id is not None:
-                alerts.services.mitigate(
-                    incident_id=run.incident_id, by=BY, reason=f"run {run.pk}: {verdict.why}", now=look.now
-                )
+            _mitigated(run, verdict.why, look.now)
         return True
     if verdict.extend:
         with transaction.atomic():
             move(run, "extend", why=verdict.why, by=BY, now=look.now, evidence=evidence, extended=True)
     return False
+
+
+def _mitigated(run: Run, why: str, now: datetime) -> None:
+    """The incident's symptom is gone for as long as the run holds."""
+    _acted(run, f"Run {run.pk} holds: {why}", now)
+    if run.incident_id is not None:
+        alerts.services.mitigate(incident_id=run.incident_id, by=BY, reason=f"run {run.pk}: {why}", now=now)
 
 
 def _holding(run: Run, look: Look) -> bool:

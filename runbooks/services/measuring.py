@@ -1,4 +1,4 @@
-"""Measures every route of a tier for the retry storm: five queries, whatever the number of routes."""
+"""Measures every route of a tier for the retry storm: six queries, whatever the number of routes."""
 
 import math
 from collections import defaultdict
@@ -50,6 +50,7 @@ def _tables(metrics: Metrics, tier: str, policy: Policy, now: datetime) -> dict[
     return {
         "first": table(catalogue.first_attempts(tier=tier, window=window), by_arm),
         "retries": table(catalogue.retries(tier=tier, window=window), by_arm),
+        "wasted": table(catalogue.failed_retries(tier=tier, window=window), by_arm),
         "failed": table(catalogue.first_attempt_errors(tier=tier, window=window), by_arm),
         "exhausted": table(catalogue.retry_budget_exhaustion(tier=tier, window=window), by_upstream),
     }
@@ -57,7 +58,7 @@ def _tables(metrics: Metrics, tier: str, policy: Policy, now: datetime) -> dict[
 
 def _measure(route: str, split: Mapping[str, int], tables: Mapping[str, Table], now: datetime) -> Measure:
     sums: dict[str, dict[str, float]] = defaultdict(dict)
-    for name in ("first", "retries", "failed"):
+    for name in ("first", "retries", "wasted", "failed"):
         sums[name] = {arm: value for (of, arm), value in tables[name].items() if of == route}
     exhausted = [tables["exhausted"][(upstream,)] for upstream in split if (upstream,) in tables["exhausted"]]
     retries = sums["retries"]
@@ -65,6 +66,7 @@ def _measure(route: str, split: Mapping[str, int], tables: Mapping[str, Table], 
         at=now,
         first=sum(sums["first"].values()) if sums["first"] else None,
         retries=sum(retries.values()) if retries else None,
+        wasted=sum(sums["wasted"].values()) if sums["wasted"] else None,
         failed=sum(sums["failed"].values()) if sums["failed"] else None,
         exhausted=sum(exhausted) if exhausted else None,
         busiest=max(retries, key=lambda arm: retries[arm]) if any(retries.values()) else "",

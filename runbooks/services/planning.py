@@ -7,7 +7,7 @@ from typing import Any
 import proxy.selectors
 from proxy.domain.patches import target_of
 from proxy.domain.tier import Tier
-from runbooks.domain.plan import Plan, routes_touched
+from runbooks.domain.plan import Plan, routes_touched, summary
 from runbooks.domain.policy import Policy
 
 
@@ -17,6 +17,7 @@ def make_plan(*, tier: Tier, patches: Sequence[dict[str, Any]], policy: Policy, 
     splits = {route.name: dict(route.split) for route in tier.routes}
     changes = proxy.selectors.difference(tier.name, patches, now=now)
     return Plan(
+        summary=summary(patches),
         patches=tuple(patches),
         targets=targets,
         changes=tuple(str(change) for change in changes),

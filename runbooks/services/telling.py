@@ -10,6 +10,7 @@ from runbooks.domain.plan import Plan
 from runbooks.domain.states import ENDED
 from runbooks.models import Run
 
+SHOWN = 4
 ENDINGS = {
     "SUCCEEDED": "Done and taken back",
     "FAILED_REVERTED": "Did not help and was taken back",
@@ -27,9 +28,9 @@ def ask(run: Run, plan: Plan, now: datetime) -> None:
         incident_id=run.incident_id,
         tier=run.tier,
         route=run.route,
-        heading=f"Approve? Run {run.pk} of {run.runbook} on {run.route}",
+        heading=f"Approve? Run {run.pk} would {plan.summary}",
         numbers={"Touches": ", ".join(plan.routes), "Ends by itself after": _minutes(plan)},
-        detail=[*plan.changes, f"Undo: {plan.undo}"],
+        detail=[*_shown(plan), f"Undo: {plan.undo}"],
         links=_links(run),
         hint="Approve or deny on the run's page.",
         now=now,
@@ -75,6 +76,13 @@ def _links(run: Run) -> list[tuple[str, str]]:
         address = runbook_link(settings.BASE_URL, run.runbook, run.incident_id)
         links.append((f"Runbook: {run.runbook}", address))
     return links
+
+
+def _shown(plan: Plan) -> list[str]:
+    """The first lines of the difference; the run's page has them all."""
+    more = len(plan.changes) - SHOWN
+    lines = list(plan.changes[:SHOWN])
+    return [*lines, f"and {more} more lines on the run's page"] if more > 0 else lines
 
 
 def _minutes(plan: Plan) -> str:

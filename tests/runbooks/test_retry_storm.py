@@ -13,9 +13,9 @@ from runbooks.domain.retry_storm import Measure
 
 T0 = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 POLICY = Policy()
-STORM: dict[str, Any] = {"first": 100.0, "retries": 60.0, "failed": 40.0, "exhausted": 0.0}
-CALM: dict[str, Any] = {"first": 100.0, "retries": 1.0, "failed": 1.0, "exhausted": 0.0}
-OFF: dict[str, Any] = {"first": 100.0, "retries": 0.0, "failed": 40.0, "exhausted": 0.0}
+STORM: dict[str, Any] = {"first": 100.0, "retries": 60.0, "wasted": 45.0, "failed": 40.0, "exhausted": 0.0}
+CALM: dict[str, Any] = {"first": 100.0, "retries": 1.0, "wasted": 0.0, "failed": 1.0, "exhausted": 0.0}
+OFF: dict[str, Any] = {"first": 100.0, "retries": 0.0, "wasted": 0.0, "failed": 40.0, "exhausted": 0.0}
 NOTHING: dict[str, Any] = {}
 
 
@@ -36,10 +36,13 @@ def test_three_attempts_of_every_request_amplify_three_times() -> None:
     ("changes", "said"),
     [
         ({}, "storm"),
-        ({"retries": 19.0}, "calm"),
-        ({"retries": 20.0}, "storm"),
-        ({"retries": 2.0, "exhausted": 10.0}, "storm"),
-        ({"retries": 2.0, "exhausted": 10.0, "failed": 0.0}, "calm"),
+        ({"retries": 19.0, "wasted": 19.0}, "calm"),
+        ({"retries": 20.0, "wasted": 20.0}, "storm"),
+        ({"wasted": 29.0}, "calm"),
+        ({"wasted": None}, "calm"),
+        ({"wasted": 29.0, "exhausted": 5.0}, "storm"),
+        ({"retries": 5.0, "wasted": 0.0, "exhausted": 20.0}, "storm"),
+        ({"retries": 5.0, "wasted": 0.0, "exhausted": 20.0, "failed": 0.0}, "calm"),
         ({"first": 0.4, "retries": 0.4}, "no_data"),
         ({"first": None}, "no_data"),
         ({"first": 0.0}, "no_data"),
@@ -53,7 +56,7 @@ def test_what_a_measure_shows(changes: dict[str, Any], said: str) -> None:
 def test_a_storm_that_holds_for_the_window_is_confirmed() -> None:
     verdict = retry_storm.confirm(series(STORM), POLICY, since=T0, now=at(10))
     assert verdict.outcome == "yes"
-    assert verdict.why == "60.0 % retries per first attempt, 0.0/s refused"
+    assert verdict.why == "60.0 % retries per first attempt, 75.0 % of them fail, 0.0/s refused"
 
 
 def test_a_window_that_is_not_over_waits() -> None:

@@ -128,6 +128,15 @@ def test_mode_observe_only_tells_and_says_so_once() -> None:
     assert len(posts) == 1
 
 
+def test_retries_that_heal_are_left_alone() -> None:
+    w = world()
+    w.mode("auto")
+    w.storm()
+    w.wasted = 5.0
+    w.ticks(10)
+    assert w.states() == []
+
+
 def test_a_blip_is_not_confirmed_and_pages_nobody() -> None:
     w = world()
     w.storm()
@@ -164,7 +173,7 @@ def test_what_gets_worse_is_taken_back_at_once() -> None:
     w.mode("auto")
     w.storm()
     w.until("VERIFYING")
-    w.retries, w.failed = 0.0, 90.0
+    w.retries, w.wasted, w.failed = 0.0, 0.0, 90.0
     w.until("FAILED_REVERTED")
     assert "first attempts fail more" in w.run().why
     assert w.live() == []

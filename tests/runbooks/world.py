@@ -40,6 +40,7 @@ class World:
     now: datetime = START
     first: float | None = 100.0
     retries: float = 0.0
+    wasted: float = 0.0
     failed: float = 0.0
     refused: float = 0.0
     scrape_age: float = 1.0
@@ -48,14 +49,14 @@ class World:
     admin: ProxyAdmin = field(default_factory=InMemoryAdmin)
 
     def storm(self) -> None:
-        self.retries, self.failed = 80.0, 50.0
+        self.retries, self.wasted, self.failed = 80.0, 60.0, 50.0
 
     def retries_off(self) -> None:
         """What the tier shows once retries are off: the backend goes on failing."""
-        self.retries, self.failed = 0.0, 50.0
+        self.retries, self.wasted, self.failed = 0.0, 0.0, 50.0
 
     def healthy(self) -> None:
-        self.retries = self.failed = 0.0
+        self.retries = self.wasted = self.failed = 0.0
 
     def tick(self, seconds: float = 2) -> None:
         """Let time pass, one round, and the proxies acknowledge what is served."""
@@ -130,6 +131,7 @@ def _measure(made: World, window: timedelta) -> None:
     answers = {
         catalogue.first_attempts(**asked): ("first", arm),
         catalogue.retries(**asked): ("retries", arm),
+        catalogue.failed_retries(**asked): ("wasted", arm),
         catalogue.first_attempt_errors(**asked): ("failed", arm),
         catalogue.retry_budget_exhaustion(**asked): ("refused", {"envoy_cluster_name": "shop-v1"}),
         catalogue.scrape_age(tier="edge"): ("scrape_age", {"proxy": "edge-1"}),
