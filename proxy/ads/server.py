@@ -57,6 +57,7 @@ async def serve(bind: str, pki_directory: Path) -> None:
     polling.cancel()
     with suppress(asyncio.CancelledError):
         await polling
+    await source.flush()  # the streams have ended, and the pages should say so
 
 
 def _handler(source: Source) -> "grpc.GenericRpcHandler[Any, Any]":
@@ -86,6 +87,8 @@ async def _converse(source: Source, requests: AsyncIterator[Any], context: Any, 
             return
         key = (first.node.cluster, first.node.id)
         log.info("%s/%s connected", *key)
+        if key not in source.newest:
+            log.warning("%s/%s is not declared, or not yet read: it waits", *key)
         source.connected(key)
         source.listen(key, incoming.put_nowait)
         try:

@@ -101,7 +101,7 @@ class Source:
     async def _follow_database(self) -> None:
         while True:
             self._wake.clear()
-            await self._write()
+            await self.flush()
             await self._poll()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL.total_seconds())
@@ -121,8 +121,8 @@ class Source:
         self._writes.append(write)
         self._wake.set()
 
-    async def _write(self) -> None:
-        """Writes keep their order; one that fails is tried again with the next poll."""
+    async def flush(self) -> None:
+        """Write what is waiting, in its order; what fails is tried again with the next poll."""
         now = timezone.now()
         if self._connected and (self._seen_at is None or now - self._seen_at >= SEEN):
             self._seen_at = now

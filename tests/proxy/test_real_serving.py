@@ -116,6 +116,21 @@ def test_the_proxies_go_on_without_the_ads_server_and_the_admin_layer_rolls_back
     assert world.arms(10) == {"shop-v1": 10}
 
 
+def test_a_new_ads_server_is_found_and_obeyed_and_repeats_nothing(world: World) -> None:
+    def updates() -> float:
+        return world.metric("envoy_cluster_manager_cds_update_success")
+
+    before = updates()
+    world.stop_xds()
+    assert not any(proxy.connected for proxy in selectors.tier("edge").proxies)
+    assert world.arms(10) == {"shop-v1": 10}
+    world.start_xds()
+    _, generation = world.put(weights(10000), SHOP)
+    world.wait_acked(generation)
+    assert world.arms(10) == {"shop-v2": 10}
+    assert updates() == before
+
+
 def test_a_second_ads_server_on_the_port_says_so_in_one_line(world: World) -> None:
     with world.manage("xds", log="second.log") as second:
         assert second.wait(20) == 1

@@ -34,7 +34,7 @@ class World:
 
     ports: dict[str, int]
     var: Path
-    _processes: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _xds: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _sessions: dict[str, requests.Session] = field(default_factory=dict)
 
     @property
@@ -141,8 +141,12 @@ class World:
             cwd=ROOT,
         )
 
-    def xds(self) -> contextlib.AbstractContextManager[Any]:
-        return self.manage("xds", log="xds.log", ready=lambda: listening(self.ports["SLUICE_ADS_PORT"]))
+    def start_xds(self) -> None:
+        ready = self.manage("xds", log="xds.log", ready=lambda: listening(self.ports["SLUICE_ADS_PORT"]))
+        self._xds.enter_context(ready)
+
+    def stop_xds(self) -> None:
+        self._xds.close()
 
     def envoy(self, proxy: str) -> contextlib.AbstractContextManager[Any]:
         """An Envoy started as the stack does it, ready when it serves what it was told to."""
@@ -194,7 +198,8 @@ def running(var: Path) -> Iterator[World]:
             cwd=ROOT,
         )
         stack.enter_context(backends)
-        stack.enter_context(world.xds())
+        stack.callback(world.stop_xds)
+        world.start_xds()
         with database(world):
             stack.enter_context(world.envoy("edge-1"))
             stack.enter_context(world.envoy("edge-2"))
