@@ -87,6 +87,16 @@ class Command(BaseCommand):
         except WrongState as error:
             self._refuse(str(error))
 
+    def _act(self, verb: str, options: dict[str, Any]) -> None:
+        act, _ = ACTIONS[verb]
+        act(
+            rollout_id=options["id"],
+            by=_actor(options),
+            reason=options["reason"],
+            now=timezone.now(),
+        )
+        self._status(options["id"], as_json=False)
+
     def _start(self, options: dict[str, Any]) -> None:
         number = services.start(
             route=options["route"],
