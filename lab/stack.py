@@ -6,6 +6,7 @@ with Stack(environment={"SLUICE_WEB_PORT": "8001", ...}, var=folder) as stack:
     stack.start("prometheus")
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -44,8 +45,10 @@ class Ended(BaseException):
 
 
 def print_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    # A terminal that was closed must not keep the stack from ending its processes.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 class Stack:

@@ -64,6 +64,10 @@ class Child:
     def running(self) -> bool:
         return self.process is not None
 
+    @property
+    def pausing(self) -> bool:
+        return self.process is None and self._next_start_at > time.monotonic()
+
     def reconcile(self, now: float) -> None:
         if self.process is not None:
             self._repeat_errors()
@@ -83,7 +87,13 @@ class Child:
         if self.process is not None:
             _signal_group(self.process.pid, number)
 
+    def postpone(self, reason: OSError, now: float) -> None:
+        """The system refused something, such as a new process or a full disk: tried again after a pause."""
+        self._next_start_at = now + LAST_PAUSE_SECONDS
+        self._say(f"{self.program.name}: {reason}; trying again in {LAST_PAUSE_SECONDS:g} s")
+
     def _start(self, now: float) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.is_file() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as out:
@@ -123,6 +133,8 @@ class Child:
 
     def _repeat_errors(self) -> None:
         """Says the new lines of the log that look like errors."""
+        if not self.log.is_file():
+            return  # somebody cleared the folder
         with self.log.open("rb") as log:
             log.seek(self._read_to)
             text = log.read()
@@ -173,7 +185,7 @@ class Supervisor:
             self._children[program.name] = child
             child.want(True)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: child.running or not child.wanted, timeout=10)
+            self._changed.wait_for(lambda: child.running or child.pausing or not child.wanted)
 
     def stop(self, *names: str) -> None:
         """Ends programs, killing them after their grace; they stay ended. Returns when they have."""
@@ -215,6 +227,13 @@ class Supervisor:
             while not self._over:
                 now = time.monotonic()
                 for child in self._children.values():
-                    child.reconcile(now)
+                    self._turn(child, now)
                 self._changed.notify_all()
                 self._changed.wait(TURN_SECONDS)
+
+    def _turn(self, child: Child, now: float) -> None:
+        # This thread must outlive every trouble of one program: with it all the others would end.
+        try:
+            child.reconcile(now)
+        except OSError as error:
+            child.postpone(error, now)

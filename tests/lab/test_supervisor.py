@@ -121,6 +121,18 @@ def test_a_program_that_cannot_stay_up_waits_longer_each_time(
     assert "ended with status 3; starting it again in 1 s" in said[2]
 
 
+def test_a_program_without_its_folder_waits_and_the_others_go_on(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    blocked = Supervisor(folder=tmp_path / "missing", logs=tmp_path / "logs", say=said.append)
+    blocked.start(Program("program", SLEEPER))
+    wait_until(lambda: said, timeout=10, what="the refusal")
+    assert "No such file or directory" in said[0]
+    assert said[0].startswith("program: ")
+    blocked.stop("program")
+    blocked.close()
+
+
 def test_programs_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", SUPERVISOR_OF_A_SLEEPER, str(tmp_path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as killed:
