@@ -159,7 +159,7 @@ def _approval(run: Run, digest: str, now: datetime) -> Approval | None:
 
 
 def _tell(run: Run, look: Look, action: str) -> int:
-    incident = detecting.tell(run.tier, run.route, look.measure, action=action, now=look.now)
+    incident = detecting.tell(run.tier, run.route, look.measure, look.policy, action=action, now=look.now)
     alerts.services.acted(incident_id=incident, action=action, by=BY, now=look.now)
     return incident
 
@@ -254,7 +254,7 @@ def _put(run: Run, look: Look) -> bool:
 
 def _what(run: Run, until: datetime) -> str:
     did = plan_from(run.plan or {}).summary
-    return f"Run {run.pk}: {did}, until {until:%H:%M:%S} UTC at the latest"
+    return f"Run {run.pk} acted: {did}; it ends by itself at {until:%H:%M:%S} UTC"
 
 
 def _verifying(run: Run, look: Look) -> bool:

@@ -45,7 +45,7 @@ def _look(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetim
             run = _propose(tier, route, measure, policy, now)
         deciding = run is not None and run.state in ("PROPOSED", "CONFIRMING", "AWAITING_APPROVAL")
         if not deciding and now - detection.since >= policy.confirm_for:
-            tell(tier.name, route, measure, action=_action(run, tier.name, route), now=now)
+            tell(tier.name, route, measure, policy, action=_action(run, tier.name, route), now=now)
         return
     quiet = detection.said == "calm" and now - detection.since >= policy.quiet_for
     if quiet and (run is None or run.state not in ACTING):
@@ -53,7 +53,7 @@ def _look(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetim
         alerts.services.clear(rule=RULE, labels=labels, why=detection.why, by=BY, now=now)
 
 
-def tell(tier: str, route: str, measure: Measure, *, action: str, now: datetime) -> int:
+def tell(tier: str, route: str, measure: Measure, policy: Policy, *, action: str, now: datetime) -> int:
     """Fire the alert of this storm; returns its incident. Sends one message however often it is called."""
     told = retry_storm.numbers(measure)
     incident = alerts.services.signal(
@@ -61,7 +61,7 @@ def tell(tier: str, route: str, measure: Measure, *, action: str, now: datetime)
         labels={"tier": tier, "route": route},
         severity="page",
         originator="backend" if measure.failed_share else "unknown",
-        summary=f"Retry storm on {route}: {told['Retries per first attempt']} retries per first attempt",
+        summary=f"Retry storm on {route}: {retry_storm.explain(measure, policy)}",
         numbers=told,
         action=action,
         runbook=SLUG,

@@ -1,0 +1,62 @@
+"""`manage.py runbook SLUG TIER`: how far a runbook may go on a tier, shown or set."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+import proxy.selectors
+from audit.domain.actor import Actor
+from proxy.domain.errors import UnknownTier
+from runbooks import selectors, services
+from runbooks.domain.gate import MODES
+from runbooks.domain.policy import BadPolicy, as_data
+from runbooks.texts import UnknownRunbook
+
+
+class Command(BaseCommand):
+    help = "Shows or sets a runbook's mode and durations on a tier."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("tier")
+        parser.add_argument("--mode", choices=MODES)
+        parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="such as hold_for=5m")
+        parser.add_argument("--by", default="cli")
+        parser.add_argument("--reason", default="")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            tier = proxy.selectors.base(options["tier"])
+            self._set(options)
+            mode = selectors.mode(runbook=options["slug"], tier=tier)
+            policy = selectors.policy(runbook=options["slug"], tier=tier.name)
+        except (UnknownTier, UnknownRunbook, BadPolicy) as error:
+            raise CommandError(str(error), returncode=2) from error
+        self.stdout.write(f"mode: {mode}")
+        for name, value in as_data(policy).items():
+            self.stdout.write(f"{name}: {value}")
+
+    def _set(self, options: dict[str, Any]) -> None:
+        common: dict[str, Any] = {
+            "runbook": options["slug"],
+            "tier": options["tier"],
+            "by": Actor(options["by"], "cli"),
+            "reason": options["reason"],
+            "now": timezone.now(),
+        }
+        if options["set"]:
+            services.set_policy(policy=dict(_pair(text) for text in options["set"]), **common)
+        if options["mode"]:
+            services.set_mode(mode=options["mode"], **common)
+
+
+def _pair(text: str) -> tuple[str, str | float]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadPolicy(f"write NAME=VALUE, not {text}")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
