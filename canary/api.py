@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
@@ -81,7 +81,7 @@ def rollouts(request: ApiRequest, live: bool | None = None, limit: int = 100) ->
 
 
 @router.post("/rollouts", response={201: RolloutDetailOut}, auth=operates)
-def start(request: ApiRequest, body: StartIn) -> tuple[int, dict[str, Any]]:
+def start(request: ApiRequest, body: StartIn) -> Status[dict[str, Any]]:
     """Start a rollout. 409 when the route has one already, 422 for what cannot be; both name the field."""
     try:
         started = services.start(
@@ -96,7 +96,7 @@ def start(request: ApiRequest, body: StartIn) -> tuple[int, dict[str, Any]]:
         )
     except Refused as error:
         raise _problem(error) from error
-    return HTTPStatus.CREATED, _detail(selectors.rollout(started))
+    return Status(HTTPStatus.CREATED, _detail(selectors.rollout(started)))
 
 
 @router.get("/rollouts/{int:rollout_id}", response=RolloutDetailOut)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import QueryEx, Router, Schema
 
 from access.permission import ApiRequest
 from access.problem import Problem
@@ -99,7 +99,7 @@ def tier(request: ApiRequest, tier: str) -> TierOut:
 
 @router.get("/tiers/{tier}/indicators")
 def tier_indicators(
-    request: ApiRequest, tier: str, window_seconds: int = Field(60, ge=5, le=3600)
+    request: ApiRequest, tier: str, window_seconds: int = QueryEx(60, ge=5, le=3600)
 ) -> dict[str, Any]:
     """TLS, saturation, retry budgets, added latency and 5xx by originator. null is no data."""
     _tier(tier)
@@ -138,7 +138,7 @@ def route(request: ApiRequest, route: str) -> RouteOut:
 
 @router.get("/routes/{route}/indicators")
 def route_indicators(
-    request: ApiRequest, route: str, window_seconds: int = Field(60, ge=5, le=3600)
+    request: ApiRequest, route: str, window_seconds: int = QueryEx(60, ge=5, le=3600)
 ) -> dict[str, Any]:
     """Added latency, 5xx by originator with reasons, first attempts by upstream, retries. null is no data."""
     row = _route(route)

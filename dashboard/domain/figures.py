@@ -20,9 +20,9 @@ def percent(ratio: float | None) -> str:
         return f"{share:.0f} %"
     if share > 99:
         return f"{math.floor(share * 1000) / 1000:.3f} %"
-    if share < 0.01:
+    if 0 < share < 0.01:
         return "< 0.01 %"
-    return f"{share:.2f} %" if share < 10 else f"{share:.1f} %"
+    return f"{share:.2f} %" if abs(share) < 10 else f"{share:.1f} %"
 
 
 def milliseconds(value: float | None) -> str:

@@ -88,6 +88,7 @@ def run(now: datetime, incident_id: int | None = None) -> int:
         tier="edge",
         route="shop",
         state="AWAITING_APPROVAL",
+        version=2,
         incident_id=incident_id,
         why="0.62 retries per first attempt on shop, 0.2 is the limit",
         policy={},
