@@ -317,14 +317,10 @@ def _actions(found: Rollout, steps: Plan) -> tuple[ActionRow, ...]:
 
 def _shares(found: Rollout, steps: Plan) -> dict[str, int]:
     """The canary's basis points after each action."""
-    present = steps.steps[found.step]
-    if present == WHOLE and found.step:
-        present = steps.steps[found.step - 1]
-    following = steps.steps[min(found.step + 1, len(steps.steps) - 1)]
     return {
-        "approve": following,
+        "approve": steps.steps[steps.following(found.step, found.weight)],
         "pause": found.weight,
-        "resume": present,
+        "resume": steps.steps[found.step],
         "promote": WHOLE,
         "roll_back": 0,
     }

@@ -48,6 +48,14 @@ class Plan(BaseModel):
             raise ValueError("must rise from step to step")
         return steps if steps[-1] == WHOLE else (*steps, WHOLE)
 
+    def following(self, step: int, weight: int) -> int:
+        """The step to take from `step`: itself where its weight was refused or lost, else the next one."""
+        return step if weight < self.steps[step] else min(step + 1, len(self.steps) - 1)
+
+    def reached(self, weight: int) -> int:
+        """The highest step below the whole that `weight` has reached; the first where it reached none."""
+        return max((number for number, share in enumerate(self.steps[:-1]) if share <= weight), default=0)
+
     def limits(self) -> Limits:
         """What the judge promises at every step."""
         return Limits(alpha=self.alpha, beta=self.beta, w0=self.w0, w1=self.w1, negligible=self.negligible)

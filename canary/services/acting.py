@@ -9,7 +9,6 @@ from django.db import transaction
 from audit.domain.actor import Actor
 from canary.domain import states
 from canary.domain.errors import Held, UnknownRollout
-from canary.domain.plan import WHOLE
 from canary.models import Rollout
 from canary.services import moving
 from proxy.domain.errors import TargetTaken
@@ -36,12 +35,11 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
         states.after(rollout.state, "resume")
         said = reason or f"resumed by {by.name}"
         plan = moving.plan_of(rollout)
-        # Where the whole was refused, the step before it goes on.
-        number = rollout.step - 1 if plan.steps[rollout.step] == WHOLE else rollout.step
-        kept = rollout.fence is not None and rollout.weight == plan.steps[number]
+        share = plan.steps[rollout.step]
+        kept = rollout.fence is not None and rollout.weight == share
         moving.leave_step(rollout, verdict="resumed", reason=said, now=now)
-        laid = {} if kept else moving.lay(rollout, share=plan.steps[number], reason=said, by=by, now=now)
-        moving.commit(rollout, event="resume", by=by, reason=said, now=now, step=number, problem="", **laid)
+        laid = {} if kept else moving.lay(rollout, share=share, reason=said, by=by, now=now)
+        moving.commit(rollout, event="resume", by=by, reason=said, now=now, problem="", **laid)
         moving.enter_step(rollout, now=now, obeyed_at=now if kept else None)
 
 

@@ -129,10 +129,10 @@ def leave_step(rollout: Rollout, *, verdict: str, reason: str, now: datetime) ->
 
 def up(rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime, **changes: Any) -> None:
     """Give the canary the next step's weight."""
-    steps = plan_of(rollout).steps
-    number = min(rollout.step + 1, len(steps) - 1)
+    plan = plan_of(rollout)
+    number = plan.following(rollout.step, rollout.weight)
     leave_step(rollout, verdict="pass" if by.source == "automation" else "approved", reason=reason, now=now)
-    laid = lay(rollout, share=steps[number], reason=reason, by=by, now=now)
+    laid = lay(rollout, share=plan.steps[number], reason=reason, by=by, now=now)
     commit(rollout, event=event, by=by, reason=reason, now=now, step=number, **laid, **changes)
     enter_step(rollout, now=now)
 
@@ -147,14 +147,17 @@ def whole(rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime
 
 def next_weights(rollout: Rollout) -> dict[str, int]:
     """The route's split that the next step would give, in basis points."""
-    steps = plan_of(rollout).steps
-    return weights(rollout.base, rollout.upstream, steps[min(rollout.step + 1, len(steps) - 1)])
+    return weights(rollout.base, rollout.upstream, _next_share(rollout))
 
 
 def is_last(rollout: Rollout) -> bool:
     """Whether the next step is the whole."""
-    steps = plan_of(rollout).steps
-    return steps[min(rollout.step + 1, len(steps) - 1)] == WHOLE
+    return _next_share(rollout) == WHOLE
+
+
+def _next_share(rollout: Rollout) -> int:
+    plan = plan_of(rollout)
+    return plan.steps[plan.following(rollout.step, rollout.weight)]
 
 
 def away(

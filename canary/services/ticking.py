@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 JUDGE = automation("judge")
 # A claim keeps a second worker away for a moment. It is shorter than a beat, so that none is missed.
 CLAIM = timedelta(milliseconds=700)
+# How far back evidence is kept tick by tick; what a step was decided by stays with the step.
+OBSERVED = timedelta(hours=6)
 NO_DATA_AFTER = timedelta(seconds=10)
 
 
@@ -102,7 +104,8 @@ def _lost(rollout: Rollout, now: datetime) -> None:
             return
         why = "the overlay ran out before a worker renewed it: the tier is back at its base configuration"
         moving.leave_step(rollout, verdict="lost", reason=why, now=now)
-        number = _judged_step(rollout)
+        plan = moving.plan_of(rollout)
+        number = plan.reached(rollout.push["before"]) if rollout.weight == WHOLE else rollout.step
         moving.commit(
             rollout,
             event="lose" if rollout.state != "needs_human" else None,
@@ -119,11 +122,6 @@ def _lost(rollout: Rollout, now: datetime) -> None:
         telling.needs_human(rollout, why, now=now)
 
 
-def _judged_step(rollout: Rollout) -> int:
-    """The present step, or the one before the whole: what `resume` goes on with."""
-    return rollout.step - 1 if moving.plan_of(rollout).steps[rollout.step] == WHOLE else rollout.step
-
-
 def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now: datetime) -> None:
     if followed.refused:
         _back(rollout, followed, now)
@@ -137,6 +135,7 @@ def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now
         return
     with transaction.atomic():
         Observation.objects.bulk_create(look.observations, ignore_conflicts=True)
+        rollout.observations.filter(at__lt=(now - OBSERVED).timestamp()).delete()
         followed.write_step(rollout)
         _decide(rollout, look, followed, now)
 
@@ -174,7 +173,8 @@ def _seen(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetim
 def _silent_since(rollout: Rollout, measured_at: str | None, now: datetime) -> datetime | None:
     began = datetime.fromisoformat(rollout.push["at"]) if rollout.push.get("at") else now
     latest = datetime.fromisoformat(measured_at) if measured_at else began
-    return latest if now - latest > NO_DATA_AFTER else None
+    scraped_every = timedelta(seconds=(rollout.evidence.get("clock") or [1.0])[0])
+    return latest if now - latest > max(NO_DATA_AFTER, 3 * scraped_every) else None
 
 
 def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: datetime) -> None:
@@ -230,7 +230,7 @@ def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
         moving.leave_step(rollout, verdict="refused", reason=why, now=now)
         laid = moving.lay(rollout, share=before, reason=why, by=JUDGE, now=now)
         laid["push"]["refusable"] = False
-        number = max(0, rollout.step - 1)
+        number = moving.plan_of(rollout).reached(before)
         event = "refuse" if "refuse" in states.ROLLOUT[rollout.state] else None
         moving.commit(rollout, event=event, by=JUDGE, reason=why, now=now, step=number, problem=why, **laid)
         telling.needs_human(rollout, why, now=now)

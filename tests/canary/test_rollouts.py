@@ -242,6 +242,17 @@ def test_a_step_that_a_proxy_refuses_goes_back_and_needs_a_person(world):
     assert (state(number), rollout(number).step) == ("needs_human", 0)
 
 
+def test_a_refused_promotion_goes_back_to_the_step_that_was_earned(world):
+    number = world.start()
+    world.run(2)
+    world.obeys = False
+    services.promote(rollout_id=number, by=ANN, now=world.now)
+    world.run(8)
+    assert (state(number), rollout(number).step, world.split()["shop-v2"]) == ("needs_human", 0, 500)
+    services.resume(rollout_id=number, by=ANN, now=world.now)
+    assert world.split()["shop-v2"] == 500
+
+
 def test_a_step_that_nobody_acknowledges_in_time_goes_back(world):
     number = world.start()
     world.obeys = False
