@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.utils import timezone
-from ninja import QueryEx, Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from access.permission import ApiRequest
 from access.problem import Problem
@@ -18,6 +18,12 @@ from telemetry import selectors as telemetry
 from telemetry.domain.errors import MetricsError
 
 router = Router(tags=["tiers"])
+
+
+class WindowIn(Schema):
+    """What the figures are over."""
+
+    window_seconds: int = Field(60, ge=5, le=3600)
 
 
 class ProxyOut(Schema):
@@ -98,9 +104,7 @@ def tier(request: ApiRequest, tier: str) -> TierOut:
 
 
 @router.get("/tiers/{tier}/indicators")
-def tier_indicators(
-    request: ApiRequest, tier: str, window_seconds: int = QueryEx(60, ge=5, le=3600)
-) -> dict[str, Any]:
+def tier_indicators(request: ApiRequest, tier: str, asked: Query[WindowIn]) -> dict[str, Any]:
     """TLS, saturation, retry budgets, added latency and 5xx by originator. null is no data."""
     _tier(tier)
     try:
@@ -108,7 +112,7 @@ def tier_indicators(
             ports.from_settings(),
             tier=tier,
             at=timezone.now(),
-            window=timedelta(seconds=window_seconds),
+            window=timedelta(seconds=asked.window_seconds),
         )
     except MetricsError as error:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Prometheus: {error.message}") from error
@@ -137,12 +141,10 @@ def route(request: ApiRequest, route: str) -> RouteOut:
 
 
 @router.get("/routes/{route}/indicators")
-def route_indicators(
-    request: ApiRequest, route: str, window_seconds: int = QueryEx(60, ge=5, le=3600)
-) -> dict[str, Any]:
+def route_indicators(request: ApiRequest, route: str, asked: Query[WindowIn]) -> dict[str, Any]:
     """Added latency, 5xx by originator with reasons, first attempts by upstream, retries. null is no data."""
     row = _route(route)
-    window = timedelta(seconds=window_seconds)
+    window = timedelta(seconds=asked.window_seconds)
     now = timezone.now()
     try:
         seen = telemetry.route_indicators(ports.from_settings(), tier=row.tier, at=now, window=window)
