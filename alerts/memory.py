@@ -48,7 +48,7 @@ class InMemoryChat:
         found.text, found.blocks, found.edits = text, blocks, found.edits + 1
         self._fail_after()
 
-    def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
+    def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         if not self.history:
             raise CannotTell("missing_scope")
         self._fail_before()

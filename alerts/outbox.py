@@ -171,8 +171,9 @@ def _seek_proof(chat: Chat, now: datetime) -> None:
 def _proof(chat: Chat, row: Outbox, now: datetime) -> tuple[str, dict[str, Any]]:
     since = (row.claimed_at or now) - CLOCKS_DIFFER_BY
     root = _root(row)
+    known = Outbox.objects.exclude(channel="").order_by("-id").values_list("channel", flat=True).first()
     try:
-        found = chat.find(key=row.key, since=since, thread_ts=root.ts if root else "")
+        found = chat.find(key=row.key, since=since, channel=known or "", thread_ts=root.ts if root else "")
     except CannotTell:
         return "", {"next_at": now + delivery.PROOF_FOR}
     except ChatError:

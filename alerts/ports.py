@@ -19,8 +19,9 @@ class Chat(Protocol):
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         """Change what the message at `at` shows. Safe to repeat."""
 
-    def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
+    def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         """The message that bears `key` and was posted after `since`, in that thread when given.
 
-        None when there is none for certain. Raises CannotTell.
+        `channel` is where an earlier message went: Slack reads a channel by its number only. None when
+        there is none for certain. Raises CannotTell.
         """

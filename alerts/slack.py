@@ -59,14 +59,15 @@ class SlackChat:
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         _attempt(lambda: self._client.chat_update(channel=at.channel, ts=at.ts, text=text, blocks=blocks))
 
-    def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
+    def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         """Looks through one page of the channel, or of the thread, from `since` on."""
+        where = channel or self._channel
         oldest = f"{since.timestamp():.6f}"
         try:
             if thread_ts:
                 answer = _attempt(
                     lambda: self._client.conversations_replies(
-                        channel=self._channel,
+                        channel=where,
                         ts=thread_ts,
                         oldest=oldest,
                         limit=HISTORY_PAGE,
@@ -76,12 +77,12 @@ class SlackChat:
             else:
                 answer = _attempt(
                     lambda: self._client.conversations_history(
-                        channel=self._channel, oldest=oldest, limit=HISTORY_PAGE, include_all_metadata=True
+                        channel=where, oldest=oldest, limit=HISTORY_PAGE, include_all_metadata=True
                     )
                 )
         except Refused as error:
             raise CannotTell(str(error)) from None
-        return _search(answer, key, self._channel)
+        return _search(answer, key, where)
 
 
 class WebhookChat:
@@ -103,7 +104,7 @@ class WebhookChat:
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         raise Refused("an incoming webhook cannot change a message")
 
-    def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
+    def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         raise CannotTell("an incoming webhook cannot read its channel")
 
 
@@ -118,7 +119,7 @@ class NoChat:
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         raise NotSent("Slack is not configured", NOT_CONFIGURED_RETRY)
 
-    def find(self, *, key: str, since: datetime, thread_ts: str = "") -> Posted | None:
+    def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         raise CannotTell("Slack is not configured")
 
 

@@ -1,6 +1,7 @@
 """A Slack-shaped receiver: the part of Slack's Web API that Sluice uses, and a page of what came.
 
     POST /api/auth.test, /api/chat.postMessage, /api/chat.update     as Slack answers them
+    GET  /api/conversations.history, /api/conversations.replies      with each message's metadata
     POST /webhook                                                    an incoming webhook: "ok"
     GET  /messages                                                   what came, the newest last
     DELETE /messages                                                 forget it
@@ -62,6 +63,10 @@ class Receiver:
                 return Response.of({"mode": self.mode})
             case "POST", "/mode":
                 return self._set_mode(request)
+            case "GET" | "POST", "/api/conversations.history" | "/api/conversations.replies" if (
+                self.mode == "ok"
+            ):
+                return Response.of({"ok": True, "messages": list(self.messages), "has_more": False})
             case "POST", path if path in CALLS:
                 return await self._called(request, CALLS[path])
         return Response.of({"ok": False, "error": "unknown_method"}, 404)

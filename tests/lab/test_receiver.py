@@ -56,6 +56,13 @@ def test_a_message_is_updated_in_place(url: str, slack: WebClient) -> None:
     assert [message["text"] for message in messages(url)] == ["resolved"]
 
 
+def test_the_history_shows_each_message_with_its_metadata(slack: WebClient) -> None:
+    known = {"event_type": "test", "event_payload": {"key": "a"}}
+    posted = slack.chat_postMessage(channel="#sluice", text="firing", metadata=known)
+    history = slack.conversations_history(channel=posted["channel"], include_all_metadata=True)
+    assert [message["metadata"] for message in history["messages"]] == [known]
+
+
 def test_an_update_of_an_unknown_message_fails_as_in_slack(slack: WebClient) -> None:
     with pytest.raises(SlackApiError, match="message_not_found"):
         slack.chat_update(channel="C0LAB", ts="1.000000", text="resolved")
