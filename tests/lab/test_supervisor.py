@@ -32,7 +32,8 @@ from pathlib import Path
 from lab.supervisor import Program, Supervisor
 here = Path(sys.argv[1])
 supervisor = Supervisor(folder=here, logs=here, say=print)
-supervisor.start(Program("sleeper", (sys.executable, "-c", "import time; time.sleep(60)")))
+sleeper = "import time; print('up', flush=True); time.sleep(60)"
+supervisor.start(Program("sleeper", (sys.executable, "-c", sleeper)))
 print(supervisor.pid("sleeper"), flush=True)
 time.sleep(60)
 """
@@ -138,6 +139,7 @@ def test_programs_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         sleeper = int(killed.stdout.readline())
+        wait_until(line_of(tmp_path / "sleeper.log"), timeout=20, what="the sleeper up")
         assert alive(sleeper)
         killed.send_signal(signal.SIGKILL)
     wait_until(lambda: not alive(sleeper), timeout=5, what="the orphan ended")
