@@ -1,5 +1,6 @@
 """Looks at every target: remembers what it saw, tells, and proposes a run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -30,15 +31,18 @@ def look(*, metrics: Metrics, now: datetime) -> dict[tuple[str, str], Measure]:
     for row in proxy.selectors.tiers():
         tier = proxy.selectors.desired(row.name, now=now)
         policy = selectors.policy(runbook=SLUG, tier=tier.name)
-        for route, measure in measure_routes(metrics, tier=tier, policy=policy, now=now).items():
-            seen[tier.name, route] = measure
-            with transaction.atomic():
-                _look(tier, route, measure, policy, now)
+        measures = measure_routes(metrics, tier=tier, policy=policy, now=now)
+        for detection in _remember(tier.name, measures, policy, now):
+            # A tier may have a thousand routes: only where something is, or was, is anything done.
+            if detection.said == "storm" or detection.incident_id is not None:
+                with transaction.atomic():
+                    _act(tier, detection, measures[detection.route], policy, now)
+        seen.update({(tier.name, route): measure for route, measure in measures.items()})
     return seen
 
 
-def _look(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetime) -> None:
-    detection = _remember(tier.name, route, measure, policy, now)
+def _act(tier: Tier, detection: Detection, measure: Measure, policy: Policy, now: datetime) -> None:
+    route = detection.route
     run = Run.objects.on(runbook=SLUG, tier=tier.name, route=route).open().first()
     if detection.said == "storm":
         if run is None:
@@ -51,6 +55,7 @@ def _look(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetim
     if quiet and (run is None or run.state not in ACTING):
         labels = {"tier": tier.name, "route": route}
         alerts.services.clear(rule=RULE, labels=labels, why=detection.why, by=BY, now=now)
+        Detection.objects.filter(pk=detection.pk).update(incident=None)
 
 
 def tell(tier: str, route: str, measure: Measure, policy: Policy, *, action: str, now: datetime) -> int:
@@ -73,22 +78,22 @@ def tell(tier: str, route: str, measure: Measure, policy: Policy, *, action: str
     return incident
 
 
-def _remember(tier: str, route: str, measure: Measure, policy: Policy, now: datetime) -> Detection:
-    said = retry_storm.detect(measure, policy)
-    fields = {
-        "at": now,
-        "said": said,
-        "why": retry_storm.explain(measure, policy),
-        "values": retry_storm.as_data(measure),
-    }
-    row, new = Detection.objects.get_or_create(
-        runbook=SLUG, tier=tier, route=route, defaults={**fields, "since": now}
-    )
-    if not new:
-        for name, value in {**fields, "since": row.since if row.said == said else now}.items():
-            setattr(row, name, value)
-        row.save()
-    return row
+def _remember(tier: str, measures: Mapping[str, Measure], policy: Policy, now: datetime) -> list[Detection]:
+    """Each route's newest look, in three queries whatever their number."""
+    known = {row.route: row for row in Detection.objects.filter(runbook=SLUG, tier=tier)}
+    rows = []
+    for route, measure in measures.items():
+        said = retry_storm.detect(measure, policy)
+        row = known.get(route) or Detection(runbook=SLUG, tier=tier, route=route, said="", since=now)
+        row.since = row.since if row.said == said else now
+        row.at, row.said, row.why = now, said, retry_storm.explain(measure, policy)
+        row.values = retry_storm.as_data(measure)
+        rows.append(row)
+    Detection.objects.bulk_create([row for row in rows if row.route not in known], ignore_conflicts=True)
+    changed = ["at", "said", "since", "why", "values"]
+    Detection.objects.bulk_update(known.values(), changed)
+    Detection.objects.filter(runbook=SLUG, tier=tier).exclude(route__in=measures).delete()
+    return rows
 
 
 def _propose(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetime) -> Run | None:

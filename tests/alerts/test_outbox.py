@@ -65,6 +65,21 @@ class KillingChat(InMemoryChat):
         raise Killed
 
 
+class OverlappingChat(InMemoryChat):
+    """While it posts, another worker delivers, too."""
+
+    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+        assert deliver(InMemoryChat(messages=self.messages)) == 0
+        return super().post(key=key, text=text, blocks=blocks, thread_ts=thread_ts)
+
+
+def test_two_workers_at_once_send_one_message() -> None:
+    chat = OverlappingChat()
+    tell()
+    assert deliver(chat) == 1
+    assert len(chat.messages) == 1
+
+
 def test_a_message_is_sent_once_however_often_we_deliver() -> None:
     chat = InMemoryChat()
     tell()
