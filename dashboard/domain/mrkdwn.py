@@ -36,13 +36,12 @@ def parts(text: str) -> tuple[Part, ...]:
 
 
 def lines(blocks: Sequence[Mapping[str, Any]]) -> tuple[tuple[Part, ...], ...]:
-    """A message's blocks, one line each; the fields of a section are lines too."""
+    """A message's blocks, one line each; the fields of a section are one line together."""
     return tuple(parts(" ".join(text.split("\n"))) for block in blocks for text in _texts(block) if text)
 
 
 def _texts(block: Mapping[str, Any]) -> Iterator[str]:
     if "text" in block:
         yield str(block["text"].get("text", ""))
-    for each in (*block.get("fields", ()), *block.get("elements", ())):
-        if isinstance(each.get("text"), str):
-            yield each["text"]
+    rest = (*block.get("fields", ()), *block.get("elements", ()))
+    yield " · ".join(each["text"] for each in rest if isinstance(each.get("text"), str))

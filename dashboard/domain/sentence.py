@@ -35,7 +35,7 @@ class RouteFacts:
     """What one route does: shares from 0 to 1, None without requests.
 
     `first_attempts` is the share of failed first attempts by upstream, `reasons` the proxy's own 5xx per
-    second by reason.
+    second by reason. `idle` names the upstreams that have no weight now: what they did is past.
     """
 
     route: str
@@ -43,6 +43,13 @@ class RouteFacts:
     backend_ratio: float | None = None
     first_attempts: Mapping[str, float | None] = field(default_factory=dict)
     reasons: Mapping[str, float] = field(default_factory=dict)
+    idle: frozenset[str] = frozenset()
+
+    @property
+    def worst_arm(self) -> str:
+        """The upstream with the largest share of failed first attempts; empty when none failed."""
+        known = {arm: ratio for arm, ratio in self.first_attempts.items() if ratio}
+        return max(known, key=lambda name: known[name], default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,11 @@ def _disconnected(facts: TierFacts) -> tuple[str, str] | None:
 
 def _errors(facts: TierFacts) -> tuple[str, str] | None:
     mine = [row for row in facts.routes if (row.proxy_ratio or 0) > PROXY_LIMIT]
-    theirs = [row for row in facts.routes if (row.backend_ratio or 0) > BACKEND_LIMIT]
+    theirs = [
+        row
+        for row in facts.routes
+        if (row.backend_ratio or 0) > BACKEND_LIMIT and row.worst_arm not in row.idle
+    ]
     if mine and theirs:
         return "bad", f"{_proxy_says(mine)[:-1]}; {_backend_says(theirs)}"
     if mine:
@@ -131,9 +142,7 @@ def _proxy_says(rows: Sequence[RouteFacts]) -> str:
 
 def _backend_says(rows: Sequence[RouteFacts]) -> str:
     worst = max(rows, key=lambda row: row.backend_ratio or 0)
-    known = {arm: ratio for arm, ratio in worst.first_attempts.items() if ratio}
-    arm = max(known, key=lambda name: known[name], default="")
-    who = f"Backend {arm}" if arm else "A backend"
+    who = f"Backend {worst.worst_arm}" if worst.worst_arm else "A backend"
     return f"{who} returns 5xx on {worst.route} ({percent(worst.backend_ratio)} of its requests)."
 
 
@@ -153,18 +162,22 @@ def _slow(facts: TierFacts) -> tuple[str, str] | None:
 
 def _masked(facts: TierFacts) -> tuple[str, str] | None:
     failing = [
-        (ratio, arm, row.route)
+        (arm in row.idle, -ratio, arm, row)
         for row in facts.routes
         for arm, ratio in row.first_attempts.items()
         if ratio is not None and ratio > BACKEND_LIMIT
     ]
     if not failing:
         return None
-    ratio, arm, route = max(failing)
-    return (
-        "wait",
-        f"Backend {arm} fails {percent(ratio)} of first attempts on {route}; retries hide it so far.",
+    idle, ratio, arm, row = min(failing, key=lambda each: each[:3])
+    if idle:
+        return "acting", f"Backend {arm} failed on {row.route}; its traffic was taken away, the rest answers."
+    felt = (
+        f"{percent(row.backend_ratio)} of the route's requests fail"
+        if row.backend_ratio
+        else "retries heal it"
     )
+    return "wait", f"Backend {arm} fails {percent(-ratio)} of first attempts on {row.route}; {felt}."
 
 
 def _machine(facts: TierFacts) -> str:

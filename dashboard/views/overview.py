@@ -1,7 +1,7 @@
 """The overview: in ten seconds, is it us or a backend, and is a machine already acting?"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -15,11 +15,12 @@ from alerts import selectors as alerts
 from canary import selectors as canary
 from canary.selectors import RolloutRow
 from dashboard import reading
-from dashboard.domain.figures import weight
+from dashboard.domain.figures import age, weight
 from dashboard.domain.sentence import RouteFacts, Sentence, TierFacts, sentence
 from dashboard.reading import Reading
 from dashboard.views.tiers import threshold_ms
 from proxy import selectors as proxy
+from proxy.domain.tier import Route, Tier
 from proxy.selectors import OverlayRow, TierRow
 from runbooks import selectors as runbooks
 from runbooks.selectors import RunRow
@@ -28,7 +29,7 @@ from slo.selectors import ObjectiveRow
 from telemetry.domain.indicators import RouteIndicators
 
 MICROSECONDS_PER_MS = 1000
-BUDGETS_SHOWN = 4
+LATELY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Acting:
     rollouts: list[RolloutRow]
     runs: list[RunRow]
     overlays: list[OverlayRow]
+    ended: list[RolloutRow]
 
     @property
     def strays(self) -> list[OverlayRow]:
@@ -61,6 +63,7 @@ class Acting:
             [row for row in self.rollouts if row.tier == tier],
             [row for row in self.runs if row.tier == tier],
             [row for row in self.overlays if row.tier == tier],
+            [row for row in self.ended if row.tier == tier],
         )
 
 
@@ -69,7 +72,12 @@ class Acting:
 def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
     """One sentence per tier, then what it rests on."""
     now = timezone.now()
-    acting = Acting(canary.rollouts(live=True), runbooks.runs(open_only=True), proxy.live_overlays(now=now))
+    acting = Acting(
+        rollouts=canary.rollouts(live=True),
+        runs=runbooks.runs(open_only=True),
+        overlays=proxy.live_overlays(now=now),
+        ended=canary.rollouts(live=False, limit=5),
+    )
     beats = alerts.heartbeats(now=now)
     context = {
         "now": now,
@@ -87,17 +95,27 @@ def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
 
 def _panel(row: TierRow, acting: Acting, now: datetime) -> Panel:
     seen = reading.shared(tier=row.name, now=now)
-    limit = threshold_ms(proxy.base(row.name))
+    served = proxy.served(row.name, now=now)
+    limit = threshold_ms(served.base)
     return Panel(
         tier=row,
         reading=seen,
-        sentence=sentence(_facts(row, seen, limit, acting)),
+        sentence=sentence(_facts(row, served.live, seen, limit, acting, now)),
         threshold_ms=limit,
-        budgets=slo.budgets(row.name)[:BUDGETS_SHOWN],
+        budgets=_budgets(row.name),
     )
 
 
-def _facts(row: TierRow, seen: Reading, limit: float | None, acting: Acting) -> TierFacts:
+def _budgets(tier: str) -> list[ObjectiveRow]:
+    """The tier's own, and the route's that has least left."""
+    every = slo.budgets(tier)
+    own = [row for row in every if not row.route]
+    return own + [row for row in every if row.route][:1]
+
+
+def _facts(
+    row: TierRow, live: Tier, seen: Reading, limit: float | None, acting: Acting, now: datetime
+) -> TierFacts:
     added = seen.tier.added_p99.value if seen.tier else None
     return TierFacts(
         tier=row.name,
@@ -107,23 +125,25 @@ def _facts(row: TierRow, seen: Reading, limit: float | None, acting: Acting) -> 
         unreachable=seen.trouble,
         added_p99_ms=None if added is None else added / MICROSECONDS_PER_MS,
         threshold_ms=limit,
-        routes=[_route_facts(each) for each in seen.routes.values()],
-        acting=_acting(acting),
+        routes=[_route_facts(each, live.route(name)) for name, each in seen.routes.items()],
+        acting=_acting(acting, now),
         waiting=_waiting(acting),
     )
 
 
-def _route_facts(seen: RouteIndicators) -> RouteFacts:
+def _route_facts(seen: RouteIndicators, declared: Route | None) -> RouteFacts:
+    split = declared.split if declared else {}
     return RouteFacts(
         route=seen.route,
         proxy_ratio=seen.proxy_error_ratio,
         backend_ratio=seen.backend_error_ratio,
         first_attempts={name: arm.first_attempt_error_ratio for name, arm in seen.arms.items()},
         reasons={name: figure.value or 0.0 for name, figure in seen.reasons.items() if name != "backend"},
+        idle=frozenset(arm for arm, weight in split.items() if weight == 0),
     )
 
 
-def _acting(acting: Acting) -> list[str]:
+def _acting(acting: Acting, now: datetime) -> list[str]:
     rollouts = [
         f"rollout {row.id} of {row.upstream} on {row.route} is {row.state.replace('_', ' ')}"
         f" at {weight(row.weight)}"
@@ -134,7 +154,12 @@ def _acting(acting: Acting) -> list[str]:
         for row in acting.runs
         if row.acting
     ]
-    return rollouts + runs
+    done = [
+        f"rollout {row.id} was {row.state.replace('_', ' ')} {age(row.finished_at, now=now)}"
+        for row in acting.ended
+        if row.finished_at and now - row.finished_at < LATELY
+    ]
+    return rollouts + runs + done
 
 
 def _waiting(acting: Acting) -> list[str]:

@@ -19,7 +19,14 @@ from proxy.selectors import TierRow
 from telemetry.charts import Boundary, Chart, Mark, marks
 
 REVISIONS_SHOWN = 10
-MARK_ACTIONS = ("revision.", "overlay.", "rollout.", "run.")
+MARKED = {
+    "tier.published": "configuration",
+    "rollout.started": "rollout",
+    "rollout.rolled_back": "rolled back",
+    "rollout.promoted": "promoted",
+    "run.put": "runbook",
+    "run.revert": "reverted",
+}
 
 
 @requires(Role.VIEWER)
@@ -78,14 +85,15 @@ def _draw(declared: Tier, slug: str, now: datetime, route: str | None) -> Chart:
         now=now,
         span=reading.SPAN,
         boundaries=boundaries,
-        marks=changes(declared.name, now),
+        marks=changes(declared.name, route, now),
     )
 
 
-def changes(tier: str, now: datetime) -> tuple[Mark, ...]:
-    """What was changed on the tier within a chart's span, from the audit."""
-    entries = audit.selectors.entries(target=tier, limit=100)
-    moments = [(row.at, row.action) for row in entries if row.action.startswith(MARK_ACTIONS)]
+def changes(tier: str, route: str | None, now: datetime) -> tuple[Mark, ...]:
+    """What was changed on the tier, or on one route of it, within a chart's span, from the audit."""
+    about = f"{tier}/route/{route}" if route else tier
+    entries = audit.selectors.entries(target=about, limit=100)
+    moments = [(row.at, MARKED[row.action]) for row in entries if row.action in MARKED]
     return marks(moments, start=now - reading.SPAN)
 
 

@@ -42,11 +42,19 @@
     };
   }
 
-  function markWord(moment) {
-    return {
-      text: moment.name, yref: "paper", y: 1, yanchor: "top", x: new Date(moment.at * 1000), xanchor: "left",
-      showarrow: false, font: { size: 11, color: ink("--ink-soft") },
-    };
+  // Words that would lie over each other are left out; the lines stay, and the audit has them all.
+  function markWords(chart) {
+    const [start, end] = chart.range || [0, 1];
+    let last = -Infinity;
+    return chart.marks.toSorted((a, b) => a.at - b.at).flatMap((moment) => {
+      const share = (moment.at - start) / (end - start);
+      if (share - last < 0.18) return [];
+      last = share;
+      return [{
+        text: moment.name, yref: "paper", y: 1, yanchor: "bottom", x: new Date(moment.at * 1000),
+        xanchor: share > 0.8 ? "right" : "left", showarrow: false, font: { size: 11, color: ink("--ink-soft") },
+      }];
+    });
   }
 
   function layout(chart) {
@@ -56,7 +64,7 @@
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("--ink-soft") },
-      margin: { l: 48, r: 12, t: 12, b: 28 },
+      margin: { l: 48, r: 12, t: 20, b: 28 },
       hovermode: "x unified",
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
@@ -64,7 +72,7 @@
       xaxis: { ...axis, type: "date", tickformatstops: [{ dtickrange: [null, 59999], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }], hoverformat: "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
       yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: "e", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
-      annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...chart.marks.map(markWord)],
+      annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart)],
     };
   }
 

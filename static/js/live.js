@@ -36,9 +36,10 @@
     for (const time of root.querySelectorAll("time[data-clock]")) {
       const at = new Date(time.dateTime);
       const today = at.toDateString() === new Date().toDateString();
-      time.textContent = today
-        ? at.toLocaleTimeString([], { hour12: false })
-        : at.toLocaleString([], { hour12: false, dateStyle: "medium", timeStyle: "short" });
+      const day = today ? {} : { month: "short", day: "numeric" };
+      time.textContent = at.toLocaleString([], {
+        ...day, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+      });
     }
   }
 

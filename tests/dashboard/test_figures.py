@@ -97,7 +97,11 @@ def test_a_link_in_a_message_is_never_a_script() -> None:
     assert parts("<javascript:alert(1)|press>") == (Part("<javascript:alert(1)|press>"),)
 
 
-def test_the_fields_of_a_message_are_lines_of_their_own() -> None:
-    block = {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Tier*\nedge"}]}
+def test_the_fields_of_a_message_are_one_line() -> None:
+    fields = [{"type": "mrkdwn", "text": "*Tier*\nedge"}, {"type": "mrkdwn", "text": "*Route*\nshop"}]
 
-    assert lines([block]) == ((Part("Tier", strong=True), Part(" edge")),)
+    found = lines([{"type": "section", "fields": fields}])
+
+    assert found == (
+        (Part("Tier", strong=True), Part(" edge · "), Part("Route", strong=True), Part(" shop")),
+    )

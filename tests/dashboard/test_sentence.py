@@ -72,7 +72,24 @@ def test_a_failure_that_retries_hide_is_said_all_the_same() -> None:
     said = sentence(facts(routes=[shop]))
 
     assert said.kind == "wait"
-    assert said.says == "Backend shop-v2 fails 30.0 % of first attempts on shop; retries hide it so far."
+    assert said.says == "Backend shop-v2 fails 30.0 % of first attempts on shop; retries heal it."
+
+
+def test_a_canary_that_fails_a_little_of_the_route_is_named_with_what_is_felt() -> None:
+    shop = RouteFacts("shop", 0.0, 0.004, {"shop-v1": 0.0, "shop-v2": 0.1})
+
+    assert sentence(facts(routes=[shop])).says == (
+        "Backend shop-v2 fails 10.0 % of first attempts on shop; 0.40 % of the route's requests fail."
+    )
+
+
+def test_a_backend_whose_traffic_was_taken_away_is_past() -> None:
+    shop = RouteFacts("shop", 0.0, 0.02, {"shop-v1": 0.0, "shop-v2": 0.3}, idle=frozenset({"shop-v2"}))
+
+    said = sentence(facts(routes=[shop]))
+
+    assert said.kind == "acting"
+    assert said.says == "Backend shop-v2 failed on shop; its traffic was taken away, the rest answers."
 
 
 def test_a_slow_proxy_is_measured_against_its_objective() -> None:
