@@ -1,23 +1,52 @@
 """What people fill in on the dashboard's pages."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 
 
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A fault that one press sets."""
+
+    name: str
+    label: str
+    says: str
+    fault: Mapping[str, Any]
+
+
+PRESETS = (
+    Preset("errors", "30 % errors", "Three in ten requests are answered 500", {"error_rate": 0.3}),
+    Preset("slow", "+300 ms", "Every answer comes 300 ms later", {"latency_ms": 300}),
+    Preset("refuse", "Refuse", "The socket is closed: connections are refused", {"refuse": True}),
+    Preset(
+        "cut",
+        "Cut connections",
+        "Eight in ten requests are cut without an answer, so that the proxy tries again",
+        {"error_rate": 0.8, "reset": True},
+    ),
+    Preset(
+        "hidden",
+        "Cut first attempts",
+        "Three in ten first attempts are cut and every retry works: clients feel nothing",
+        {"error_rate": 0.3, "reset": True, "first_attempt_only": True},
+    ),
+    Preset("heal", "Heal", "Healthy again", {}),
+)
+
+
 class FaultForm(forms.Form):
-    """A fault of the lab; what is not given is healthy."""
+    """A fault of the lab, by its preset."""
 
     backend = forms.CharField(max_length=63)
-    error_rate = forms.FloatField(min_value=0, max_value=1, required=False)
-    latency_ms = forms.FloatField(min_value=0, max_value=60_000, required=False)
-    refuse = forms.BooleanField(required=False)
-    first_attempt_only = forms.BooleanField(required=False)
-    reset = forms.BooleanField(required=False)
+    preset = forms.ChoiceField(choices=[(each.name, each.label) for each in PRESETS])
 
     def fault(self) -> dict[str, Any]:
         """The fault as the lab's API takes it."""
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, False, "")}
+        chosen = next(each for each in PRESETS if each.name == self.cleaned_data["preset"])
+        return {"backend": self.cleaned_data["backend"], **chosen.fault}
 
 
 class AuditForm(forms.Form):

@@ -22,14 +22,14 @@ UNKNOWN = Look("unknown", "query")
 QUIET = Look("quiet", "dash")
 
 _LOOKS = {
-    GOOD: "good ok healthy connected acked promoted succeeded pass resolved sent in_sync met earned",
+    GOOD: "good ok clear healthy connected acked promoted succeeded pass resolved sent in_sync met earned",
     ACTING: "acting running mitigating verifying holding reverting confirming proposed live sending "
-    "rolling_back pending mitigated auto",
-    WAIT: "wait awaiting_approval paused needs_human inconclusive ticket open approve drifting "
+    "rolling_back pending mitigated",
+    WAIT: "wait awaiting_approval paused needs_human inconclusive between ticket open drifting "
     "acknowledged warning",
-    BAD: "bad failed fail firing rolled_back page nacked disconnected burning exhausted failed_reverted",
+    BAD: "bad fires failed fail firing rolled_back page nacked disconnected burning failed_reverted",
     UNKNOWN: "unknown no_data stale not_confirmed",
-    QUIET: "quiet cancelled denied expired suppressed silenced observe ended next",
+    QUIET: "quiet cancelled denied expired suppressed silenced off ended next",
 }
 _BY_WORD = {word: look for look, words in _LOOKS.items() for word in words.split()}
 

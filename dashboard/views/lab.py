@@ -15,7 +15,7 @@ from access.domain.roles import Role
 from access.permission import actor, requires
 from alerts import selectors as alerts
 from dashboard import lab
-from dashboard.forms import FaultForm
+from dashboard.forms import PRESETS, FaultForm
 
 
 @requires(Role.VIEWER)
@@ -31,6 +31,7 @@ def lab_page(request: HttpRequest, fragment: str = "") -> HttpResponse:
         "now": timezone.now(),
         "lab": bool(settings.LAB_URL),
         "faults": faults,
+        "presets": PRESETS,
         "trouble": trouble,
         **_messages(),
         "outbox": alerts.outbox_state(),

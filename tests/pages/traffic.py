@@ -49,8 +49,8 @@ class Traffic:
             [*(f"{name}{_labels(labels)} {value:.6f}" for name, labels, value in self.rows(at)), ""]
         )
 
-    def history(self, until: datetime) -> list[History]:
-        """The past up to `until`, as Prometheus would have scraped it."""
+    def history(self, until: datetime, *, instance: str) -> list[History]:
+        """The past up to `until`, in the very series that a scrape of `instance` goes on with."""
         times = [until - PAST + STEP * n for n in range(int(PAST / STEP))]
         held: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[datetime, float]]] = {}
         for at in times:
@@ -58,8 +58,18 @@ class Traffic:
                 held.setdefault((name, tuple(labels.items())), []).append((at, value))
         up = [(at, 1.0) for at in times]
         return [
-            History(name, {**dict(labels), "tier": "edge", "proxy": proxy}, points)
-            for proxy in PROXIES
+            History(
+                name,
+                {
+                    **dict(labels),
+                    "tier": "edge",
+                    "proxy": proxy,
+                    "instance": instance,
+                    "job": f"target-{place}",
+                },
+                points,
+            )
+            for place, proxy in enumerate(PROXIES)
             for (name, labels), points in [*held.items(), (("up", ()), up)]
         ]
 
@@ -110,9 +120,12 @@ class Exporter:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.server_address[1]}"
+
     def targets(self) -> list[Target]:
-        address = f"127.0.0.1:{self.server.server_address[1]}"
-        return [Target(address, {"tier": "edge", "proxy": proxy}) for proxy in PROXIES]
+        return [Target(self.address, {"tier": "edge", "proxy": proxy}) for proxy in PROXIES]
 
     def close(self) -> None:
         self.server.shutdown()
