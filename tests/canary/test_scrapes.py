@@ -146,3 +146,28 @@ def test_what_counts_as_a_failed_first_attempt(code, flags, expected):
 def test_what_counts_as_a_final_failure(code, flags, reason, expected):
     labels = {"__name__": "envoy_sluice_rq", "code": code, "flags": flags, "reason": reason}
     assert outcome(labels) == expected
+
+
+@pytest.mark.parametrize(
+    ("grpc", "flags", "reason", "expected"),
+    [
+        ("0", "-", "backend", ("final", False)),
+        ("13", "-", "backend", ("final", True)),
+        ("5", "-", "backend", ("final", False)),
+        ("14", "URX,UF", "connect_failed", ("final", True)),
+        ("14", "-", "load_shed", None),
+        ("", "UT", "upstream_timeout", ("final", True)),
+        ("", "DR", "client_gone", None),
+    ],
+)
+def test_a_grpc_call_fails_by_its_status(grpc, flags, reason, expected):
+    labels = {"__name__": "envoy_sluice_rq", "code": "200", "grpc": grpc, "flags": flags, "reason": reason}
+    assert outcome(labels) == expected
+
+
+@pytest.mark.parametrize(
+    ("grpc", "flags", "expected"), [("0", "-", False), ("2", "-", True), ("", "-", False), ("", "UR", True)]
+)
+def test_a_first_grpc_attempt_fails_by_its_status_or_when_it_was_cut(grpc, flags, expected):
+    labels = {"__name__": "envoy_sluice_attempt", "attempt": "1", "code": "200", "grpc": grpc, "flags": flags}
+    assert outcome(labels) == ("first_attempt", expected)
