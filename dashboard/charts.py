@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from telemetry.charts import Boundary, Chart, Ink, Mark, Trace, points
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
+from telemetry.domain.failure import ORIGINATORS, Originator
 from telemetry.ports import Metrics
 
 STEPS = 120
@@ -33,7 +34,7 @@ def _added(promql: Mapping[str, str]) -> list[Line]:
     ]
 
 
-def _errors(promql: Mapping[str, str]) -> list[Line]:
+def _errors(promql: Mapping[Originator, str]) -> list[Line]:
     return [
         Line("by the proxy", promql["proxy"]),
         Line("by a backend", promql["backend"], ink="trace-2", dashed=True),
@@ -49,10 +50,7 @@ def specifications(
             name: catalogue.tier_added_latency(tier=tier, window=window, quantile=quantile)
             for name, quantile in (("p50", 0.5), ("p99", 0.99))
         }
-        errors = {
-            who: catalogue.tier_errors(tier=tier, window=window, originator=who)
-            for who in ("proxy", "backend")
-        }
+        errors = {who: catalogue.tier_errors(tier=tier, window=window, originator=who) for who in ORIGINATORS}
     else:
         added = {
             name: catalogue.added_latency(tier=tier, window=window, quantile=quantile, route=route)
@@ -60,11 +58,11 @@ def specifications(
         }
         errors = {
             who: catalogue.errors(tier=tier, window=window, originator=who, route=route)
-            for who in ("proxy", "backend")
+            for who in ORIGINATORS
         }
     return {
         "added-latency": ("Added latency", "ms", _added(added)),
-        "errors": ("5xx by originator", "/s", _errors(errors)),
+        "errors": ("Failures by originator", "/s", _errors(errors)),
     }
 
 

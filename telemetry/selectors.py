@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from telemetry.domain import catalogue
+from telemetry.domain.failure import ORIGINATORS
 from telemetry.domain.indicators import (
     ArmIndicators,
     Figure,
@@ -35,7 +36,7 @@ def route_indicators(
     reader = _Reader(metrics, tier=tier, at=at, window=window)
     both = {
         originator: reader.table(catalogue.errors, "route", originator=originator)
-        for originator in ("proxy", "backend")
+        for originator in ORIGINATORS
     }
     requests = reader.table(catalogue.requests, "route")
     reasons = reader.table(catalogue.error_reasons, "route", "reason")

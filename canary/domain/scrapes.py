@@ -14,6 +14,7 @@ from statistics import median
 from canary.domain.family import FamilyTick, Metric
 from canary.domain.judge import Tick
 from canary.domain.odds import Cell
+from telemetry.domain.failure import failed
 from telemetry.domain.promql import selector, unequal
 from telemetry.domain.series import Series
 
@@ -207,10 +208,10 @@ def outcome(labels: Mapping[str, str]) -> tuple[Metric, bool] | None:
     if labels.get("__name__") == ATTEMPT:
         if labels.get("attempt") != "1" or (code == "0" and not flags & POOL_FLAGS):
             return None
-        return "first_attempt", code == "0" or code.startswith("5")
-    if labels.get("__name__") != REQUEST or code == "0":
+        return "first_attempt", failed(labels)
+    if labels.get("__name__") != REQUEST or code == "0" or labels.get("reason") == "client_gone":
         return None
-    if not code.startswith("5"):
+    if not failed(labels):
         return "final", False
     theirs = labels.get("reason") == "backend" or bool(flags & POOL_FLAGS)
     return ("final", True) if theirs else None

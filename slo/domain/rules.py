@@ -12,7 +12,8 @@ import yaml
 
 from slo.domain.objectives import EDGES_US
 from slo.domain.windows import DEFAULT_PERIOD, LONG, MIDDLE, SHORT
-from telemetry.domain.promql import duration
+from telemetry.domain.failure import ORIGINATORS, Originator, failed_requests
+from telemetry.domain.promql import duration, selector, unequal
 
 FILE = "sluice.yml"
 # Every 15 s over a minute: a full outage is seen in a minute and a quarter.
@@ -66,21 +67,34 @@ def _events() -> list[Rule]:
     # A missing error series is 0, but only where there are requests.
     or_zero = f"or on (tier, route) (0 * {REQUESTS}:rate1m)"
     answered = 'envoy_sluice_rq{route!="",reason!="client_gone"}'
-    by_proxy = 'envoy_sluice_rq{route!="",code=~"5..",reason!="backend"}'
-    by_backend = 'envoy_sluice_rq{route!="",code=~"5..",reason="backend"}'
     # Envoy writes 3000, Prometheus 3 stores 3000.0.
     added = f'envoy_sluice_added_us_bucket{{route!="",attempts="1",le=~"({edges})(\\\\.0)?|\\\\+Inf"}}'
     return [
         _record(SCRAPED, 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)'),
-        _record(f"{REQUESTS}:rate1m", _rate(answered, "tier, route")),
-        _record(f"{ERRORS}:rate1m", f"{_rate(by_proxy, 'tier, route')} {or_zero}", originator="proxy"),
-        _record(f"{ERRORS}:rate1m", f"{_rate(by_backend, 'tier, route')} {or_zero}", originator="backend"),
-        _record(f"{ADDED}:rate1m", _rate(added, "tier, route, le")),
+        _record(f"{REQUESTS}:rate1m", _rate("tier, route", answered)),
+        *(
+            _record(f"{ERRORS}:rate1m", f"{_rate('tier, route', *_failed(who))} {or_zero}", originator=who)
+            for who in ORIGINATORS
+        ),
+        _record(f"{ADDED}:rate1m", _rate("tier, route, le", added)),
     ]
 
 
-def _rate(counter: str, by: str) -> str:
-    """The rate over a minute, summed: rate first and then the sum, or a restart would count twice.
+def _failed(originator: Originator) -> list[str]:
+    """The counters of the failures that `originator` made."""
+    return [selector("envoy_sluice_rq", unequal("route", ""), *way) for way in failed_requests(originator)]
+
+
+def _rate(by: str, *counters: str) -> str:
+    """The rates over a minute, summed: rate first and then the sum, or a restart would count twice.
+
+    A series that is in two of `counters` counts once.
+    """
+    return f"sum by ({by}) ({' or '.join(map(_grown, counters))})"
+
+
+def _grown(counter: str) -> str:
+    """Events a second over the last minute, by series.
 
     Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` would never see
     that event: a rare failure, whose labels are new each time, would never be counted. A counter that was
@@ -90,7 +104,7 @@ def _rate(counter: str, by: str) -> str:
     rate, before = f"rate({counter}[1m])", f"{counter} offset 1m"
     scraped_before = '(up{tier!=""} offset 1m == 1)'
     return (
-        f"sum by ({by}) (({rate} and {before})"
+        f"(({rate} and {before})"
         f" or ({rate} unless on (tier, proxy) {scraped_before})"
         f" or (({counter} unless {before}) / 60 and on (tier, proxy) {scraped_before}))"
     )

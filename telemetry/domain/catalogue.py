@@ -7,7 +7,8 @@ Rates are per second over `window`; `route=None` means every route of the tier, 
 
 from datetime import timedelta
 
-from telemetry.domain.promql import duration, equal, matching, selector, unequal
+from telemetry.domain.failure import Matchers, Originator, failed_attempts, failed_requests
+from telemetry.domain.promql import duration, equal, selector, unequal
 
 REQUESTS = "envoy_sluice_rq"
 ATTEMPTS = "envoy_sluice_attempt"
@@ -15,11 +16,6 @@ ADDED = "envoy_sluice_added_us_bucket"
 TOTAL = "envoy_sluice_total_us_bucket"
 UPSTREAM = "envoy_sluice_upstream_us_bucket"
 
-# The proxy sets `reason="backend"` exactly when response.code_details is via_upstream: the backend made
-# the answer. Anything else the proxy made itself. Response flags cannot tell the two apart.
-BY_BACKEND = equal("reason", "backend")
-BY_PROXY = unequal("reason", "backend")
-SERVER_ERROR = matching("code", "5..")
 # A client that left has no answer to be good or bad.
 ANSWERED = unequal("reason", "client_gone")
 FIRST = equal("attempt", "1")
@@ -36,6 +32,11 @@ def _rate(metric: str, window: timedelta, *matchers: str) -> str:
     return f"rate({selector(metric, *matchers)}[{duration(window)}])"
 
 
+def _rates(metric: str, window: timedelta, where: list[str], ways: tuple[Matchers, ...]) -> str:
+    """The rates of the series that meet any of `ways`; a series that meets two is there once."""
+    return " or ".join(_rate(metric, window, *where, *way) for way in ways)
+
+
 def _or_zero(bad: str, total: str, labels: str) -> str:
     """A missing error series is 0, but only where there is a total; elsewhere it stays no data."""
     return f"{bad} or on ({labels}) (0 * {total})"
@@ -46,17 +47,17 @@ def requests(*, tier: str, window: timedelta, route: str | None = None) -> str:
     return f"sum by (route) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
 
 
-def errors(*, tier: str, window: timedelta, originator: str, route: str | None = None) -> str:
-    """5xx by route that the `originator` (`proxy` or `backend`) made; 0 where there are requests (M2)."""
-    made = {"backend": BY_BACKEND, "proxy": BY_PROXY}[originator]
-    bad = f"sum by (route) ({_rate(REQUESTS, window, *_where(tier, route), SERVER_ERROR, made)})"
+def errors(*, tier: str, window: timedelta, originator: Originator, route: str | None = None) -> str:
+    """Failures by route that the `originator` made; 0 where there are requests (M2)."""
+    rates = _rates(REQUESTS, window, _where(tier, route), failed_requests(originator))
+    bad = f"sum by (route) ({rates})"
     return _or_zero(bad, requests(tier=tier, window=window, route=route), "route")
 
 
 def error_reasons(*, tier: str, window: timedelta, route: str | None = None) -> str:
-    """5xx by route and reason; the reason `backend` is the backend's own."""
-    rate = _rate(REQUESTS, window, *_where(tier, route), SERVER_ERROR)
-    return f"sum by (route, reason) ({rate}) > 0"
+    """Failures by route and reason; the reason `backend` is the backend's own."""
+    ways = (*failed_requests("backend"), *failed_requests("proxy"))
+    return f"sum by (route, reason) ({_rates(REQUESTS, window, _where(tier, route), ways)}) > 0"
 
 
 def codes(*, tier: str, window: timedelta, route: str | None = None) -> str:
@@ -101,9 +102,9 @@ def first_attempts(*, tier: str, window: timedelta, route: str | None = None) ->
 
 
 def first_attempt_errors(*, tier: str, window: timedelta, route: str | None = None) -> str:
-    """First attempts that failed, by route and arm: a 5xx, or no answer for a reason that Envoy flagged.
+    """First attempts that failed, by route and arm, which retries cannot mask (M7).
 
-    Retries cannot mask these.
+    A failed answer, or none for a reason that Envoy flagged.
     """
     bad = _failed_attempts(FIRST, tier=tier, window=window, route=route)
     return _or_zero(bad, first_attempts(tier=tier, window=window, route=route), "route, arm")
@@ -123,10 +124,8 @@ def failed_retries(*, tier: str, window: timedelta, route: str | None = None) ->
 
 
 def _failed_attempts(which: str, *, tier: str, window: timedelta, route: str | None) -> str:
-    where = _where(tier, route)
-    answered = _rate(ATTEMPTS, window, *where, which, SERVER_ERROR)
-    unanswered = _rate(ATTEMPTS, window, *where, which, equal("code", "0"), unequal("flags", "-"))
-    return f"sum by (route, arm) ({answered} or {unanswered})"
+    rates = _rates(ATTEMPTS, window, [*_where(tier, route), which], failed_attempts())
+    return f"sum by (route, arm) ({rates})"
 
 
 def retries_by_upstream(*, tier: str, window: timedelta) -> str:
@@ -196,10 +195,9 @@ def tier_requests(*, tier: str, window: timedelta) -> str:
     return f"sum({_rate(REQUESTS, window, *_where(tier, None), ANSWERED)})"
 
 
-def tier_errors(*, tier: str, window: timedelta, originator: str) -> str:
-    """5xx of all routes that the `originator` made; 0 where there are requests."""
-    made = {"backend": BY_BACKEND, "proxy": BY_PROXY}[originator]
-    bad = f"sum({_rate(REQUESTS, window, *_where(tier, None), SERVER_ERROR, made)})"
+def tier_errors(*, tier: str, window: timedelta, originator: Originator) -> str:
+    """Failures of all routes that the `originator` made; 0 where there are requests."""
+    bad = f"sum({_rates(REQUESTS, window, _where(tier, None), failed_requests(originator))})"
     return _or_zero(bad, tier_requests(tier=tier, window=window), "")
 
 

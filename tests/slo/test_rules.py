@@ -191,6 +191,32 @@ def test_failures_of_the_backend_and_of_the_proxy_are_recorded_apart(tmp_path: P
 
 
 @pytest.mark.real
+def test_failures_of_grpc_are_recorded_though_http_says_200(tmp_path: Path) -> None:
+    answer = f'envoy_sluice_rq{{{SHOP},code="200"'
+    series = {
+        'up{tier="edge",proxy="edge-1"}': "1x40",
+        f'{answer},grpc="0",reason="backend"}}': "0+135x40",
+        f'{answer},grpc="13",reason="backend"}}': "0+9x40",
+        f'{answer},grpc="14",reason="connect_failed"}}': "0+6x40",
+        f'{answer},grpc="",reason="client_gone"}}': "0+50x40",
+        # An HTTP 503 that bears a status too is one failure.
+        f'envoy_sluice_rq{{{SHOP},code="503",grpc="14",reason="backend"}}': "0+3x40",
+    }
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("10m", f"round({count('sluice:requests', '5m')})", is_true(3060)),
+            ("10m", f"round({count('sluice:errors', '5m', originator='backend')})", is_true(240)),
+            ("10m", f"round({count('sluice:errors', '5m', originator='proxy')})", is_true(120)),
+        ],
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
 def test_a_proxy_that_restarts_is_not_counted_twice(tmp_path: Path) -> None:
     series = {
         f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+150x20 150+150x19",

@@ -37,8 +37,10 @@ def answered(per_second: float, *, arm: str, code: str, reason: str = "backend",
     )
 
 
-def attempted(per_second: float, *, arm: str, attempt: str, code: str, flags: str = "-") -> History:
-    labels = {**SHOP, "arm": arm, "attempt": attempt, "code": code, "flags": flags}
+def attempted(
+    per_second: float, *, arm: str, attempt: str, code: str, flags: str = "-", **more: str
+) -> History:
+    labels = {**SHOP, "arm": arm, "attempt": attempt, "code": code, "flags": flags, **more}
     return steady("envoy_sluice_attempt", per_second, **labels)
 
 
@@ -55,7 +57,16 @@ HISTORY = (
     answered(5, arm="shop-v1", code="0", reason="client_gone"),
     answered(7, arm="", code="404", reason="no_route", route=""),
     answered(10, arm="payments-v1", code="200", route="payments"),
+    answered(10, arm="greeter", code="200", route="greeter", grpc="0"),
+    answered(2, arm="greeter", code="200", route="greeter", grpc="13"),
+    answered(4, arm="greeter", code="200", route="greeter", grpc="5"),
+    answered(3, arm="greeter", code="200", route="greeter", grpc="14", reason="connect_failed"),
+    answered(1, arm="greeter", code="200", route="greeter", grpc="", reason="upstream_timeout"),
+    answered(6, arm="greeter", code="200", route="greeter", grpc="", reason="client_gone"),
     answered(50, arm="shop-v1", code="500", tier="other"),
+    attempted(16, arm="greeter", attempt="1", code="200", route="greeter", grpc="0"),
+    attempted(2, arm="greeter", attempt="1", code="200", route="greeter", grpc="13"),
+    attempted(6, arm="greeter", attempt="1", code="200", route="greeter", grpc=""),
     attempted(90, arm="shop-v1", attempt="1", code="200"),
     attempted(3, arm="shop-v1", attempt="1", code="0", flags="-"),
     attempted(4, arm="shop-v2", attempt="1", code="200"),
@@ -106,7 +117,7 @@ def near(value: float) -> object:
 def test_only_routes_of_the_tier_with_requests_are_told(metrics: Prometheus) -> None:
     found = selectors.route_indicators(metrics, tier="edge", at=NOW, window=WINDOW)
 
-    assert list(found) == ["payments", "shop"]
+    assert list(found) == ["greeter", "payments", "shop"]
 
 
 @pytest.mark.real
@@ -115,6 +126,21 @@ def test_errors_of_the_proxy_and_of_the_backend_are_apart(shop: RouteIndicators)
     assert shop.proxy_errors.value == near(3)
     assert shop.backend_errors.value == near(2)
     assert shop.proxy_error_ratio == near(0.03)
+
+
+@pytest.mark.real
+def test_grpc_fails_by_its_status_with_the_proxys_own_answers_apart(metrics: Prometheus) -> None:
+    greeter = selectors.route_indicators(metrics, tier="edge", at=NOW, window=WINDOW)["greeter"]
+
+    assert greeter.requests.value == near(20)
+    assert greeter.backend_errors.value == near(2)
+    assert greeter.proxy_errors.value == near(4)
+    assert {reason: figure.value for reason, figure in greeter.reasons.items()} == {
+        "backend": near(2),
+        "connect_failed": near(3),
+        "upstream_timeout": near(1),
+    }
+    assert greeter.arms["greeter"].first_attempt_errors.value == near(2)
 
 
 @pytest.mark.real
