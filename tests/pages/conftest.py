@@ -14,17 +14,11 @@ from pytest_django.live_server_helper import LiveServer
 
 from access.domain.roles import Role
 from tests.pages.traffic import Exporter, Traffic
-from tests.support.browser import Reader, chromium, reading
+from tests.support.browser import Reader, reading
 from tests.support.people import person
 from tests.support.prometheus import prometheus
 
 BROKEN_FOR = timedelta(minutes=4)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +59,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(browser: Browser, live_server: LiveServer) -> Iterator[Desk]:
+def desk(chromium: Browser, live_server: LiveServer) -> Iterator[Desk]:
     cache.clear()
-    yield Desk(browser, live_server, count(1))
+    yield Desk(chromium, live_server, count(1))
     cache.clear()

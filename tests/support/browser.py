@@ -1,26 +1,13 @@
-"""The system's own Chromium, driven by Playwright."""
+"""A person at the browser, and what the console complains about."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
-
-# Playwright's synchronous interface keeps an event loop in this thread; the tests' own queries are meant.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 PICTURES = Path(__file__).resolve().parents[2] / "var" / "screenshots"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @dataclass
@@ -39,16 +26,6 @@ class Reader:
         """Keep what is seen as var/screenshots/NAME.png."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser for the length of the block."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager
