@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.domain.tier import Tier
 from proxy.domain.translate import kinds
+from telemetry.domain.failure import SERVER_FAULTS
 
 BUCKETS_US = (
     50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000, 25000, 50000, 100000, 250000, 1000000,
@@ -57,6 +58,10 @@ _ADDED = "request.duration - response.backend_latency"
 _ARM = {"name": "arm", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
 _ROUTE = {"name": "route", "value_format": "%ROUTE_NAME%"}
 _CODE = {"name": "code", "value_format": "%RESPONSE_CODE%"}
+# The status that a gRPC answer bore, in its trailers or, without a body, in its headers; empty where there is
+# none. Not GRPC_STATUS_NUMBER: without a status it says 2, so that a stream that its client ended would be
+# told as a backend's UNKNOWN. Two digits, since a backend may send any text and labels are to be few.
+_GRPC = {"name": "grpc", "value_format": "%RESP(grpc-status):2%%TRAILER(grpc-status):2%"}
 _FLAGS = {"name": "flags", "value_format": "%RESPONSE_FLAGS%"}
 _ATTEMPTS = {"name": "attempts", "value_format": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"}
 # Not the operator above: in the router's log it is 0, always.
@@ -78,7 +83,7 @@ def request_logs(tier: Tier) -> list[dict[str, Any]]:
 
 def attempt_log() -> dict[str, Any]:
     """The router's logger: one count an attempt, so that a retry does not hide what the first attempt met."""
-    return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, _ATTEMPT, _CODE, _FLAGS])])
+    return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, _ATTEMPT, _CODE, _GRPC, _FLAGS])])
 
 
 def reason_expression() -> str:
@@ -87,6 +92,16 @@ def reason_expression() -> str:
     for condition, reason in reversed(_REASONS):
         expression = f"{condition} ? '{reason}' : {expression}"
     return expression
+
+
+def failed_expression() -> str:
+    """CEL: whether the answer is a failure, told by HTTP or by gRPC."""
+    faults = ", ".join(f"'{code}'" for code in SERVER_FAULTS)
+    told = (
+        f"('grpc-status' in response.{part} && response.{part}['grpc-status'] in [{faults}])"
+        for part in ("trailers", "headers")
+    )
+    return " || ".join(["response.code >= 500", *told])
 
 
 def added_expression(bounds: tuple[int, ...] = BUCKETS_US) -> str:
@@ -112,7 +127,7 @@ def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
 
 def _requests() -> dict[str, Any]:
     reason = {"name": "reason", "value_format": f"%CEL({reason_expression()})%"}
-    return _stats(counters=[_counter("rq", [_ROUTE, _ARM, _CODE, _FLAGS, _ATTEMPTS, reason])])
+    return _stats(counters=[_counter("rq", [_ROUTE, _ARM, _CODE, _GRPC, _FLAGS, _ATTEMPTS, reason])])
 
 
 def _answered(tier: Tier) -> dict[str, Any]:
@@ -138,6 +153,7 @@ def _lines(tier: Tier) -> dict[str, Any]:
         "method": "%REQ(:METHOD)%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "code": "%RESPONSE_CODE%",
+        "grpc": "%GRPC_STATUS_NUMBER%",
         "flags": "%RESPONSE_FLAGS%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
@@ -149,7 +165,7 @@ def _lines(tier: Tier) -> dict[str, Any]:
         "access_loggers.stream.v3.StdoutAccessLog",
         log_format={"json_format": fields},
     )
-    return log if tier.access_log == "all" else {**log, "filter": _if("response.code >= 500")}
+    return log if tier.access_log == "all" else {**log, "filter": _if(failed_expression())}
 
 
 def _if(expression: str) -> dict[str, Any]:
