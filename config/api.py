@@ -1,17 +1,52 @@
 """The JSON API: every app's router under /api/v1/, and every error as an RFC 9457 problem document."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 from access import problem
 from access.permission import reads
 from access.problem import Problem
 
-api = NinjaAPI(
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+class Api(NinjaAPI):
+    """Describes with each operation what every operation may answer: a problem."""
+
+    def get_openapi_schema(self, **given: Any) -> OpenAPISchema:
+        document = super().get_openapi_schema(**given)
+        document["components"]["schemas"]["Problem"] = PROBLEM
+        content = {problem.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"]["default"] = {"description": "A problem", "content": content}
+        return document
+
+
+api = Api(
     title="Sluice",
     version="1",
     description="Declares, measures, judges, acts and tells. Errors are RFC 9457 problem documents.",

@@ -30,7 +30,20 @@ class FaultIn(Schema):
     reset: bool = False
 
 
-@router.get("/audit", response=list[EntryRow], tags=["audit"])
+class AuditOut(Schema):
+    """Who did what to what, why, when and through which door."""
+
+    id: int
+    at: datetime
+    actor: str
+    source: str
+    action: str
+    target: str
+    reason: str
+    detail: dict[str, Any]
+
+
+@router.get("/audit", response=list[AuditOut], tags=["audit"])
 def audit_entries(
     request: ApiRequest, action: str = "", target: str = "", actor: str = "", limit: int = 200
 ) -> list[EntryRow]:

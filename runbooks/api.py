@@ -1,5 +1,6 @@
 """The API of runs."""
 
+from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,9 +12,21 @@ from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from runbooks import selectors, services
 from runbooks.domain.states import WrongState
-from runbooks.selectors import ApprovalRow, RunRow, StepRow
+from runbooks.selectors import ApprovalRow, RunRow
 
 router = Router(tags=["runs"])
+
+
+class RunStepOut(Schema):
+    """One transition of a run with the evidence that it was decided on."""
+
+    version: int
+    at: datetime
+    event: str
+    state: str
+    actor: str
+    why: str
+    evidence: dict[str, Any]
 
 
 class RunOut(Schema):
@@ -34,7 +47,7 @@ class RunOut(Schema):
     overlay_expires_at: datetime | None
     started_at: datetime
     ended_at: datetime | None
-    steps: list[StepRow]
+    steps: list[RunStepOut]
     approvals: list[ApprovalRow]
 
     @classmethod
@@ -55,7 +68,7 @@ class RunOut(Schema):
             overlay_expires_at=row.overlay_expires_at,
             started_at=row.started_at,
             ended_at=row.ended_at,
-            steps=list(row.steps),
+            steps=[RunStepOut.model_validate(asdict(step)) for step in row.steps],
             approvals=list(row.approvals),
         )
 

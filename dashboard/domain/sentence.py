@@ -7,7 +7,7 @@ from datetime import timedelta
 from dashboard.domain.figures import duration, milliseconds, percent
 from dashboard.domain.look import ACTING, BAD, GOOD, UNKNOWN, WAIT
 
-# The proxy's own promise is 99.95 %: a larger share of its own 5xx spends its budget too fast.
+# The proxy's own promise is 99.95 %: a larger share of its own failures spends its budget too fast.
 PROXY_LIMIT = 0.0005
 # A backend has its own owners and objectives; below this share a route is not called broken here.
 BACKEND_LIMIT = 0.01
@@ -34,8 +34,8 @@ WHY = {
 class RouteFacts:
     """What one route does: shares from 0 to 1, None without requests.
 
-    `first_attempts` is the share of failed first attempts by upstream, `reasons` the proxy's own 5xx per
-    second by reason. `idle` names the upstreams that have no weight now: what they did is past.
+    `first_attempts` is the share of failed first attempts by upstream, `reasons` the proxy's own failures
+    per second by reason. `idle` names the upstreams that have no weight now: what they did is past.
     """
 
     route: str
@@ -137,20 +137,20 @@ def _proxy_says(rows: Sequence[RouteFacts]) -> str:
     worst = max(rows, key=lambda row: row.proxy_ratio or 0)
     reason = max(worst.reasons, key=lambda name: worst.reasons[name], default="")
     why = f": {WHY[reason]}" if reason in WHY else ""
-    return f"The proxy itself returns 5xx on {worst.route} ({percent(worst.proxy_ratio)}){why}."
+    return f"The proxy itself fails {percent(worst.proxy_ratio)} of requests to {worst.route}{why}."
 
 
 def _backend_says(rows: Sequence[RouteFacts]) -> str:
     worst = max(rows, key=lambda row: row.backend_ratio or 0)
     who = f"Backend {worst.worst_arm}" if worst.worst_arm else "A backend"
-    return f"{who} returns 5xx on {worst.route} ({percent(worst.backend_ratio)} of its requests)."
+    return f"{who} fails {percent(worst.backend_ratio)} of requests to {worst.route}."
 
 
 def _rest(facts: TierFacts) -> str:
     limit = facts.threshold_ms
     if facts.added_p99_ms is not None and limit is not None and facts.added_p99_ms > limit:
         return f"the proxy is slow too, it adds {milliseconds(facts.added_p99_ms)} at p99"
-    return "the proxy adds none"
+    return "the proxy fails none"
 
 
 def _slow(facts: TierFacts) -> tuple[str, str] | None:

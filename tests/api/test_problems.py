@@ -97,3 +97,20 @@ def test_the_description_of_the_api_is_open(client: Client) -> None:
 
     assert answer.status_code == 200
     assert "/api/v1/incidents" in answer.json()["paths"]
+
+
+def test_every_operation_is_described_with_its_problem(client: Client) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert all("application/problem+json" in each["responses"]["default"]["content"] for each in operations)
+
+
+def test_no_two_shapes_of_the_description_share_a_name(client: Client) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+
+    shapes = document["components"]["schemas"]
+    assert set(shapes["AuditOut"]["properties"]) >= {"actor", "source", "target"}
+    assert set(shapes["EntryRow"]["properties"]) >= {"kind", "text"}
+    assert set(shapes["StepRow"]["properties"]) >= {"weight", "verdict"}
+    assert set(shapes["RunStepOut"]["properties"]) >= {"event", "evidence"}

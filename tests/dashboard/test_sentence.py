@@ -37,7 +37,7 @@ def test_a_failing_backend_is_named_and_the_proxy_is_cleared() -> None:
     said = sentence(facts(routes=[shop]))
 
     assert said.kind == "bad"
-    assert said.says == "Backend shop-v2 returns 5xx on shop (1.50 % of its requests); the proxy adds none."
+    assert said.says == "Backend shop-v2 fails 1.50 % of requests to shop; the proxy fails none."
 
 
 def test_a_failing_backend_behind_a_slow_proxy_is_both() -> None:
@@ -54,7 +54,7 @@ def test_what_the_proxy_fails_by_itself_has_its_reason() -> None:
     said = sentence(facts(routes=[shop]))
 
     assert said.kind == "bad"
-    assert said.says == "The proxy itself returns 5xx on shop (12.0 %): a backend refuses connections."
+    assert said.says == "The proxy itself fails 12.0 % of requests to shop: a backend refuses connections."
 
 
 def test_the_proxy_and_a_backend_failing_are_told_apart() -> None:
@@ -62,8 +62,8 @@ def test_the_proxy_and_a_backend_failing_are_told_apart() -> None:
 
     said = sentence(facts(routes=routes))
 
-    assert "The proxy itself returns 5xx on shop" in said.says
-    assert "Backend payments returns 5xx on payments" in said.says
+    assert "The proxy itself fails 10.0 % of requests to shop" in said.says
+    assert "Backend payments fails 40.0 % of requests to payments" in said.says
 
 
 def test_a_failure_that_retries_hide_is_said_all_the_same() -> None:
