@@ -68,6 +68,11 @@ def tier(place: Place) -> None:
         applied.write_text(digest)
 
 
+def rules(place: Place) -> None:
+    """Publishes the objectives' rules: budgets have figures from the first minute. Needs Prometheus."""
+    manage(place, "rules", "--publish")
+
+
 def _digest(place: Place) -> str:
     """Of the tier's file and the ports that it takes from the environment."""
     taken = sorted(item for item in place.ports.items() if item[0].startswith(("EDGE_", "LAB_")))

@@ -105,6 +105,8 @@ class Stack:
         self.login = preparation.database(self.place)
         self._say("Declaring the sample tier")
         preparation.tier(self.place)
+        self._wait_all(["prometheus"])
+        preparation.rules(self.place)
         self._start_all(THEN)
         self._wait_all(self._ready)
         if self._load:

@@ -196,11 +196,12 @@ def weigh(evidence: Evidence, limits: Limits) -> Reading:
 
 
 def odds_ratio(counts: Counts) -> float | None:
-    """The canary's odds of failing over the control's; None while an arm has no attempts.
+    """The canary's odds of failing over the control's; None while an arm has no attempts or nothing failed.
 
-    Half a failure is added to each count, so that a control without failures gives a number (Haldane).
+    Half a failure is added to each count, so that a control without failures gives a number (Haldane). With
+    no failure in either arm that number would only be the ratio of the arms' sizes.
     """
-    if not counts.n_c or not counts.n_k:
+    if not counts.n_c or not counts.n_k or not counts.e_c + counts.e_k:
         return None
     canary = (counts.e_c + 0.5) / (counts.n_c - counts.e_c + 0.5)
     return canary / ((counts.e_k + 0.5) / (counts.n_k - counts.e_k + 0.5))

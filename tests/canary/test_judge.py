@@ -232,3 +232,8 @@ def test_a_limit_that_makes_no_sense_is_named(wrong, name):
     with pytest.raises(BadLimit) as caught:
         Limits(**wrong)
     assert caught.value.field == name
+
+
+def test_without_a_failure_in_either_arm_there_is_no_odds_ratio() -> None:
+    assert odds_ratio(Counts(n_c=100, e_c=0, n_k=1900, e_k=0)) is None
+    assert odds_ratio(Counts(n_c=100, e_c=1, n_k=100, e_k=1)) == 1

@@ -40,8 +40,10 @@ class Command(BaseCommand):
         if files is None:
             raise CommandError("SLUICE_PROMETHEUS_RULES_DIR is not set: there is nowhere to write to")
         by = Actor(name="manage.py rules", source="cli")
+        now = timezone.now()
+        services.sync_all(by=by, now=now)
         try:
-            changed = services.publish_rules(files=files, by=by, now=timezone.now())
+            changed = services.publish_rules(files=files, by=by, now=now)
         except rulefiles.NotPublished as error:
             raise CommandError(f"nothing changed: {error}", returncode=1) from error
         self.stderr.write("published" if changed else "published already")
