@@ -22,7 +22,7 @@ system:
 	@scripts/system-packages prometheus=prometheus redis-server=redis-server
 
 test-system: system
-	@scripts/system-packages chromium=chromium
+	@scripts/system-packages chromium=chromium docker-compose=docker-compose
 	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
 
 up: .venv/ready system ## the whole system on this machine, in the foreground

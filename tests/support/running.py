@@ -87,6 +87,22 @@ class Running:
         answer = requests.get(url, params={"query": promql}, timeout=SECONDS).json()
         return [(item["metric"], float(item["value"][1])) for item in answer["data"]["result"]]
 
+    def page(self, path: str) -> str:
+        """A page's HTML as the first administrator gets it, without JavaScript."""
+        url = self.stack.place.url("SLUICE_WEB_PORT")
+        password = (self.stack.place.var / "admin-password").read_text().strip()
+        with requests.Session() as session:
+            session.get(f"{url}/login/", timeout=SECONDS)
+            form = {
+                "username": "admin",
+                "password": password,
+                "csrfmiddlewaretoken": session.cookies["csrftoken"],
+            }
+            session.post(f"{url}/login/", data=form, timeout=SECONDS)
+            answer = session.get(f"{url}{path}", timeout=SECONDS)
+        assert answer.status_code == 200, path
+        return answer.text
+
     def wait_traffic(self) -> None:
         """Until Prometheus has seen a few seconds of the lab's mix on both proxies."""
 
