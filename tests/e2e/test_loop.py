@@ -185,3 +185,29 @@ def test_a_canary_that_retries_heal_is_failed(calm: Running) -> None:
     assert found["first_attempt"]["failed"] >= 5
     assert found["final"]["failed"] <= 1
     assert "first attempt" in rollout["reason"]
+
+
+def test_a_healthy_canary_earns_its_step_and_a_person_takes_it(calm: Running) -> None:
+    # Looser than the default, so that a hundred requests earn what otherwise takes thousands.
+    plan = {"steps": [2500, 10_000], "negligible": 0.05}
+    number = start(calm, reason="tests: it will be promoted", plan=plan)
+    try:
+        calm.wait_rollout(number, "awaiting_approval", timeout=90)
+        asked = [m for m in calm.messages() if f"/rollouts/{number}" in json.dumps(m)]
+        wait_served(calm, "shop-v2-a", 30)
+        assert calm.rollout(number)["weight"] == 2500, "nothing is taken before a person says yes"
+        assert len(asked) <= 1
+
+        calm.post(f"rollouts/{number}/approve", {"reason": "tests"})
+        calm.wait_rollout(number, "promoted", timeout=60)
+
+        served = calm.counts("shop-v1-a")["total"]
+        wait_served(calm, "shop-v2-a", 150)
+        assert calm.counts("shop-v1-a")["total"] == served
+        told = [m for m in calm.messages() if f"/rollouts/{number}" in json.dumps(m)]
+        assert len(told) == 1
+        route = next(each for each in calm.get("routes?tier=edge") if each["name"] == "shop")
+        assert route["split"]["shop-v2"] == 10_000
+    finally:
+        calm.stack.manage("apply", "lab/edge.yaml", "--by", "tests")
+    wait_served(calm, "shop-v1-a", 100)
