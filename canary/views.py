@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from access.act import Act, Line, ReasonForm, first_error
+from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
 from canary import charts, selectors, services
@@ -204,4 +204,4 @@ def _preview(given: dict[str, Any]) -> dict[str, Any]:
         changes = proxy.difference(where.tier, [patch], now=now)
     except (ProxyError, ValueError) as error:
         return {"refused": str(error)}
-    return {"change": _lines(before, after), "changes": [str(change) for change in changes]}
+    return {"change": _lines(before, after), "changes": difference([str(change) for change in changes])}

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 import alerts.selectors
-from access.act import Act, Line, ReasonForm, first_error
+from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
 from runbooks import selectors, services
@@ -160,7 +160,7 @@ def _found(run_id: int) -> RunRow:
 
 
 def _change(row: RunRow) -> list[Line]:
-    return [Line(where=text) for text in row.plan.changes] if row.plan else []
+    return difference(row.plan.changes) if row.plan else []
 
 
 def _acts(row: RunRow) -> list[Act]:

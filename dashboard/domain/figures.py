@@ -18,11 +18,21 @@ def percent(ratio: float | None) -> str:
     share = ratio * 100
     if share == 0 or share == 100:
         return f"{share:.0f} %"
-    if share > 99:
+    if 99 < share < 100:
         return f"{math.floor(share * 1000) / 1000:.3f} %"
     if 0 < share < 0.01:
         return "< 0.01 %"
     return f"{share:.2f} %" if abs(share) < 10 else f"{share:.1f} %"
+
+
+def left(ratio: float | None) -> str:
+    """What is left of a budget: overspent is nothing left, and how often it was spent stands beside it."""
+    return percent(ratio if ratio is None else max(0.0, ratio))
+
+
+def overspent(ratio: float) -> str:
+    """How often a budget was spent, once nothing is left: 1.2 or 65 times."""
+    return f"spent {number(1 - ratio)} times over"
 
 
 def milliseconds(value: float | None) -> str:

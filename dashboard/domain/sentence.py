@@ -7,7 +7,7 @@ from datetime import timedelta
 from dashboard.domain.figures import duration, milliseconds, percent
 from dashboard.domain.look import ACTING, BAD, GOOD, UNKNOWN, WAIT
 
-# The proxy's own promise is 99.95 %: a larger share of its own failures spends its budget too fast.
+# The proxy's own promise is 99.95 %: a larger share of own failures spends its budget too fast.
 PROXY_LIMIT = 0.0005
 # A backend has its own owners and objectives; below this share a route is not called broken here.
 BACKEND_LIMIT = 0.01
@@ -15,18 +15,22 @@ STALE = timedelta(seconds=15)
 
 SHAPES = {look.kind: look.shape for look in (GOOD, ACTING, WAIT, BAD, UNKNOWN)}
 
-WHY = {
+# What the proxy answers by itself for what it did, and for what a backend did: the answer is the proxy's in both,
+# the fault is not.
+PROXY_DOES = {
     "load_shed": "it sheds load",
-    "upstream_timeout": "a backend did not answer in time",
-    "per_try_timeout": "a backend did not answer in time",
     "max_stream_duration": "a stream lasted too long",
-    "no_healthy_upstream": "no healthy backend is left",
     "circuit_open": "a circuit breaker is open",
-    "connect_failed": "a backend refuses connections",
-    "upstream_reset": "a backend cut the connection",
     "no_cluster": "a route names no upstream",
     "rate_limited": "a rate limit was reached",
     "auth": "authorisation failed",
+}
+BACKEND_DOES = {
+    "upstream_timeout": "does not answer in time",
+    "per_try_timeout": "does not answer in time",
+    "no_healthy_upstream": "has no healthy endpoint left",
+    "connect_failed": "refuses connections",
+    "upstream_reset": "cuts connections",
 }
 
 
@@ -50,6 +54,11 @@ class RouteFacts:
         """The upstream with the largest share of failed first attempts; empty when none failed."""
         known = {arm: ratio for arm, ratio in self.first_attempts.items() if ratio}
         return max(known, key=lambda name: known[name], default="")
+
+    @property
+    def main_reason(self) -> str:
+        """Why the proxy answered by itself most often; empty when it did not."""
+        return main_reason(self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,33 +126,46 @@ def _disconnected(facts: TierFacts) -> tuple[str, str] | None:
 
 
 def _errors(facts: TierFacts) -> tuple[str, str] | None:
-    mine = [row for row in facts.routes if (row.proxy_ratio or 0) > PROXY_LIMIT]
-    theirs = [
+    failing = [row for row in facts.routes if (row.proxy_ratio or 0) > PROXY_LIMIT]
+    own = [row for row in failing if row.main_reason not in BACKEND_DOES]
+    silent = [row for row in failing if row.main_reason in BACKEND_DOES]
+    answering = [
         row
         for row in facts.routes
         if (row.backend_ratio or 0) > BACKEND_LIMIT and row.worst_arm not in row.idle
     ]
-    if mine and theirs:
-        return "bad", f"{_proxy_says(mine)[:-1]}; {_backend_says(theirs)}"
-    if mine:
-        return "bad", _proxy_says(mine)
+    theirs = _silent_says(silent) if silent else _answering_says(answering) if answering else ""
+    if own:
+        return "bad", "; ".join(part for part in (_own_says(own), theirs) if part) + "."
     if theirs:
-        rest = _rest(facts)
-        return "bad", f"{_backend_says(theirs)[:-1]}; {rest}."
+        return "bad", f"{theirs}." if silent else f"{theirs}; {_rest(facts)}."
     return None
 
 
-def _proxy_says(rows: Sequence[RouteFacts]) -> str:
+def _own_says(rows: Sequence[RouteFacts]) -> str:
     worst = max(rows, key=lambda row: row.proxy_ratio or 0)
-    reason = max(worst.reasons, key=lambda name: worst.reasons[name], default="")
-    why = f": {WHY[reason]}" if reason in WHY else ""
-    return f"The proxy itself fails {percent(worst.proxy_ratio)} of requests to {worst.route}{why}."
+    why = f": {PROXY_DOES[worst.main_reason]}" if worst.main_reason in PROXY_DOES else ""
+    return f"The proxy itself fails {percent(worst.proxy_ratio)} of requests to {worst.route}{why}"
 
 
-def _backend_says(rows: Sequence[RouteFacts]) -> str:
+def _silent_says(rows: Sequence[RouteFacts]) -> str:
+    worst = max(rows, key=lambda row: row.proxy_ratio or 0)
+    does, share = BACKEND_DOES[worst.main_reason], percent(worst.proxy_ratio)
+    return f"{_who(worst)} {does}; the proxy answers 5xx to {share} of requests to {worst.route} in its place"
+
+
+def _answering_says(rows: Sequence[RouteFacts]) -> str:
     worst = max(rows, key=lambda row: row.backend_ratio or 0)
-    who = f"Backend {worst.worst_arm}" if worst.worst_arm else "A backend"
-    return f"{who} fails {percent(worst.backend_ratio)} of requests to {worst.route}."
+    return f"{_who(worst)} fails {percent(worst.backend_ratio)} of requests to {worst.route}"
+
+
+def _who(row: RouteFacts) -> str:
+    return f"Backend {row.worst_arm}" if row.worst_arm else "A backend"
+
+
+def main_reason(reasons: Mapping[str, float]) -> str:
+    """The most frequent of the proxy's own reasons; empty without one."""
+    return max(reasons, key=lambda name: reasons[name], default="")
 
 
 def _rest(facts: TierFacts) -> str:

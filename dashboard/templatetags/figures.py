@@ -30,6 +30,8 @@ _figure("bytes", figures.mebibytes)
 _figure("weight", figures.weight)
 _figure("number", figures.number)
 _figure("times", figures.times)
+_figure("left", figures.left)
+_figure("overspent", figures.overspent)
 _figure("magnitude", figures.magnitude)
 
 # 16 x 16, drawn with the current colour. Each shape differs in outline, not only inside.
@@ -164,7 +166,9 @@ def route_state(seen: Any) -> SafeString:
     if not seen:
         return state("no_data")
     if (seen.proxy_error_ratio or 0) > sentence.PROXY_LIMIT:
-        return state("bad", "proxy fails")
+        own = {name: figure.value or 0.0 for name, figure in seen.reasons.items() if name != "backend"}
+        silent = sentence.main_reason(own) in sentence.BACKEND_DOES
+        return state("bad", "backend silent" if silent else "proxy fails")
     if (seen.backend_error_ratio or 0) > sentence.BACKEND_LIMIT:
         return state("bad", "backend fails")
     shares = [arm.first_attempt_error_ratio or 0 for arm in seen.arms.values()]

@@ -16,6 +16,7 @@ from access.permission import actor, requires
 from alerts import selectors as alerts
 from dashboard import lab
 from dashboard.forms import PRESETS, FaultForm
+from proxy import selectors as proxy
 
 
 @requires(Role.VIEWER)
@@ -32,11 +33,18 @@ def lab_page(request: HttpRequest, fragment: str = "") -> HttpResponse:
         "lab": bool(settings.LAB_URL),
         "faults": faults,
         "presets": PRESETS,
+        "groups": _groups(),
         "trouble": trouble,
         **_messages(),
         "outbox": alerts.outbox_state(),
     }
     return render(request, f"dashboard/lab.html{fragment}", context)
+
+
+def _groups() -> list[str]:
+    """Upstreams of several backends, which can be broken at once."""
+    bases = [proxy.base(tier.name) for tier in proxy.tiers()]
+    return [upstream.name for base in bases for upstream in base.upstreams if len(upstream.endpoints) > 1]
 
 
 def _messages() -> dict[str, Any]:

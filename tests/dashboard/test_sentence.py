@@ -49,12 +49,22 @@ def test_a_failing_backend_behind_a_slow_proxy_is_both() -> None:
 
 
 def test_what_the_proxy_fails_by_itself_has_its_reason() -> None:
-    shop = RouteFacts("shop", 0.12, 0.0, {}, {"connect_failed": 3.0, "load_shed": 0.1})
+    shop = RouteFacts("shop", 0.12, 0.0, {}, {"connect_failed": 0.1, "load_shed": 3.0})
 
     said = sentence(facts(routes=[shop]))
 
     assert said.kind == "bad"
-    assert said.says == "The proxy itself fails 12.0 % of requests to shop: a backend refuses connections."
+    assert said.says == "The proxy itself fails 12.0 % of requests to shop: it sheds load."
+
+
+def test_a_backend_that_the_proxy_answers_for_is_to_blame() -> None:
+    shop = RouteFacts("shop", 0.56, 0.0, {"shop-v1": 0.8}, {"upstream_reset": 61.0})
+
+    said = sentence(facts(routes=[shop]))
+
+    assert said.says == (
+        "Backend shop-v1 cuts connections; the proxy answers 5xx to 56.0 % of requests to shop in its place."
+    )
 
 
 def test_the_proxy_and_a_backend_failing_are_told_apart() -> None:
