@@ -15,8 +15,8 @@ STALE = timedelta(seconds=15)
 
 SHAPES = {look.kind: look.shape for look in (GOOD, ACTING, WAIT, BAD, UNKNOWN)}
 
-# What the proxy answers by itself for what it did, and for what a backend did: the answer is the proxy's in both,
-# the fault is not.
+# What the proxy answers by itself for what it did, and for what a backend did: the answer is the proxy's both
+# times, the fault is not.
 PROXY_DOES = {
     "load_shed": "it sheds load",
     "max_stream_duration": "a stream lasted too long",
