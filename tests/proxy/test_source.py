@@ -1,17 +1,19 @@
 """The ADS server's clock, apart from any database."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from django.db import DataError, OperationalError
 from django.utils import timezone
 
 from proxy.ads.snapshot import Snapshot
 from proxy.ads.source import Source
 from proxy.domain.patches import apply_patches
 from proxy.domain.translate import kinds
-from proxy.selectors import OverlayRow, Served
+from proxy.selectors import OverlayRow, Pulse, Served
 from tests.proxy.factories import tier, weights
 
 
@@ -30,6 +32,19 @@ def served(lasts: timedelta) -> Served:
         expires_at=now + lasts,
     )
     return Served(7, base, (overlay,), apply_patches(base, [patch]))
+
+
+def failing(error: Exception, log: list[str]) -> Callable[[], object]:
+    def write() -> None:
+        log.append("failed")
+        raise error
+
+    return write
+
+
+async def flushed(source: Source, times: int) -> None:
+    for _ in range(times):
+        await source.flush()
 
 
 async def keep_time(source: Source, seconds: float) -> None:
@@ -56,3 +71,47 @@ def test_what_cannot_be_served_leaves_the_last_good_snapshot(tmp_path: Path) -> 
     broken = tier().model_copy(update={"upstreams": ()})
     source.render("edge", Served(2, broken, (), broken), timezone.now())
     assert source.newest["edge", "edge-1"].generation == 1
+
+
+def test_what_could_not_be_served_for_a_full_disk_is_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "pki"
+    folder.write_text("a file where the folder should be")
+    source, now = Source(folder), timezone.now()
+    source.render("edge", served(timedelta(minutes=1)), now)
+    pulse = Pulse("edge", 7, now + timedelta(minutes=1))
+    assert not source.newest
+    assert not source.is_due(pulse, now)
+    folder.unlink()
+    assert source.is_due(pulse, now + timedelta(seconds=2))
+    source.render("edge", served(timedelta(minutes=1)), now)
+    assert source.newest["edge", "edge-1"].generation == 7
+
+
+def test_an_overlay_goes_on_time_though_a_later_generation_cannot_be_served(tmp_path: Path) -> None:
+    source, seen = Source(tmp_path), list[Snapshot]()
+    source.listen(("edge", "edge-1"), seen.append)
+    source.render("edge", served(timedelta(seconds=0.2)), timezone.now())
+    broken = tier().model_copy(update={"upstreams": ()})
+    source.render("edge", Served(8, broken, (), broken), timezone.now())
+    asyncio.run(keep_time(source, 0.5))
+    with_canary, without = seen
+    assert (with_canary.generation, without.generation) == (7, 7)
+    assert with_canary.kinds[kinds.RUNTIME].version != without.kinds[kinds.RUNTIME].version
+
+
+def test_a_write_that_fails_for_good_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    source, log = Source(tmp_path), list[str]()
+    source.later("refusal", ("edge", "edge-1"), failing(DataError("a NUL in a text"), log))
+    source.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
+    asyncio.run(flushed(source, 6))
+    assert log == [*["failed"] * 5, "acknowledged"]
+
+
+def test_a_write_waits_for_a_database_that_is_away_and_the_newest_of_its_sort_is_kept(tmp_path: Path) -> None:
+    source, log = Source(tmp_path), list[str]()
+    source.later("ack", ("edge", "edge-1"), failing(OperationalError("connection refused"), log))
+    asyncio.run(flushed(source, 6))
+    assert log == ["failed"] * 6
+    source.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
+    asyncio.run(flushed(source, 2))
+    assert log[6:] == ["acknowledged"]
