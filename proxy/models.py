@@ -44,6 +44,7 @@ class Proxy(Mirror):
     last_seen = models.DateTimeField(null=True, blank=True)
     acked_generation = models.PositiveBigIntegerField(default=0)
     acked_at = models.DateTimeField(null=True, blank=True)
+    weights_generation = models.PositiveBigIntegerField(default=0)
     nack_generation = models.PositiveBigIntegerField(default=0)
     nack_type = models.CharField(max_length=120, blank=True)
     nack_reason = models.TextField(blank=True)
@@ -149,18 +150,3 @@ class Overlay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner} on {self.target_id}"
-
-
-class Ack(models.Model):
-    """When a proxy acknowledged the whole of a generation."""
-
-    proxy = models.ForeignKey(Proxy, on_delete=models.CASCADE, related_name="acks")
-    generation = models.PositiveBigIntegerField()
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ("-generation",)
-        constraints = [models.UniqueConstraint("proxy", "generation", name="ack_once_a_generation")]
-
-    def __str__(self) -> str:
-        return f"{self.proxy_id} g{self.generation}"

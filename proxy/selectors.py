@@ -13,7 +13,10 @@ from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
-from proxy.domain.translate import resources
+from proxy.domain.translate import kinds, resources
+
+BEAR_WEIGHTS = (kinds.SPOKEN[kinds.RUNTIME], kinds.SPOKEN[kinds.ROUTES])
+"""The kinds of resources whose refusal is one of a change of weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class ProxyRow:
     last_seen: datetime | None
     acked_generation: int
     acked_at: datetime | None
+    weights_generation: int
     nack_generation: int
     nack_type: str
     nack_reason: str
@@ -119,6 +123,16 @@ class Progress:
     generation: int
     acked: dict[str, bool]
     nacks: dict[str, str]
+
+    @classmethod
+    def of(cls, generation: int, acked: Mapping[str, bool], proxies: Iterable[ProxyRow]) -> "Progress":
+        """`proxies` are those whose refusals count; one that acknowledged refuses no more."""
+        nacks = {
+            proxy.name: proxy.nack_reason
+            for proxy in proxies
+            if proxy.nack_generation >= generation and not acked[proxy.name]
+        }
+        return cls(generation, dict(acked), nacks)
 
     @property
     def complete(self) -> bool:
@@ -238,17 +252,23 @@ def pulses() -> list[Pulse]:
 
 
 def progress(tier: str, generation: int) -> Progress:
-    """Raises UnknownTier."""
+    """Of the whole generation. Raises UnknownTier."""
     proxies = _tier_row(_record(tier)).proxies
-    return Progress(
-        generation=generation,
-        acked={proxy.name: proxy.acked_generation >= generation for proxy in proxies},
-        nacks={
-            proxy.name: proxy.nack_reason
-            for proxy in proxies
-            if proxy.nack_generation >= generation > proxy.acked_generation
-        },
-    )
+    acked = {proxy.name: proxy.acked_generation >= generation for proxy in proxies}
+    return Progress.of(generation, acked, proxies)
+
+
+def weights_progress(tier: str, generation: int) -> Progress:
+    """Of the generation's weights and retry budgets alone, which a proxy takes though it refuses a listener.
+
+    Whether a route has the arms that the weights are for, only what the proxy runs can tell. Raises
+    UnknownTier.
+    """
+    proxies = _tier_row(_record(tier)).proxies
+    acked = {
+        proxy.name: max(proxy.weights_generation, proxy.acked_generation) >= generation for proxy in proxies
+    }
+    return Progress.of(generation, acked, [proxy for proxy in proxies if proxy.nack_type in BEAR_WEIGHTS])
 
 
 def live_overlays(tier: str | None = None, *, now: datetime) -> list[OverlayRow]:
@@ -318,6 +338,7 @@ def _proxy_row(row: models.Proxy) -> ProxyRow:
         last_seen=row.last_seen,
         acked_generation=row.acked_generation,
         acked_at=row.acked_at,
+        weights_generation=row.weights_generation,
         nack_generation=row.nack_generation,
         nack_type=row.nack_type,
         nack_reason=row.nack_reason,

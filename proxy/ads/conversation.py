@@ -8,7 +8,11 @@ State of the world, make before break. A snapshot is reached in three stages:
 
 Runtime goes out at once in any stage: it moves weights between clusters that are there. A refused version is
 not sent again, and what depends on it is not sent at all: the proxy keeps what it has until there is
-something new.
+something new. Each generation that still wants a refused version is refused with it.
+
+Stage 1 keeps what the proxy got on this stream. A proxy that comes back says only the versions of what it
+has, so a cluster that was removed while it was away goes before its routes do: they answer 503 for the
+milliseconds until theirs are there.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,6 +71,8 @@ class _Subscription:
     nonce: str = ""
     acked_version: str = ""
     refused_version: str = ""
+    refused_why: str = ""
+    refused_for: int | None = None
     has: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -83,6 +89,10 @@ class _Subscription:
     def acknowledge(self) -> None:
         if self.sent is not None:
             self.acked_version, self.refused_version, self.has = self.sent.version, "", self.sent.named
+
+    def refuse(self, why: str) -> None:
+        self.refused_version = self.sent.version if self.sent is not None else ""
+        self.refused_why, self.refused_for = why, None
 
 
 @dataclass(slots=True)
@@ -110,7 +120,7 @@ class Conversation:
         if request.nonce and request.nonce != known.nonce:
             return []  # an answer to a response that a later one has overtaken; that one's answer is to come
         if request.error is not None:
-            self._refuse(known, request)
+            known.refuse(request.error)
         elif request.nonce:
             known.acknowledge()
         asks_for_more = bool(names - known.names)
@@ -121,9 +131,20 @@ class Conversation:
     @property
     def reached(self) -> int | None:
         """The generation whose every resource the proxy acknowledged, if it is the newest."""
+        return self._reached(KINDS)
+
+    @property
+    def weights_reached(self) -> int | None:
+        """The generation whose runtime layer the proxy acknowledged, if it is the newest.
+
+        Weights and retry budgets are obeyed with it, whatever else of the generation the proxy refuses.
+        """
+        return self._reached((kinds.RUNTIME,))
+
+    def _reached(self, some: tuple[str, ...]) -> int | None:
         if self.snapshot is None:
             return None
-        done = all(self._settled(kind, self.snapshot.kinds[kind]) for kind in KINDS)
+        done = all(self._settled(kind, self.snapshot.kinds[kind]) for kind in some)
         return self.snapshot.generation if done else None
 
     def _advance(self) -> Iterator[Response]:
@@ -154,13 +175,16 @@ class Conversation:
         leader = self._subscriptions.get(SENT_BEHIND.get(kind, ""))
         follows = leader is not None and leader.waiting and leader.sent is not None
         given = subscription.sent.version if subscription.sent else subscription.acked_version
-        if given == wanted.version and not (follows and self._leads(kind, subscription)):
+        refused = subscription.refused_version == wanted.version
+        if given == wanted.version and not refused and not (follows and self._leads(kind, subscription)):
             if subscription.sent is None:
                 subscription.sent = wanted  # it came back with the right version
                 subscription.acknowledge()
             return
         if subscription.refused_version != wanted.version:
             yield self._send(kind, subscription, wanted)
+        else:
+            self._record_refusal(kind, subscription)
 
     def _leads(self, kind: str, subscription: _Subscription) -> bool:
         """Whether the leader's newest response went out after this kind's."""
@@ -175,10 +199,12 @@ class Conversation:
         chosen = [value for name, value in wanted.named.items() if everything or name in subscription.names]
         return Response(kind, wanted.version, subscription.nonce, tuple(chosen))
 
-    def _refuse(self, subscription: _Subscription, request: Request) -> None:
-        subscription.refused_version = subscription.sent.version if subscription.sent else ""
+    def _record_refusal(self, kind: str, subscription: _Subscription) -> None:
+        """Once a generation: who waits for this one must hear of a refusal that is older than it."""
         generation = self.snapshot.generation if self.snapshot else 0
-        self.refusals.append(Refusal(generation, request.kind, request.error or ""))
+        if subscription.refused_for != generation:
+            subscription.refused_for = generation
+            self.refusals.append(Refusal(generation, kind, subscription.refused_why))
 
     def _acked(self, some: tuple[str, ...], goal: Mapping[str, Resources]) -> bool:
         """Whether nothing of these kinds is outstanding.

@@ -121,6 +121,7 @@ async def _answer(
 ) -> None:
     conversation = Conversation(source.newest.get(key))
     reached: int | None = None
+    weights: int | None = None
     item = first
     while item is not None:
         if isinstance(item, Snapshot):
@@ -134,9 +135,12 @@ async def _answer(
             log.warning("%s/%s refuses %s: %s", *key, spoken, refusal.reason)
             source.refused(key, refusal.generation, spoken, refusal.reason)
         conversation.refusals.clear()
+        if conversation.weights_reached not in (None, weights):
+            weights = conversation.weights_reached
+            source.acked_weights(key, weights or 0)
         if conversation.reached not in (None, reached):
             reached = conversation.reached
-            source.acked(key, conversation.reached or 0)
+            source.acked(key, reached or 0)
         item = await incoming.get()
 
 

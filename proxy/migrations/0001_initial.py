@@ -105,6 +105,7 @@ class Migration(migrations.Migration):
                 ('last_seen', models.DateTimeField(blank=True, null=True)),
                 ('acked_generation', models.PositiveBigIntegerField(default=0)),
                 ('acked_at', models.DateTimeField(blank=True, null=True)),
+                ('weights_generation', models.PositiveBigIntegerField(default=0)),
                 ('nack_generation', models.PositiveBigIntegerField(default=0)),
                 ('nack_type', models.CharField(blank=True, max_length=120)),
                 ('nack_reason', models.TextField(blank=True)),
@@ -143,19 +144,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('name',),
-            },
-        ),
-        migrations.CreateModel(
-            name='Ack',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('generation', models.PositiveBigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('proxy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='acks', to='proxy.proxy')),
-            ],
-            options={
-                'ordering': ('-generation',),
-                'constraints': [models.UniqueConstraint(models.F('proxy'), models.F('generation'), name='ack_once_a_generation')],
             },
         ),
         migrations.AddConstraint(

@@ -10,6 +10,7 @@ from proxy.services.serving import (
     record_disconnection,
     record_nack,
     record_seen,
+    record_weights_ack,
 )
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "record_disconnection",
     "record_nack",
     "record_seen",
+    "record_weights_ack",
     "renew_overlay",
 ]

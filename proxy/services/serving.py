@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from proxy.models import Ack, Proxy
+from proxy.models import Proxy
 
 
 def record_connection(*, tier: str, proxy: str, now: datetime) -> None:
@@ -31,12 +31,15 @@ def record_seen(*, proxies: Iterable[tuple[str, str]], now: datetime) -> None:
 
 def record_ack(*, tier: str, proxy: str, generation: int, now: datetime) -> None:
     """The proxy acknowledged every resource of this generation. An older one changes nothing."""
-    row = _rows(tier, proxy).first()
-    if row is None:
-        return
-    Ack.objects.get_or_create(proxy=row, generation=generation, defaults={"at": now})
-    Proxy.objects.filter(pk=row.pk, acked_generation__lt=generation).update(
+    _rows(tier, proxy).filter(acked_generation__lt=generation).update(
         acked_generation=generation, acked_at=now, last_seen=now
+    )
+
+
+def record_weights_ack(*, tier: str, proxy: str, generation: int, now: datetime) -> None:
+    """The proxy acknowledged this generation's runtime layer. An older one changes nothing."""
+    _rows(tier, proxy).filter(weights_generation__lt=generation).update(
+        weights_generation=generation, last_seen=now
     )
 
 

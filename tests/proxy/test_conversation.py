@@ -58,6 +58,10 @@ def kinds_of(responses: list[Response]) -> list[str]:
     return [response.kind for response in responses]
 
 
+def refusals(proxy: Proxy) -> list[tuple[int, str]]:
+    return [(refusal.generation, refusal.reason) for refusal in proxy.conversation.refusals]
+
+
 def acked_all(proxy: Proxy, responses: list[Response]) -> list[Response]:
     """Acknowledge, and what that brings, until there is nothing more; returns all that was sent."""
     every = list(responses)
@@ -133,8 +137,38 @@ def test_what_was_refused_is_recorded_and_not_sent_again() -> None:
     proxy.nack(sent)
     assert proxy.take() == []
     assert proxy.get(snapshot(3, ROUTES={"edge": b"bad"})) == []
-    assert [(r.generation, r.reason) for r in proxy.conversation.refusals] == [(2, "no good")]
+    assert refusals(proxy) == [(2, "no good"), (3, "no good")]
     assert proxy.conversation.reached is None
+
+
+def test_a_later_generation_that_wants_what_was_refused_is_refused_with_it() -> None:
+    proxy = settled()
+    listener, _ = proxy.get(snapshot(2, LISTENER={"l": b"bad"}))
+    proxy.nack(listener)
+    (weights,) = proxy.get(snapshot(3, LISTENER={"l": b"bad"}, RUNTIME={"sluice": b"2"}))
+    proxy.ack(weights)
+    assert refusals(proxy) == [(2, "no good"), (3, "no good")]
+    assert proxy.conversation.reached is None
+
+
+def test_weights_are_reached_though_a_listener_is_refused() -> None:
+    proxy = settled()
+    listener, _ = proxy.get(snapshot(2, LISTENER={"l": b"bad"}))
+    proxy.nack(listener)
+    (weights,) = proxy.get(snapshot(3, LISTENER={"l": b"bad"}, RUNTIME={"sluice": b"2"}))
+    assert proxy.conversation.weights_reached is None
+    proxy.ack(weights)
+    assert proxy.conversation.weights_reached == 3
+
+
+def test_a_refusal_of_what_a_later_generation_mends_is_not_that_generations() -> None:
+    proxy = settled()
+    listener, _ = proxy.get(snapshot(2, LISTENER={"l": b"bad"}))
+    mended = proxy.get(snapshot(3, CLUSTER={"a": b"2"}, LISTENER={"l": b"good"}))
+    proxy.nack(listener)
+    assert refusals(proxy) == []
+    acked_all(proxy, mended)
+    assert proxy.conversation.reached == 3
 
 
 def test_a_good_version_after_a_refused_one_is_reached() -> None:

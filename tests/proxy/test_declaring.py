@@ -104,3 +104,20 @@ def test_a_refusal_shows_until_a_later_generation_is_acknowledged() -> None:
     assert selectors.progress("edge", 1).nacks == {"edge-1": "bad"}
     services.record_ack(tier="edge", proxy="edge-1", generation=2, now=NOW + timedelta(seconds=1))
     assert selectors.progress("edge", 1).nacks == {}
+
+
+def test_weights_are_acknowledged_apart_from_a_listener_that_is_refused() -> None:
+    apply()
+    services.record_weights_ack(tier="edge", proxy="edge-1", generation=2, now=NOW)
+    services.record_ack(tier="edge", proxy="edge-2", generation=2, now=NOW)
+    services.record_nack(tier="edge", proxy="edge-1", generation=2, kind="listener", reason="bad", now=NOW)
+    assert not selectors.progress("edge", 2).complete
+    assert selectors.progress("edge", 2).nacks == {"edge-1": "bad"}
+    assert selectors.weights_progress("edge", 2).complete
+    assert selectors.weights_progress("edge", 2).nacks == {}
+
+
+def test_a_refused_route_is_a_refusal_of_weights() -> None:
+    apply()
+    services.record_nack(tier="edge", proxy="edge-1", generation=2, kind="routes", reason="bad", now=NOW)
+    assert selectors.weights_progress("edge", 2).nacks == {"edge-1": "bad"}
