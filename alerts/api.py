@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Annotated
 
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
@@ -15,6 +16,7 @@ from alerts.selectors import AlertRow, IncidentRow
 
 router = Router(tags=["alerts"])
 DEFAULT_SILENCE = timedelta(hours=1)
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Why(Schema):
@@ -30,13 +32,13 @@ class SilenceIn(Why):
 
 
 @router.get("/alerts", response=list[AlertRow])
-def alerts(request: ApiRequest, state: str = "", limit: int = 200) -> list[AlertRow]:
+def alerts(request: ApiRequest, state: str = "", limit: Limit = 200) -> list[AlertRow]:
     """Alerts, the last seen first; `state` is FIRING or RESOLVED."""
     return selectors.alerts(state=state.upper(), limit=limit)
 
 
 @router.get("/incidents", response=list[IncidentRow])
-def incidents(request: ApiRequest, state: str = "", tier: str = "", limit: int = 100) -> list[IncidentRow]:
+def incidents(request: ApiRequest, state: str = "", tier: str = "", limit: Limit = 100) -> list[IncidentRow]:
     """Incidents, the newest first, without their timelines."""
     return selectors.incidents(state=state.upper(), tier=tier, limit=limit)
 
