@@ -11,8 +11,11 @@ from alerts.domain.message import Facts
 from alerts.models import Alert, Incident
 
 
-def firing(incident: Incident, alert: Alert, now: datetime) -> None:
-    """Tell of an alert: the incident's first message, or a line in its thread."""
+def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool = False) -> None:
+    """Tell of an alert: the incident's first message, or a line in its thread.
+
+    With `broadcast` the line is shown in the channel, too: nobody looks into the thread of an old incident.
+    """
     facts = _facts(
         incident,
         alert.summary,
@@ -26,7 +29,19 @@ def firing(incident: Incident, alert: Alert, now: datetime) -> None:
         key=f"alert/{alert.pk}/firing",
         kind="FIRING",
         incident=incident,
-        payload=message.payload(facts),
+        payload=message.payload(facts, broadcast=broadcast),
+        now=now,
+    )
+
+
+def back(incident: Incident, why: str, now: datetime) -> None:
+    """Say, in the channel too, that what was mitigated is not."""
+    facts = Facts(heading=f"It is back: {incident.title}", action=why, links=[_link(incident)])
+    outbox.add(
+        key=f"incident/{incident.pk}/back/{incident.version}",
+        kind="FIRING",
+        incident=incident,
+        payload=message.payload(facts, broadcast=True),
         now=now,
     )
 

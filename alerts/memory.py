@@ -19,6 +19,7 @@ class Message:
     thread_ts: str
     ts: str
     edits: int = 0
+    broadcast: bool = False
 
 
 @dataclass(slots=True)
@@ -31,11 +32,14 @@ class InMemoryChat:
     edits: bool = True
     history: bool = True
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
         self.calls += 1
         self._fail_before()
         ts = f"{datetime.now(UTC).timestamp():.0f}.{len(self.messages):06d}"
-        self.messages.append(Message(key, text, blocks, thread_ts, ts))
+        shown = bool(thread_ts) and broadcast
+        self.messages.append(Message(key, text, blocks, thread_ts, ts, broadcast=shown))
         self._fail_after()
         return Posted("C1", ts)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from alerts.domain.states import OPEN_STATES
 
@@ -66,6 +66,8 @@ class Alert(models.Model):
     count = models.PositiveIntegerField(default=1)
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
+    # Since when something is done that takes its symptom away; it may still fire.
+    mitigated_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
     why_resolved = models.TextField(blank=True)
 
@@ -132,7 +134,17 @@ class OutboxQuerySet(models.QuerySet["Outbox"]):
     """Rows by what is to be done with them."""
 
     def due(self, now: datetime) -> "OutboxQuerySet":
-        return self.filter(state="PENDING", next_at__lte=now).order_by("id")
+        """What may be sent now, the oldest first: not what goes into a thread whose root is still to come."""
+        root = Outbox.objects.filter(incident=OuterRef("incident"), op="post", pk__lt=OuterRef("pk"))
+        root = root.order_by("id")
+        waiting = Q(root_state="SENDING") | Q(root_state="PENDING", root_next_at__gt=now)
+        return (
+            self.filter(state="PENDING", next_at__lte=now)
+            .annotate(root_state=Subquery(root.values("state")[:1]))
+            .annotate(root_next_at=Subquery(root.values("next_at")[:1]))
+            .filter(Q(root_state=None) | ~waiting)
+            .order_by("id")
+        )
 
 
 class Outbox(models.Model):

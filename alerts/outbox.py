@@ -3,6 +3,12 @@
 Commit the intent (SENDING), post, commit the outcome. A worker that dies between leaves a SENDING row, which
 becomes UNKNOWN: it may have been posted. It is sent again only when the chat shows that it is not
 there, or when a person says so.
+
+Why a worker that stalled posts nothing that another one has sent meanwhile. It reads its claim again just
+before it posts, so a stall before that ends there. A post that began under a live claim is over when the chat
+is asked for proof: a claim is dead after 45 s, the proof comes 30 s later, and a task lives for 30 s at most.
+What is left is a machine that freezes for more than a minute between that read and the socket: Slack has no
+idempotency key to close this with.
 """
 
 import logging
@@ -105,6 +111,8 @@ def _claim(row: Outbox, now: datetime) -> bool:
 
 def _attempt(chat: Chat, row: Outbox, root: Outbox | None, now: datetime) -> bool:
     """Send a claimed row once and commit what came of it. True when the chat confirmed."""
+    if not _still_ours(row):
+        return False
     try:
         posted = _send(chat, row, root)
     except NotSent as error:
@@ -124,10 +132,16 @@ def _attempt(chat: Chat, row: Outbox, root: Outbox | None, now: datetime) -> boo
     return False
 
 
+def _still_ours(row: Outbox) -> bool:
+    """Whether the claim was not taken for dead since it was made."""
+    return Outbox.objects.filter(pk=row.pk, state="SENDING", claim_token=row.claim_token).exists()
+
+
 def _send(chat: Chat, row: Outbox, root: Outbox | None) -> Posted:
     text, blocks = row.payload["text"], row.payload["blocks"]
     if row.op == "post":
-        return chat.post(key=row.key, text=text, blocks=blocks, thread_ts=root.ts if root else "")
+        thread, broadcast = root.ts if root else "", bool(row.payload.get("broadcast"))
+        return chat.post(key=row.key, text=text, blocks=blocks, thread_ts=thread, broadcast=broadcast)
     if root is None or not root.ts or not chat.edits:
         # There is nothing to edit: the first message was never confirmed, or this chat cannot edit.
         return Posted("", "")
@@ -153,7 +167,8 @@ def _look_after_dead_claims(now: datetime) -> None:
     dead = Outbox.objects.filter(state="SENDING", claimed_at__lte=now - delivery.CLAIM_DEAD_AFTER)
     reason = "the worker died while sending"
     dead.filter(op="update").update(state=outbox_after("SENDING", "not_sent"), next_at=now, error=reason)
-    dead.filter(op="post").update(state=outbox_after("SENDING", "lost"), next_at=now, error=reason)
+    proof_at = now + delivery.TASK_LIVES
+    dead.filter(op="post").update(state=outbox_after("SENDING", "lost"), next_at=proof_at, error=reason)
 
 
 def _seek_proof(chat: Chat, now: datetime) -> None:

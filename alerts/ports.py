@@ -13,8 +13,13 @@ class Chat(Protocol):
     def edits(self) -> bool:
         """Whether a message can be changed after it was posted (an incoming webhook cannot)."""
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
-        """Send a message that bears `key`, in the thread of `thread_ts` when given."""
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
+        """Send a message that bears `key`, in the thread of `thread_ts` when given.
+
+        `broadcast` shows it in the channel as well as in the thread.
+        """
 
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         """Change what the message at `at` shows. Safe to repeat."""

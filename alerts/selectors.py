@@ -171,6 +171,12 @@ def incident(incident_id: int) -> IncidentRow | None:
     )
 
 
+def unhandled_causes(*, tier: str, route: str) -> set[str]:
+    """The causes of what fires on the target and that nothing has been done about yet."""
+    firing = Alert.objects.filter(state="FIRING", mitigated_at=None)
+    return set(firing.filter(incident__tier=tier, incident__route=route).values_list("cause", flat=True))
+
+
 def alerts(*, state: str = "", limit: int = 200) -> list[AlertRow]:
     """The last seen first."""
     found = Alert.objects.select_related("incident")

@@ -2,6 +2,9 @@
 
 A message is a row that is written in the transaction of the change that it tells of; `deliver` sends the
 rows. So a change that is rolled back tells nobody, and one that is committed is told or visibly not told.
+
+Everybody locks an incident before its alerts, and both after the run, the rollout and the tier that they are
+about: `runbooks.services.moving.lock` has the whole order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +15,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 import audit.services
-from alerts import announcements, outbox
+from alerts import announcements, incidents, outbox
 from alerts.domain import causes, message
 from alerts.domain import silence as silences
 from alerts.domain.fingerprint import fingerprint
 from alerts.domain.message import Facts
-from alerts.domain.states import OPEN_STATES, incident_after
-from alerts.models import Alert, Heartbeat, Incident, Silence, TimelineEntry
+from alerts.domain.states import OPEN_STATES
+from alerts.models import Alert, Heartbeat, Incident, Silence
 from alerts.ports import Chat
 from audit.domain.actor import Actor
 
@@ -29,11 +32,8 @@ Kind = Literal["FIRING", "RESOLVED", "APPROVAL", "NEEDS_HUMAN", "INFO"]
 REOPEN_WITHIN = timedelta(minutes=10)
 DEFAULT_BEAT = timedelta(seconds=5)
 
+UnknownIncident = incidents.UnknownIncident
 resend = outbox.resend
-
-
-class UnknownIncident(Exception):
-    """There is no incident with this number."""
 
 
 @transaction.atomic
@@ -57,98 +57,83 @@ def signal(
     and sends nothing. Returns the incident's number.
     """
     mark = fingerprint(rule, labels)
-    seen = Alert.objects.select_for_update().filter(fingerprint=mark, state="FIRING").first()
+    where = {"tier": labels.get("tier", ""), "route": labels.get("route", ""), "family": causes.family(cause)}
+    opening = {"cause": cause, "severity": severity, "originator": originator, "title": summary[:300]}
+    incident, was = _incident_for(where, opening, by=by, now=now)
+    # Looked up under the incident's lock, which whoever opens or ends an alert in it takes first.
+    seen = Alert.objects.filter(fingerprint=mark, state="FIRING").first()
     if seen is not None:
-        return _repeat(seen, summary=summary, numbers=numbers, action=action, now=now)
-    incident = _incident_for(
-        labels, cause=cause, severity=severity, originator=originator, title=summary, by=by, now=now
+        return _repeat(incident, seen, summary=summary, numbers=numbers, action=action, now=now)
+    alert = Alert.objects.create(
+        fingerprint=mark,
+        rule=rule,
+        labels=dict(labels),
+        incident=incident,
+        severity=severity,
+        originator=originator,
+        cause=cause,
+        summary=summary,
+        numbers=dict(numbers),
+        action=action,
+        runbook=runbook,
+        first_seen=now,
+        last_seen=now,
     )
-    try:
-        with transaction.atomic():
-            alert = Alert.objects.create(
-                fingerprint=mark,
-                rule=rule,
-                labels=dict(labels),
-                incident=incident,
-                severity=severity,
-                originator=originator,
-                cause=cause,
-                summary=summary,
-                numbers=dict(numbers),
-                action=action,
-                runbook=runbook,
-                first_seen=now,
-                last_seen=now,
-            )
-    except IntegrityError:
-        # Another worker opened the same alert between our look and our insert: its row tells the story.
-        return incident.pk
-    _adopt(incident, alert)
-    _log(incident, now=now, kind="signal", actor=by.name, text=summary, detail={"numbers": dict(numbers)})
-    if not _silenced(incident, now):
-        announcements.firing(incident, alert, now)
-    return incident.pk
-
-
-def _repeat(alert: Alert, *, summary: str, numbers: Mapping[str, str], action: str, now: datetime) -> int:
-    Alert.objects.filter(pk=alert.pk).update(
-        count=F("count") + 1, last_seen=now, numbers=dict(numbers), summary=summary, action=action
+    worse = _join(incident, alert, was, by=by, now=now)
+    incidents.log(
+        incident, now=now, kind="signal", actor=by.name, text=summary, detail={"numbers": dict(numbers)}
     )
-    incident = Incident.objects.select_for_update().get(pk=alert.incident_id)
-    if action != alert.action:
-        _log(incident, now=now, kind="action", actor=alert.rule, text=action)
-        if incident.cause == alert.cause:
-            incident.action, incident.numbers = action, dict(numbers)
-            incident.save(update_fields=["action", "numbers"])
-            announcements.show(incident, now)
+    if not incidents.silenced(incident, now):
+        announcements.firing(incident, alert, now, broadcast=worse)
+    if was:
+        announcements.show(incident, now)
     return incident.pk
 
 
 def _incident_for(
-    labels: Mapping[str, str],
-    *,
-    cause: str,
-    severity: str,
-    originator: str,
-    title: str,
-    by: Actor,
-    now: datetime,
-) -> Incident:
-    """The open incident that this signal joins, the one it reopens, or a new one."""
-    where = {"tier": labels.get("tier", ""), "route": labels.get("route", ""), "family": causes.family(cause)}
+    where: Mapping[str, str], opening: Mapping[str, str], *, by: Actor, now: datetime
+) -> tuple[Incident, str]:
+    """The incident that a signal belongs to, locked, and the state it was in: empty when it is new.
+
+    It is the open one of the target and family, the one that was resolved a moment ago, or a new one.
+    """
     mine = Incident.objects.select_for_update().filter(**where)
-    incident = mine.filter(state__in=OPEN_STATES).first()
-    if incident is not None:
-        if incident.state == "MITIGATED":
-            _move(incident, "worsen", now=now, by=by, why=title)
-        return incident
-    incident = mine.filter(state="RESOLVED", resolved_at__gte=now - REOPEN_WITHIN).first()
-    if incident is not None:
+    lately = mine.filter(state="RESOLVED", resolved_at__gte=now - REOPEN_WITHIN)
+    found = mine.filter(state__in=OPEN_STATES).first() or lately.first()
+    if found is not None:
+        return found, found.state
+    try:
+        with transaction.atomic():
+            incident = Incident.objects.create(**where, **opening, opened_at=now)
+    except IntegrityError:
+        # Another worker opened it between our look and our insert.
+        found = mine.get(state__in=OPEN_STATES)
+        return found, found.state
+    incidents.record(incident, "incident.opened", by=by, why=incident.title, now=now)
+    return incident, ""
+
+
+def _join(incident: Incident, alert: Alert, was: str, *, by: Actor, now: datetime) -> bool:
+    """Take a new alert into its incident. True when that made an incident worse that people knew already."""
+    if was == "RESOLVED":
         incident.flaps += 1
         incident.resolved_at = incident.acked_at = None
         incident.acked_by = ""
-        _move(incident, "reopen", now=now, by=by, why=title)
-        return incident
-    try:
-        with transaction.atomic():
-            incident = Incident.objects.create(
-                **where,
-                cause=cause,
-                severity=severity,
-                originator=originator,
-                title=title[:300],
-                opened_at=now,
-            )
-    except IntegrityError:
-        return mine.get(state__in=OPEN_STATES)
-    _audit(incident, "incident.opened", by=by, why=title, now=now)
-    return incident
+        incidents.move(incident, "reopen", now=now, by=by, why=alert.summary)
+    elif was == "MITIGATED":
+        incidents.move(incident, "worsen", now=now, by=by, why=alert.summary)
+    pages = alert.severity == "page" and incident.severity != "page"
+    came_back = was in ("RESOLVED", "MITIGATED")
+    _adopt(incident, alert, leads=came_back)
+    return came_back or (bool(was) and pages)
 
 
-def _adopt(incident: Incident, alert: Alert) -> None:
-    """Let the incident speak for its first cause: title, originator, numbers, action, runbook."""
-    leads = incident.runbook == "" or causes.parent(incident.cause, alert.cause) == alert.cause
-    if leads or incident.cause == alert.cause:
+def _adopt(incident: Incident, alert: Alert, *, leads: bool) -> None:
+    """Let the incident speak for its first cause: title, originator, numbers, action, runbook.
+
+    With `leads` the alert is what it is about now, whatever it was about before it got better.
+    """
+    if leads or incident.runbook == "" or causes.parent(incident.cause, alert.cause) == alert.cause:
         incident.cause = alert.cause
         incident.title = alert.summary[:300]
         incident.originator = alert.originator
@@ -161,6 +146,21 @@ def _adopt(incident: Incident, alert: Alert) -> None:
     incident.save()
 
 
+def _repeat(
+    incident: Incident, alert: Alert, *, summary: str, numbers: Mapping[str, str], action: str, now: datetime
+) -> int:
+    Alert.objects.filter(pk=alert.pk).update(
+        count=F("count") + 1, last_seen=now, numbers=dict(numbers), summary=summary, action=action
+    )
+    if action != alert.action:
+        incidents.log(incident, now=now, kind="action", actor=alert.rule, text=action)
+        if incident.cause == alert.cause:
+            incident.action, incident.numbers = action, dict(numbers)
+            incident.save(update_fields=["action", "numbers"])
+            announcements.show(incident, now)
+    return incident.pk
+
+
 @transaction.atomic
 def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: datetime) -> None:
     """Say that `rule` no longer fires for `labels`. The incident resolves with its last alert. Idempotent."""
@@ -171,7 +171,7 @@ def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: dat
     incident = Incident.objects.select_for_update().get(pk=alert.incident_id)
     if not _end_alert(alert.pk, why, now):
         return
-    _log(incident, now=now, kind="clear", actor=by.name, text=f"{rule}: {why}")
+    incidents.log(incident, now=now, kind="clear", actor=by.name, text=f"{rule}: {why}")
     if incident.state in OPEN_STATES and not incident.alerts.filter(state="FIRING").exists():
         _resolve(incident, why=why, by=by, now=now)
 
@@ -185,19 +185,37 @@ def _end_alert(pk: int, why: str, now: datetime) -> int:
 @transaction.atomic
 def acknowledge(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
     """A person has it. Raises UnknownIncident, and WrongState when it is resolved or acknowledged already."""
-    incident = _locked(incident_id)
+    incident = incidents.locked(incident_id)
     incident.acked_at, incident.acked_by = now, by.name
-    _move(incident, "acknowledge", now=now, by=by, why=reason)
+    incidents.move(incident, "acknowledge", now=now, by=by, why=reason)
     announcements.show(incident, now)
 
 
 @transaction.atomic
 def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool:
     """The symptom is gone though its cause may not be. False when the incident is past that already."""
-    incident = _locked(incident_id)
+    incident = incidents.locked(incident_id)
     if incident.state not in ("OPEN", "ACKED"):
         return False
-    _move(incident, "mitigate", now=now, by=by, why=reason)
+    incident.alerts.filter(state="FIRING").update(mitigated_at=now)
+    incidents.move(incident, "mitigate", now=now, by=by, why=reason)
+    announcements.show(incident, now)
+    return True
+
+
+@transaction.atomic
+def worsen(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool:
+    """What was mitigated is back though its alerts never cleared: told where everybody sees it.
+
+    False when the incident is not mitigated.
+    """
+    incident = incidents.locked(incident_id)
+    if incident.state != "MITIGATED":
+        return False
+    incident.alerts.filter(state="FIRING").update(mitigated_at=None)
+    incidents.move(incident, "worsen", now=now, by=by, why=reason)
+    if not incidents.silenced(incident, now):
+        announcements.back(incident, reason, now)
     announcements.show(incident, now)
     return True
 
@@ -205,12 +223,12 @@ def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool
 @transaction.atomic
 def acted(*, incident_id: int, action: str, by: Actor, now: datetime) -> None:
     """Say what the machine does about it now: in the timeline and in the root message. Idempotent."""
-    incident = _locked(incident_id)
+    incident = incidents.locked(incident_id)
     if incident.action == action:
         return
     incident.action = action
     incident.save(update_fields=["action"])
-    _log(incident, now=now, kind="action", actor=by.name, text=action)
+    incidents.log(incident, now=now, kind="action", actor=by.name, text=action)
     announcements.show(incident, now)
 
 
@@ -220,7 +238,7 @@ def resolve(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
 
     A condition that goes on reopens it at its next new signal, with one flap more.
     """
-    incident = _locked(incident_id)
+    incident = incidents.locked(incident_id)
     _resolve(incident, why=reason, by=by, now=now)
     for pk in incident.alerts.filter(state="FIRING").values_list("pk", flat=True):
         _end_alert(pk, reason, now)
@@ -228,7 +246,7 @@ def resolve(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
 
 def _resolve(incident: Incident, *, why: str, by: Actor, now: datetime) -> None:
     incident.resolved_at = now
-    _move(incident, "resolve", now=now, by=by, why=why)
+    incidents.move(incident, "resolve", now=now, by=by, why=why)
     announcements.show(incident, now)
     announcements.resolved(incident, why, now)
 
@@ -240,18 +258,18 @@ def silence(*, incident_id: int, until: datetime, by: Actor, reason: str, now: d
     At most 7 days. Reverts go on. Returns the silence's number; raises UnknownIncident, BadSilence.
     """
     silences.check(now=now, until=until)
-    incident = _locked(incident_id)
+    incident = incidents.locked(incident_id)
     row = Silence.objects.create(
         tier=incident.tier, route=incident.route, starts_at=now, ends_at=until, by=by.name, reason=reason
     )
-    _log(
+    incidents.log(
         incident,
         now=now,
         kind="person",
         actor=by.name,
         text=f"silenced until {until:%Y-%m-%d %H:%M} UTC: {reason}",
     )
-    _audit(incident, "incident.silenced", by=by, why=reason, now=now, until=until.isoformat())
+    incidents.record(incident, "incident.silenced", by=by, why=reason, now=now, until=until.isoformat())
     return row.pk
 
 
@@ -277,8 +295,8 @@ def expire_silences(*, now: datetime) -> int:
         firing = Alert.objects.filter(state="FIRING", incident__tier=row.tier).select_related("incident")
         for alert in firing.order_by("id"):
             covered = row.route in ("", alert.incident.route)
-            if covered and not _silenced(alert.incident, now):
-                announcements.firing(alert.incident, alert, now)
+            if covered and not incidents.silenced(alert.incident, now):
+                announcements.firing(alert.incident, alert, now, broadcast=True)
     return len(over)
 
 
@@ -287,7 +305,9 @@ def note(
     *, incident_id: int, text: str, by: Actor, now: datetime, detail: Mapping[str, object] | None = None
 ) -> None:
     """Add a line to an incident's timeline; nothing is sent."""
-    _log(_locked(incident_id), now=now, kind="action", actor=by.name, text=text, detail=detail)
+    incidents.log(
+        incidents.locked(incident_id), now=now, kind="action", actor=by.name, text=text, detail=detail
+    )
 
 
 @transaction.atomic
@@ -311,10 +331,9 @@ def tell(
     `links` are (words, address) pairs. True when the row was added: not when the key was there already, nor
     under a silence (which never holds back NEEDS_HUMAN).
     """
-    incident = _locked(incident_id) if incident_id is not None else None
+    incident = incidents.locked(incident_id) if incident_id is not None else None
     if incident is not None:
-        _log(incident, now=now, kind="message", actor="alerts", text=heading)
-        if kind != "NEEDS_HUMAN" and _silenced(incident, now):
+        if kind != "NEEDS_HUMAN" and incidents.silenced(incident, now):
             return False
         tier, route = tier or incident.tier, route or incident.route
     facts = Facts(
@@ -327,7 +346,11 @@ def tell(
         links=links,
         hint=hint,
     )
-    return outbox.add(key=key, kind=kind, incident=incident, payload=message.payload(facts), now=now)
+    added = outbox.add(key=key, kind=kind, incident=incident, payload=message.payload(facts), now=now)
+    if added and incident is not None:
+        # Callers repeat themselves at every tick: what is not sent again is not told again either.
+        incidents.log(incident, now=now, kind="message", actor="alerts", text=heading)
+    return added
 
 
 def deliver(*, chat: Chat, now: datetime) -> int:
@@ -341,48 +364,3 @@ def deliver(*, chat: Chat, now: datetime) -> int:
 def beat(*, name: str, now: datetime, every: timedelta = DEFAULT_BEAT) -> None:
     """Say that a part of the automation did its round; it is late after three times `every`."""
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "every": every})
-
-
-def _locked(incident_id: int) -> Incident:
-    incident = Incident.objects.select_for_update().filter(pk=incident_id).first()
-    if incident is None:
-        raise UnknownIncident(f"there is no incident {incident_id}")
-    return incident
-
-
-def _move(incident: Incident, event: str, *, now: datetime, by: Actor, why: str) -> None:
-    """Take one step of the incident's table, with its audit row and its line in the timeline."""
-    incident.state = incident_after(incident.state, event)
-    incident.version += 1
-    incident.save()
-    _log(incident, now=now, kind="state", actor=by.name, text=f"{incident.state.lower()}: {why}")
-    _audit(incident, f"incident.{incident.state.lower()}", by=by, why=why, now=now)
-
-
-def _audit(incident: Incident, action: str, *, by: Actor, why: str, now: datetime, **detail: str) -> None:
-    audit.services.record(
-        by=by,
-        action=action,
-        target=incident.target,
-        reason=why,
-        now=now,
-        detail={"incident": incident.pk, "version": incident.version, **detail},
-    )
-
-
-def _log(
-    incident: Incident,
-    *,
-    now: datetime,
-    kind: str,
-    actor: str,
-    text: str,
-    detail: Mapping[str, object] | None = None,
-) -> None:
-    TimelineEntry.objects.create(
-        incident=incident, at=now, kind=kind, actor=actor, text=text, detail=dict(detail or {})
-    )
-
-
-def _silenced(incident: Incident, now: datetime) -> bool:
-    return Silence.objects.live(now).covering(tier=incident.tier, route=incident.route).exists()

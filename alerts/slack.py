@@ -43,13 +43,16 @@ class SlackChat:
         if _is_loopback(base_url):
             self._client.proxy = None
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
         answer = _attempt(
             lambda: self._client.chat_postMessage(
                 channel=self._channel,
                 text=text,
                 blocks=blocks,
                 thread_ts=thread_ts or None,
+                reply_broadcast=True if thread_ts and broadcast else None,
                 metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
                 unfurl_links=False,
             )
@@ -95,7 +98,9 @@ class WebhookChat:
         if _is_loopback(url):
             self._client.proxy = None
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
         answer = _connected(lambda: self._client.send(text=text, blocks=blocks))
         # WebhookClient raises nothing for 429 or 500.
         _check(answer.status_code, str(answer.body), answer.headers)
@@ -113,7 +118,9 @@ class NoChat:
 
     edits = False
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
         raise NotSent("Slack is not configured", NOT_CONFIGURED_RETRY)
 
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-# A delivery task is ended after 30 s at the latest (Celery's hard limit), so an older claim has no worker.
+# Celery's hard limit: a delivery task is ended by then, so a claim that is older by far has no worker.
+TASK_LIVES = timedelta(seconds=30)
 CLAIM_DEAD_AFTER = timedelta(seconds=45)
 FIRST_RETRY = timedelta(seconds=2)
 LONGEST_RETRY = timedelta(minutes=2)

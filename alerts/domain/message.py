@@ -30,9 +30,12 @@ class Facts:
     hint: str = ""
 
 
-def payload(facts: Facts) -> dict[str, Any]:
-    """`text` (what notifications and old clients show) and `blocks`, ready for the outbox."""
-    return {"text": _plain(facts), "blocks": _blocks(facts)}
+def payload(facts: Facts, *, broadcast: bool = False) -> dict[str, Any]:
+    """`text` (what notifications and old clients show) and `blocks`, ready for the outbox.
+
+    `broadcast`: where it is a line in a thread, the channel shows it, too.
+    """
+    return {"text": _plain(facts), "blocks": _blocks(facts), "broadcast": broadcast}
 
 
 def originator_words(originator: str, upstream: str) -> str:

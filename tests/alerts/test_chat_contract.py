@@ -26,6 +26,7 @@ class World:
     texts: Callable[[], list[str]]
     threads: Callable[[], list[str]]
     forbid_history: Callable[[], None]
+    broadcasts: Callable[[], list[bool]]
 
 
 def memory_world() -> World:
@@ -36,6 +37,7 @@ def memory_world() -> World:
         texts=lambda: [m.text for m in chat.messages],
         threads=lambda: [m.thread_ts for m in chat.messages],
         forbid_history=lambda: setattr(chat, "history", False),
+        broadcasts=lambda: [m.broadcast for m in chat.messages],
     )
 
 
@@ -46,6 +48,7 @@ def slack_world(server: SlackServer) -> World:
         texts=lambda: [m["text"] for m in server.messages],
         threads=lambda: [m.get("thread_ts", "") for m in server.messages],
         forbid_history=lambda: setattr(server, "history", False),
+        broadcasts=lambda: [str(m.get("reply_broadcast")).lower() in ("1", "true") for m in server.messages],
     )
 
 
@@ -62,8 +65,8 @@ def world(request: pytest.FixtureRequest) -> World:
     return slack_world(request.getfixturevalue("server"))
 
 
-def post(world: World, *, key: str = "k", thread_ts: str = "") -> Posted:
-    return world.chat.post(key=key, text="hello", blocks=BLOCKS, thread_ts=thread_ts)
+def post(world: World, *, key: str = "k", thread_ts: str = "", broadcast: bool = False) -> Posted:
+    return world.chat.post(key=key, text="hello", blocks=BLOCKS, thread_ts=thread_ts, broadcast=broadcast)
 
 
 def test_a_post_is_shown_and_says_where_it_is(world: World) -> None:
@@ -77,6 +80,13 @@ def test_a_reply_goes_into_the_thread(world: World) -> None:
     root = post(world)
     post(world, key="reply", thread_ts=root.ts)
     assert world.threads() == ["", root.ts]
+
+
+def test_a_reply_may_be_shown_in_the_channel_too(world: World) -> None:
+    root = post(world, broadcast=True)
+    post(world, key="reply", thread_ts=root.ts, broadcast=True)
+    post(world, key="quiet", thread_ts=root.ts)
+    assert world.broadcasts() == [False, True, False]
 
 
 def test_an_update_changes_the_message_and_adds_none(world: World) -> None:

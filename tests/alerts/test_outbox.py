@@ -28,10 +28,10 @@ def tell(key: str = "k") -> Outbox:
     return Outbox.objects.get(key=key)
 
 
-def fire(rule: str = "canary-failed") -> int:
+def fire(rule: str = "canary-failed", **labels: str) -> int:
     return services.signal(
         rule=rule,
-        labels=LABELS,
+        labels=LABELS | labels,
         severity="page",
         originator="backend",
         summary=rule,
@@ -59,7 +59,9 @@ class KillingChat(InMemoryChat):
         super().__init__()
         self.after = after
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
         if self.after:
             super().post(key=key, text=text, blocks=blocks, thread_ts=thread_ts)
         raise Killed
@@ -68,7 +70,9 @@ class KillingChat(InMemoryChat):
 class OverlappingChat(InMemoryChat):
     """While it posts, another worker delivers, too."""
 
-    def post(self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "") -> Posted:
+    def post(
+        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+    ) -> Posted:
         assert deliver(InMemoryChat(messages=self.messages)) == 0
         return super().post(key=key, text=text, blocks=blocks, thread_ts=thread_ts)
 
@@ -149,10 +153,35 @@ def test_a_worker_killed_while_sending_leaves_one_message_in_the_end(after: bool
     deliver(second, 10)
     assert len(second.messages) == int(after)
     deliver(second, 46)
-    deliver(second, 47)
+    deliver(second, 76)
+    deliver(second, 77)
     row.refresh_from_db()
     assert row.state == "SENT"
     assert len(second.messages) == 1
+
+
+def test_a_worker_that_stalled_past_its_claim_sends_nothing_when_it_wakes() -> None:
+    chat = InMemoryChat()
+    row = tell()
+    assert outbox._claim(row, NOW)
+    deliver(chat, 46)
+    deliver(chat, 76)
+    deliver(chat, 77)
+    assert not outbox._attempt(chat, row, None, NOW)
+    row.refresh_from_db()
+    assert (row.state, len(chat.messages)) == ("SENT", 1)
+
+
+def test_a_post_that_began_under_a_live_claim_may_end_before_it_is_looked_for() -> None:
+    chat = InMemoryChat()
+    row = tell()
+    assert outbox._claim(row, NOW)
+    deliver(chat, 46)
+    deliver(chat, 60)
+    chat.post(key="k", text="hello k", blocks=[])
+    deliver(chat, 76)
+    row.refresh_from_db()
+    assert (row.state, len(chat.messages)) == ("SENT", 1)
 
 
 def test_a_worker_killed_while_sending_is_visible_where_nothing_can_be_proved() -> None:
@@ -202,6 +231,18 @@ def test_an_incident_has_one_root_message_and_the_rest_in_its_thread() -> None:
     assert [m.thread_ts for m in chat.messages] == ["", chat.messages[0].ts]
 
 
+def test_replies_that_wait_for_their_root_hold_nobody_else_up() -> None:
+    chat = InMemoryChat(mode="429")
+    number = fire()
+    deliver(chat)
+    for line in range(2 * outbox.BATCH):
+        services.tell(key=f"line {line}", kind="INFO", incident_id=number, heading="line", now=NOW)
+    chat.mode = "ok"
+    fire(route="payments")
+    assert deliver(chat, 1) == 1
+    assert chat.messages[0].key == Outbox.objects.filter(kind="FIRING").latest("id").key
+
+
 def test_a_reply_waits_for_its_root() -> None:
     chat = InMemoryChat(mode="429")
     fire()
@@ -222,6 +263,18 @@ def test_the_root_message_shows_the_incidents_present_state() -> None:
     root, reply = chat.messages
     assert root.text.startswith("Resolved: canary-failed")
     assert (root.edits, reply.text.startswith("Resolved")) == (1, True)
+
+
+def test_what_comes_back_is_shown_in_the_channel_and_in_the_root() -> None:
+    chat = InMemoryChat()
+    number = fire()
+    services.resolve(incident_id=number, by=ANN, reason="drained", now=NOW)
+    assert fire() == number
+    for second in range(3):
+        deliver(chat, second)
+    root, *replies = chat.messages
+    assert root.text.startswith("canary-failed")
+    assert [(m.thread_ts, m.broadcast) for m in replies] == [(root.ts, False), (root.ts, True)]
 
 
 def test_an_update_whose_outcome_is_unknown_is_repeated() -> None:

@@ -9,7 +9,7 @@ import audit.selectors
 from alerts import selectors, services
 from alerts.domain.silence import BadSilence
 from alerts.domain.states import WrongState
-from alerts.models import Alert, Incident, Outbox
+from alerts.models import Alert, Incident, Outbox, TimelineEntry
 from audit.domain.actor import Actor, automation
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +36,12 @@ def fire(*, rule: str = "canary-failed", cause: str = "canary", now: datetime = 
 
 def clear(rule: str = "canary-failed", *, minutes: float = 1) -> None:
     services.clear(rule=rule, labels=CANARY, why="no errors", by=JUDGE, now=NOW + timedelta(minutes=minutes))
+
+
+def root() -> str:
+    """The heading that the root message shows in the end."""
+    update = Outbox.objects.filter(op="update").order_by("id").last()
+    return str((update or posts()[0]).payload["text"])
 
 
 def posts() -> list[Outbox]:
@@ -202,3 +208,78 @@ def test_a_heartbeat_is_late_after_three_rounds() -> None:
     services.beat(name="judge", now=NOW, every=timedelta(seconds=5))
     assert not selectors.heartbeats(now=NOW + timedelta(seconds=15))[0].late
     assert selectors.heartbeats(now=NOW + timedelta(seconds=16))[0].late
+
+
+def test_what_reopens_an_incident_is_told_in_the_channel_and_in_its_root() -> None:
+    fire()
+    clear()
+    fire(now=NOW + timedelta(minutes=5), summary="shop-v2 fails 40 %")
+    assert posts()[-1].payload["broadcast"]
+    assert root().startswith("shop-v2 fails 40 %")
+
+
+def test_what_worsens_a_mitigated_incident_takes_its_title_and_is_told_in_the_channel() -> None:
+    number = fire()
+    services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
+    fire(rule="retry-storm", cause="retry_storm", summary="shop retries", runbook="retry-storm")
+    incident = Incident.objects.get()
+    assert (incident.cause, incident.title, incident.runbook) == (
+        "retry_storm",
+        "shop retries",
+        "retry-storm",
+    )
+    assert posts()[-1].payload["broadcast"]
+    assert root().startswith("shop retries")
+
+
+def test_a_second_failed_canary_is_told_in_the_channel() -> None:
+    number = fire()
+    services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
+    later = NOW + timedelta(days=5)
+    fire(labels=CANARY | {"rollout": "2"}, summary="shop-v2 fails again", now=later)
+    assert posts()[-1].payload["broadcast"]
+    assert root().startswith("shop-v2 fails again")
+
+
+def test_a_consequence_of_an_open_incident_stays_in_its_thread() -> None:
+    fire()
+    fire(rule="slo-burn", cause="slo_burn", summary="shop burns")
+    assert [m.payload["broadcast"] for m in posts()] == [False, False]
+    assert root().startswith("shop-v2 fails 30 %")
+
+
+def test_a_page_that_joins_a_ticket_is_told_in_the_channel() -> None:
+    fire(rule="slo-burn", cause="slo_burn", severity="ticket", runbook="slo-burn")
+    fire(summary="shop-v2 fails")
+    assert posts()[-1].payload["broadcast"]
+
+
+def test_the_root_shows_the_first_cause_once_it_is_known() -> None:
+    fire(rule="slo-burn", cause="slo_burn", summary="shop burns", runbook="slo-burn")
+    fire(summary="shop-v2 fails")
+    assert root().startswith("shop-v2 fails")
+
+
+def test_a_mitigated_cause_is_handled_though_another_worsens_the_incident() -> None:
+    number = fire()
+    services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
+    fire(rule="retry-storm", cause="retry_storm")
+    assert selectors.unhandled_causes(tier="edge", route="shop") == {"retry_storm"}
+
+
+def test_what_was_mitigated_and_is_back_is_told_in_the_channel_once() -> None:
+    number = fire()
+    services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
+    assert services.worsen(incident_id=number, by=JUDGE, reason="it fails on", now=NOW)
+    assert not services.worsen(incident_id=number, by=JUDGE, reason="it fails on", now=NOW)
+    assert Incident.objects.get().state == "OPEN"
+    assert [(m.kind, m.payload["broadcast"]) for m in posts()] == [("FIRING", False), ("FIRING", True)]
+    assert selectors.unhandled_causes(tier="edge", route="shop") == {"canary"}
+
+
+def test_what_is_told_once_stands_in_the_timeline_once() -> None:
+    number = fire()
+    for second in range(5):
+        now = NOW + timedelta(seconds=second)
+        services.tell(key="late", kind="NEEDS_HUMAN", incident_id=number, heading="late", now=now)
+    assert TimelineEntry.objects.filter(kind="message").count() == 1

@@ -1,0 +1,62 @@
+"""How an incident changes: one step of its table, with its audit row and its line in the timeline."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import audit.services
+from alerts.domain.states import incident_after
+from alerts.models import Incident, Silence, TimelineEntry
+from audit.domain.actor import Actor
+
+
+class UnknownIncident(Exception):
+    """There is no incident with this number."""
+
+
+def locked(incident_id: int) -> Incident:
+    """The incident's row, locked until the transaction ends. Raises UnknownIncident."""
+    incident = Incident.objects.select_for_update().filter(pk=incident_id).first()
+    if incident is None:
+        raise UnknownIncident(f"there is no incident {incident_id}")
+    return incident
+
+
+def move(incident: Incident, event: str, *, now: datetime, by: Actor, why: str) -> None:
+    """Take `event` from the incident's state. Raises WrongState."""
+    incident.state = incident_after(incident.state, event)
+    incident.version += 1
+    incident.save()
+    log(incident, now=now, kind="state", actor=by.name, text=f"{incident.state.lower()}: {why}")
+    record(incident, f"incident.{incident.state.lower()}", by=by, why=why, now=now)
+
+
+def record(incident: Incident, action: str, *, by: Actor, why: str, now: datetime, **detail: str) -> None:
+    """Its audit row."""
+    audit.services.record(
+        by=by,
+        action=action,
+        target=incident.target,
+        reason=why,
+        now=now,
+        detail={"incident": incident.pk, "version": incident.version, **detail},
+    )
+
+
+def log(
+    incident: Incident,
+    *,
+    now: datetime,
+    kind: str,
+    actor: str,
+    text: str,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """Its line in the timeline."""
+    TimelineEntry.objects.create(
+        incident=incident, at=now, kind=kind, actor=actor, text=text, detail=dict(detail or {})
+    )
+
+
+def silenced(incident: Incident, now: datetime) -> bool:
+    """Whether a silence covers its target now."""
+    return Silence.objects.live(now).covering(tier=incident.tier, route=incident.route).exists()
