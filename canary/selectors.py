@@ -285,7 +285,7 @@ def _proxies(found: Rollout) -> tuple[VerifiedRow, ...]:
     if not found.push:
         return ()
     try:
-        acked = proxy.selectors.progress(found.tier, found.push["generation"]).acked
+        acked = proxy.selectors.weights_progress(found.tier, found.push["generation"]).acked
     except ProxyError:
         acked = {}
     seen: dict[str, Any] = found.push["proxies"]

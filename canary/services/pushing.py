@@ -42,7 +42,7 @@ def follow(rollout: Rollout, *, admin: ProxyAdmin, now: datetime) -> Followed:
     if not push or push.get("verified_at"):
         return Followed(push)
     tier = proxy.selectors.tier(rollout.tier)
-    progress = proxy.selectors.progress(rollout.tier, push["generation"])
+    progress = proxy.selectors.weights_progress(rollout.tier, push["generation"])
     push = _with_acks(push, tier, progress, now)
     late = now > datetime.fromisoformat(push["deadline"])
     if not push["acked_at"]:
