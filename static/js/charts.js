@@ -37,7 +37,7 @@
 
   function boundaryWord(line, log) {
     return {
-      text: line.name, xref: "paper", x: 1, xanchor: "right", yanchor: "bottom", showarrow: false,
+      text: line.name, xref: "paper", x: 0, xanchor: "left", yanchor: "bottom", showarrow: false,
       y: log ? Math.log10(line.value) : line.value, font: { size: 11, color: ink(`--${line.ink}`) },
     };
   }
