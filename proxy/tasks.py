@@ -11,3 +11,9 @@ from proxy import services
 def readback() -> None:
     """Compare what the proxies run with what they should."""
     services.readback(admin=proxy.ports.from_settings(), now=timezone.now())
+
+
+@shared_task(name="proxy.expire")
+def expire() -> None:
+    """Delete the overlays that have run out. The ADS server does it too; with it dead, this still does."""
+    services.expire(now=timezone.now())
