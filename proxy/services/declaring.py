@@ -16,6 +16,7 @@ from proxy import selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute, UnknownTier
+from proxy.domain.tier import Route as RouteDeclared
 from proxy.domain.tier import Tier
 from proxy.models import Endpoint, Proxy, Revision, Route, Upstream
 from proxy.models import Tier as TierRecord
@@ -39,6 +40,8 @@ def apply(
     """Publish every tier of a document whose declaration differs from what is published.
 
     Raises Invalid with all mistakes, and then nothing is changed. `gate` is asked before anything is written.
+    A route's split stays its overlay's owner's as long as the overlay lives: it would not be served, and the
+    owner would end by putting back what it began with.
     """
     tiers = declaration.parse(document)
     problems = [problem for tier in tiers for problem in gate(tier)]
@@ -46,7 +49,10 @@ def apply(
         raise Invalid(problems)
     with transaction.atomic():
         changes = tuple(str(change) for tier in tiers for change in selectors.plan(tier))
-        published = {tier.name: _publish(tier, by=by, reason=reason, now=now) for tier in tiers}
+        published = {}
+        for index, tier in enumerate(tiers):
+            _refuse_held_splits(tier, f"tiers[{index}]", now)
+            published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
     return Applied(max(numbers.values(), default=None), changes, numbers)
 
@@ -56,7 +62,8 @@ def publish_split(
 ) -> int:
     """Make these weights (basis points, all arms named) the route's base; returns the revision's number.
 
-    A live overlay on the route stays above it. Raises UnknownTier, UnknownRoute or Invalid.
+    For the owner of the route's weights: its live overlay stays above it, and `apply` keeps everybody else
+    from the split. Raises UnknownTier, UnknownRoute or Invalid.
     """
     with transaction.atomic():
         record = locked(tier)
@@ -116,6 +123,33 @@ def _publish(tier: Tier, *, by: Actor, reason: str, now: datetime) -> Revision |
         detail={"revision": revision.number, "generation": generation},
     )
     return revision
+
+
+def _refuse_held_splits(tier: Tier, path: str, now: datetime) -> None:
+    if not TierRecord.objects.filter(name=tier.name).exists():
+        return
+    locked(tier.name)  # no overlay is laid between this look and the revision
+    newest = selectors.base(tier.name)
+    owners = {overlay.target: overlay.owner for overlay in selectors.live_overlays(tier.name, now=now)}
+    problems = []
+    for index, route in enumerate(tier.routes):
+        owner, old = owners.get(f"route/{route.name}/weights"), newest.route(route.name)
+        if owner is not None and old is not None and _arms(route) != _arms(old):
+            problems.append((f"{path}.routes[{index}].split", _held(route.name, owner)))
+    if problems:
+        raise Invalid(problems)
+
+
+def _arms(route: RouteDeclared) -> dict[str, int]:
+    """The weights that count: an arm of 0 may come and go."""
+    return {arm: weight for arm, weight in route.split.items() if weight > 0}
+
+
+def _held(route: str, owner: str) -> str:
+    return (
+        f"the split of route {route} is held by {owner}, so another would not be served: "
+        f"let {owner} finish or roll it back, then apply again"
+    )
 
 
 def _check_overlays(tier: Tier, now: datetime) -> None:

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from audit.domain.actor import Actor
 from audit.selectors import entries
-from proxy import selectors, services
+from config.celery_settings import beat_schedule
+from proxy import selectors, services, tasks
 from proxy.domain.errors import Invalid, StaleFence, TargetTaken, UnknownTarget
 from tests.proxy.factories import document, split_of, weights
 
@@ -161,6 +163,18 @@ def test_expiry_is_recorded_and_its_fence_is_dead() -> None:
     assert entries(action="overlay.expired")[0].actor == "expiry"
 
 
+def test_with_no_ads_server_a_worker_expires_what_has_run_out() -> None:
+    held = {"tier": "edge", "target": "route/shop/weights", "owner": "rollout/1"}
+    now = timezone.now()
+    fence = lease(now=now, until=now + timedelta(minutes=1))
+    put(fence, now=now - timedelta(minutes=2), expires_at=now - timedelta(minutes=1))
+    assert "proxy.expire" in {entry["task"] for entry in beat_schedule.values()}
+    tasks.expire()
+    assert [row.fence_floor for row in selectors.targets("edge")] == [fence + 1]
+    with pytest.raises(StaleFence):
+        services.renew_overlay(**held, fence=fence, expires_at=now + timedelta(minutes=1), now=now)
+
+
 def test_a_patch_must_change_the_target_that_is_held() -> None:
     fence = lease()
     with pytest.raises(Invalid, match="not route/shop/weights"):
@@ -185,6 +199,40 @@ def test_a_declaration_that_takes_the_ground_from_a_live_overlay_is_refused() ->
     only_payments = [{"name": "payments", "hosts": ["payments.test"], "upstream": "payments"}]
     with pytest.raises(Invalid, match="held by rollout/1"):
         services.apply(document=document(routes=only_payments), by=BY, reason="", now=NOW)
+
+
+def shop(split: dict[str, int]) -> list[dict[str, object]]:
+    """The routes of the declaration with this split of the shop."""
+    routes = [dict(route) for route in document()["tiers"][0]["routes"]]
+    routes[0]["split"] = split
+    return routes
+
+
+def test_a_split_under_a_live_overlay_is_not_declared_anew() -> None:
+    put(lease())
+    changed = document(routes=shop({"shop-v1": 5000, "shop-v2": 5000}))
+    with pytest.raises(Invalid) as refused:
+        services.apply(document=changed, by=BY, reason="half", now=NOW)
+    ((path, why),) = refused.value.errors
+    assert path == "tiers[0].routes[0].split"
+    assert why.startswith("the split of route shop is held by rollout/1")
+    assert "roll it back" in why
+    assert services.apply(document=changed, by=BY, reason="half", now=LATER).revision == 2
+
+
+def test_the_rest_of_a_route_under_a_live_overlay_may_change() -> None:
+    put(lease())
+    routes = shop({"shop-v1": 10000})
+    routes[0]["timeout"] = "4s"
+    assert services.apply(document=document(routes=routes), by=BY, reason="", now=NOW).revision == 2
+
+
+def test_the_owner_of_the_weights_publishes_the_split_under_its_overlay() -> None:
+    put(lease(), canary=10000)
+    services.publish_split(
+        tier="edge", route="shop", weights={"shop-v2": 10000}, by=BY, reason="promoted", now=NOW
+    )
+    assert selectors.route("shop").split == {"shop-v1": 0, "shop-v2": 10000}
 
 
 def test_who_did_it_and_why_is_on_record() -> None:
