@@ -15,18 +15,36 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not the last one wins."""
+    """YAML in which a key that stands twice is an error, not the last one wins. `<<: *anchor` is taken."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._flat: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merges `<<`, once a mapping. Its own keys win here: PyYAML leaves both in it, and the mapping that
+        merges it in turn would take the first.
+        """
+        if id(node) not in self._flat:
+            self._flat.add(id(node))
+            self._refuse_doubles(node)
+            super().flatten_mapping(node)
+            node.value = list({self._key(pair[0]): pair for pair in node.value}.values())
+
+    def _refuse_doubles(self, node: yaml.MappingNode) -> None:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            key = self._key(key_node)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+
+    def _key(self, node: yaml.Node) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a word", node.start_mark)
+        return "<<" if node.tag == "tag:yaml.org,2002:merge" else self.construct_object(node, deep=True)
 
 
 def load(text: str, *, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -34,18 +52,25 @@ def load(text: str, *, environment: Mapping[str, str]) -> dict[str, Any]:
 
     Raises Invalid where the text is no YAML mapping or a variable has neither a value nor a default.
     """
-    try:
-        read = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader with a check for double keys
-    except yaml.YAMLError as error:
-        raise Invalid([("", f"not YAML: {' '.join(str(error).split())}")]) from error
-    if not isinstance(read, dict):
-        raise Invalid([("", "the file must hold a mapping with the key tiers")])
     errors: list[Problem] = []
-    filled = _fill(read, "", environment, errors)
+    try:
+        filled = _fill(_read(text), "", environment, errors)
+    except RecursionError as error:
+        raise Invalid([("", "nested too deeply, or an anchor holds itself")]) from error
     if errors:
         raise Invalid(errors)
     assert isinstance(filled, dict)  # noqa: S101  # a mapping goes in, a mapping comes out
     return filled
+
+
+def _read(text: str) -> dict[Any, Any]:
+    try:
+        read = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader with a check for double keys
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that no calendar has
+        raise Invalid([("", f"not YAML: {' '.join(str(error).split())}")]) from error
+    if not isinstance(read, dict):
+        raise Invalid([("", "the file must hold a mapping with the key tiers")])
+    return read
 
 
 def _fill(node: Any, path: str, environment: Mapping[str, str], errors: list[Problem]) -> Any:

@@ -31,7 +31,10 @@ def _read_duration(given: Any) -> Any:
         match = _DURATION.fullmatch(given.strip())
         if match is None:
             raise ValueError("not a duration: write 250ms, 2s or 1m")
-        return timedelta(seconds=round(float(match[1]) * _UNITS[match[2]], 6))
+        try:
+            return timedelta(seconds=round(float(match[1]) * _UNITS[match[2]], 6))
+        except OverflowError:
+            raise ValueError("too long a duration") from None
     if isinstance(given, bool):
         raise ValueError("not a duration: write 250ms, 2s or 1m")
     return given
@@ -263,6 +266,7 @@ class RunbookSetting(Declared):
     """How far a runbook may go by itself on this tier. The runbooks app owns its meaning."""
 
     mode: Literal["observe", "approve", "auto"] = "approve"
+    policy: dict[str, str | int | float] = {}
 
 
 class Tier(Declared):

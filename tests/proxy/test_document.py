@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -55,6 +56,33 @@ def test_a_variable_without_value_or_default_is_an_error_with_its_path() -> None
 def test_a_key_that_stands_twice_is_an_error() -> None:
     with pytest.raises(Invalid, match="stands twice"):
         document.load("tiers: []\ntiers: []", environment={})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("? [a, b]\n: c\n", "a key must be a word"),
+        ("[" * 3000, "nested too deeply"),
+        ("tiers: &a [*a]", "nested too deeply, or an anchor holds itself"),
+        ("tiers: [{name: 2024-99-99}]", "not YAML: month must be in 1..12"),
+        ("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n", "'y' stands twice"),
+    ],
+)
+def test_what_no_declaration_can_be_is_told_in_one_line(text: str, why: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(why)):
+        document.load(text, environment={})
+
+
+@pytest.mark.parametrize("timeout", ["99999999999999999999d", ".inf", ".nan", "1e300", "true"])
+def test_a_duration_that_is_none_is_told_with_its_path(timeout: str) -> None:
+    route = f"{{name: a, hosts: [a.test], split: {{a: 10000}}, timeout: {timeout}}}"
+    assert "tiers[0].routes[0].timeout" in mistakes(f"tiers: [{{name: edge, routes: [{route}]}}]")
+
+
+def test_a_mapping_may_merge_another_and_its_own_keys_win() -> None:
+    text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b}\n"
+    read = document.load(text, environment={})
+    assert (read["b"], read["c"]) == ({"x": 1, "y": 2}, {"x": 1, "y": 2})
 
 
 def test_route_names_are_unique_in_a_tier() -> None:
