@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from django.utils import timezone
 from ninja import Field, Router, Schema
@@ -45,10 +45,14 @@ class AuditOut(Schema):
 
 @router.get("/audit", response=list[AuditOut], tags=["audit"])
 def audit_entries(
-    request: ApiRequest, action: str = "", target: str = "", actor: str = "", limit: int = 200
+    request: ApiRequest,
+    action: str = "",
+    target: str = "",
+    actor: str = "",
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200,
 ) -> list[EntryRow]:
     """The record, the newest first; `action` and `target` match from their beginning."""
-    return audit.selectors.entries(action=action, target=target, actor=actor, limit=limit)
+    return audit.selectors.entries(action=action, target=target, actor=actor, limit=page.limit)
 
 
 @router.get("/lab/faults", tags=["lab"])

@@ -19,6 +19,10 @@ BEAR_WEIGHTS = (kinds.SPOKEN[kinds.RUNTIME], kinds.SPOKEN[kinds.ROUTES])
 """The kinds of resources whose refusal is one of a change of weights."""
 
 
+KEY_DIGITS = 18
+"""So many digits a row's number has at most; a longer one is no number of a row, and no database takes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyRow:
     """One proxy: what it acknowledged, refused, and where what it runs differs from what it should."""
@@ -190,7 +194,7 @@ def route(which: str | int) -> RouteRow:
     if "/" in text:
         tier_name, _, name = text.partition("/")
         found = found.filter(tier__name=tier_name, name=name)
-    elif text.isdigit():
+    elif text.isascii() and text.isdecimal() and len(text) <= KEY_DIGITS:
         found = found.filter(pk=int(text)) if isinstance(which, int) else _by_number_or_name(found, text)
     else:
         found = found.filter(name=text)

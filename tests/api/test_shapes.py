@@ -231,3 +231,22 @@ def test_every_list_can_be_read(path: str, client: Client, operator: dict[str, s
 
     assert answer.status_code == 200
     assert answer.json()
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "1001", "many"])
+def test_a_limit_of_the_audit_that_is_none_is_named(
+    client: Client, operator: dict[str, str], limit: str
+) -> None:
+    answer = get(client, f"audit?limit={limit}", operator)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize("route", ["²", "٣", "9" * 30, "9" * 5000])
+def test_a_route_of_odd_digits_is_not_there(
+    client: Client, operator: dict[str, str], now: datetime, route: str
+) -> None:
+    world.tier(now)
+
+    assert get(client, f"routes/{route}", operator).status_code == 404
