@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated
 
 from django.utils import timezone
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Router, Schema
 
+from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from alerts import selectors, services
@@ -16,7 +16,6 @@ from alerts.selectors import AlertRow, IncidentRow
 
 router = Router(tags=["alerts"])
 DEFAULT_SILENCE = timedelta(hours=1)
-Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Why(Schema):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from django.utils import timezone
 from ninja import Field, Router, Schema, Status
 
+from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from canary import selectors, services
@@ -75,7 +76,7 @@ class RolloutDetailOut(RolloutOut):
 
 
 @router.get("/rollouts", response=list[RolloutOut])
-def rollouts(request: ApiRequest, live: bool | None = None, limit: int = 100) -> list[dict[str, Any]]:
+def rollouts(request: ApiRequest, live: bool | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
     """Rollouts, the newest first."""
     return [_row(row) for row in selectors.rollouts(live=live, limit=limit)]
 

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 from django.utils import timezone
 from ninja import Field, Router, Schema
 
 import audit.selectors
 import audit.services
+from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem
 from audit.selectors import EntryRow
@@ -45,14 +46,10 @@ class AuditOut(Schema):
 
 @router.get("/audit", response=list[AuditOut], tags=["audit"])
 def audit_entries(
-    request: ApiRequest,
-    action: str = "",
-    target: str = "",
-    actor: str = "",
-    limit: Annotated[int, Field(ge=1, le=1000)] = 200,
+    request: ApiRequest, action: str = "", target: str = "", actor: str = "", limit: Limit = 200
 ) -> list[EntryRow]:
     """The record, the newest first; `action` and `target` match from their beginning."""
-    return audit.selectors.entries(action=action, target=target, actor=actor, limit=page.limit)
+    return audit.selectors.entries(action=action, target=target, actor=actor, limit=limit)
 
 
 @router.get("/lab/faults", tags=["lab"])

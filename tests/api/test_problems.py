@@ -114,3 +114,16 @@ def test_no_two_shapes_of_the_description_share_a_name(client: Client) -> None:
     assert set(shapes["EntryRow"]["properties"]) >= {"kind", "text"}
     assert set(shapes["StepRow"]["properties"]) >= {"weight", "verdict"}
     assert set(shapes["RunStepOut"]["properties"]) >= {"event", "evidence"}
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "1001", "many"])
+@pytest.mark.parametrize("path", ["alerts", "incidents", "rollouts", "runs", "audit"])
+def test_a_senseless_limit_is_named(path: str, limit: str, client: Client) -> None:
+    answer = client.get(f"/api/v1/{path}?limit={limit}", headers=bearer(Role.VIEWER))
+
+    assert problem(answer, 422)["errors"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize("path", ["incidents", "rollouts", "runs", "objectives", "routes"])
+def test_a_number_beyond_every_number_is_404(path: str, client: Client) -> None:
+    problem(client.get(f"/api/v1/{path}/99999999999999999999", headers=bearer(Role.VIEWER)), 404)
