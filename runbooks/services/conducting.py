@@ -25,11 +25,14 @@ from runbooks.domain.policy import Policy
 from runbooks.domain.retry_storm import Measure
 from runbooks.models import Approval, Measurement, Run, Switch
 from runbooks.services import acting, detecting, gating, telling
-from runbooks.services.moving import Overtaken, move
+from runbooks.services.moving import Overtaken, lock, move
 from runbooks.services.planning import make_plan
 
 BY = automation("runbooks")
-CLAIM = timedelta(seconds=10)
+# Short, so that the next tick but one takes over from a dead worker while its intent still holds. A worker
+# that outlives its claim changes nothing: each of its moves asks for its own claim.
+CLAIM = timedelta(seconds=4)
+INTENT_HOLDS = 3 * CLAIM
 MOVES_A_TICK = 4
 MEASURED = ("PROPOSED", "CONFIRMING", "AWAITING_APPROVAL", "MITIGATING", "VERIFYING", "HOLDING", "REVERTING")
 ENDING_EVENTS = {"SUCCEEDED": "succeeded", "FAILED_REVERTED": "failed", "CANCELLED": "cancelled"}
@@ -94,6 +97,7 @@ def _confirming(run: Run, look: Look) -> bool:
 def _decide(run: Run, look: Look, symptom: str) -> bool:
     """The gate, the plan, the leases and the move in one transaction: all of it holds, or none."""
     with transaction.atomic():
+        lock(run)
         tier = proxy.selectors.desired(run.tier, now=look.now)
         patches = detecting.patches_for(tier, run.route, look.policy)
         plan = make_plan(tier=tier, patches=patches, policy=look.policy, now=look.now)
@@ -179,6 +183,7 @@ def _suppress(run: Run, look: Look, why: str, incident: int | None = None) -> bo
 
 def _awaiting(run: Run, look: Look) -> bool:
     with transaction.atomic():
+        lock(run)
         if gating.lock_switch().on:
             return _suppress(run, look, "the kill switch is on")
         if look.now - run.entered_at >= look.policy.approval_for:
@@ -229,11 +234,12 @@ def _applied(run: Run, look: Look) -> bool:
 
 def _put(run: Run, look: Look) -> bool:
     """Lay the overlays and commit that with the outcome, unless the intent has grown old."""
-    if look.now - run.entered_at > look.policy.ack_within:
+    if look.now - run.entered_at > INTENT_HOLDS:
         return _revert(run, look, "FAILED_REVERTED", "it was decided too long ago to act on")
     expires_at = look.now + look.policy.expiry
     try:
         with transaction.atomic():
+            lock(run)
             generation = acting.put(run, expires_at=expires_at, by=BY, now=look.now)
             move(
                 run,
@@ -306,21 +312,19 @@ def _holding(run: Run, look: Look) -> bool:
 
 def _revert(run: Run, look: Look, ending: str, why: str) -> bool:
     """Move to REVERTING and take the overlays away, together: no worker can lay them again."""
+    now = look.now
     with transaction.atomic():
-        begin_reverting(run, ending=ending, why=why, now=look.now)
+        lock(run)
+        generation = acting.take_away(run, release=False, why=why, by=BY, now=now)
+        move(run, "revert", why=why, by=BY, now=now, ending=ending, ending_why=why, generation=generation)
     return True
-
-
-def begin_reverting(run: Run, *, ending: str, why: str, now: datetime) -> None:
-    """The automation's way into REVERTING, inside the caller's transaction."""
-    generation = acting.take_away(run, release=False, why=why, by=BY, now=now)
-    move(run, "revert", why=why, by=BY, now=now, ending=ending, ending_why=why, generation=generation)
 
 
 def _reverting(run: Run, look: Look) -> bool:
     progress = acting.progress(run)
     if progress.complete:
         with transaction.atomic():
+            lock(run)
             acting.take_away(run, release=True, why="reverted", by=BY, now=look.now)
             event = ENDING_EVENTS[run.ending]
             move(run, event, why=run.ending_why, by=BY, now=look.now, ended_at=look.now)

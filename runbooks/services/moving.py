@@ -16,6 +16,17 @@ class Overtaken(Exception):
     """Somebody else moved the run: whatever was decided on the old state is void."""
 
 
+def lock(run: Run) -> None:
+    """Hold the run's row before anything else is locked. Raises Overtaken.
+
+    Whoever changes several things locks them in this order, people and automation alike, or PostgreSQL ends
+    one of the two: run or rollout, kill switch, tier, incident, alert, detection.
+    """
+    held = Run.objects.select_for_update().filter(pk=run.pk, version=run.version, claim_token=run.claim_token)
+    if not held.values_list("pk", flat=True).first():
+        raise Overtaken(f"run {run.pk} moved on from version {run.version}")
+
+
 def move(
     run: Run,
     event: str,
