@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import environ
 import requests
 from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
 from audit.domain.actor import Actor
+from config.database import configured
 from lab.ports import DEFAULTS
 from proxy import schema, selectors, services
 from proxy.domain import document
@@ -34,6 +36,7 @@ class World:
 
     ports: dict[str, int]
     var: Path
+    database_url: str
     _xds: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _sessions: dict[str, requests.Session] = field(default_factory=dict)
 
@@ -42,7 +45,7 @@ class World:
         return {name: str(port) for name, port in self.ports.items()} | {
             "SLUICE_VAR": str(self.var),
             "SLUICE_ADS_BIND": f"127.0.0.1:{self.ports['SLUICE_ADS_PORT']}",
-            "DATABASE_URL": f"sqlite:///{self.var / 'world.sqlite3'}",
+            "DATABASE_URL": self.database_url,
         }
 
     def declared(self) -> dict[str, Any]:
@@ -165,14 +168,9 @@ def database(world: World) -> Iterator[None]:
     connections["default"].close()
     del connections["default"]
     connections.settings["default"] = {
-        **connections.settings["default"],
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(world.var / "world.sqlite3"),
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
+        **theirs,
+        "OPTIONS": {},
+        **configured(environ.Env.db_url_config(world.database_url)),
     }
     try:
         yield
@@ -183,9 +181,10 @@ def database(world: World) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(var: Path) -> Iterator[World]:
-    """The world from nothing; its processes end with the block."""
-    world = World({name: free_port() for name in DEFAULTS}, var)
+def running(var: Path, database_url: str = "") -> Iterator[World]:
+    """The world from nothing, on SQLite unless told otherwise; its processes end with the block."""
+    url = database_url or f"sqlite:///{var / 'world.sqlite3'}"
+    world = World({name: free_port() for name in DEFAULTS}, var, url)
     with contextlib.ExitStack() as stack:
         with database(world):
             call_command("migrate", verbosity=0)
