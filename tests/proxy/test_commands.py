@@ -74,6 +74,12 @@ def test_a_file_that_is_not_there_is_one_line() -> None:
     assert refused("apply", f"nowhere{os.sep}edge.yaml") == ["nowhere/edge.yaml: No such file or directory"]
 
 
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yaml"
+    file.write_bytes(b"tiers: \xff\xfe")
+    assert refused("apply", str(file)) == [f"{file}: is not UTF-8"]
+
+
 @pytest.mark.real
 def test_the_bootstrap_names_the_proxy_and_the_ads_server() -> None:
     run("apply", EDGE)

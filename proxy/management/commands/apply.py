@@ -35,6 +35,8 @@ class Command(BaseCommand):
                 self._apply(declared, options["by"] or getpass.getuser(), options["reason"], options["file"])
         except OSError as error:
             self._refuse([(options["file"], error.strerror or str(error))])
+        except UnicodeDecodeError:
+            self._refuse([(options["file"], "is not UTF-8")])
         except Invalid as error:
             self._refuse(error.errors)
 
