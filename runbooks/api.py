@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 from ninja import Field, Router, Schema
 
+from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from runbooks import selectors, services
@@ -80,15 +81,17 @@ class Why(Schema):
 
 
 class ApproveIn(Why):
-    """A yes to one exact plan; without `plan_hash` the yes is to the plan as it stands."""
+    """A yes to one exact plan. `plan_hash` may be left out while the run has asked for one plan only."""
 
-    plan_hash: str = ""
+    plan_hash: str | None = None
 
 
 @router.get("/runs", response=list[RunOut])
-def runs(request: ApiRequest, runbook: str = "", tier: str = "", open: bool = False) -> list[RunOut]:
+def runs(
+    request: ApiRequest, runbook: str = "", tier: str = "", open: bool = False, limit: Limit = 100
+) -> list[RunOut]:
     """Runs, the newest first, without their steps."""
-    found = selectors.runs(runbook=runbook, tier=tier, open_only=open)
+    found = selectors.runs(runbook=runbook, tier=tier, open_only=open, limit=limit)
     return [RunOut.of(row) for row in found]
 
 
@@ -100,12 +103,16 @@ def run(request: ApiRequest, run_id: int) -> RunOut:
 
 @router.post("/runs/{int:run_id}/approve", response=RunOut, auth=operates)
 def approve(request: ApiRequest, run_id: int, body: ApproveIn | None = None) -> RunOut:
-    """Approve the plan. 409 when the run does not wait, the plan changed or the time is over."""
+    """Approve the plan. 409 when the run does not wait, the plan changed or the time is over.
+
+    422 without `plan_hash` when the run has asked for more than one plan: say which one.
+    """
     given = body or ApproveIn.model_validate({})
-    plan_hash = given.plan_hash or _found(run_id).plan_hash
-    now = timezone.now()
+    plan_hash, now = given.plan_hash or None, timezone.now()
     try:
         services.approve(run_id=run_id, plan_hash=plan_hash, by=request.auth, reason=given.reason, now=now)
+    except services.PlanNotNamed as error:
+        raise field("plan_hash", str(error)) from error
     except services.PlanChanged as error:
         raise field("plan_hash", str(error), status=HTTPStatus.CONFLICT) from error
     except (WrongState, services.ApprovalOver) as error:

@@ -13,7 +13,7 @@ from runbooks.domain import policy as policies
 from runbooks.domain import retry_storm
 from runbooks.domain.gate import Mode
 from runbooks.domain.plan import Plan, plan_from
-from runbooks.domain.policy import Policy
+from runbooks.domain.policy import BadPolicy, Policy
 from runbooks.domain.retry_storm import Measure
 from runbooks.domain.states import ACTING, OPEN
 from runbooks.models import Approval, Detection, Run, Setting, Step, Switch
@@ -193,11 +193,32 @@ def mode(*, runbook: str, tier: Tier) -> Mode:
     return _mode(row.mode) if row is not None and row.mode else _declared(runbook, tier)
 
 
-def policy(*, runbook: str, tier: str) -> Policy:
-    """The runbook's policy with what differs on the tier. Raises UnknownRunbook."""
-    text = texts.text(runbook)
-    row = Setting.objects.filter(runbook=runbook, tier=tier).first()
-    return policies.policy(row.policy, text.policy) if row is not None else text.policy
+def policy(*, runbook: str, tier: Tier) -> Policy:
+    """The runbook's policy with what the tier declares, and over it what a person set. Raises UnknownRunbook.
+
+    A declaration that no runbook can have is left out as a whole: `declared_policy` says why.
+    """
+    base, _ = declared_policy(runbook=runbook, tier=tier)
+    row = Setting.objects.filter(runbook=runbook, tier=tier.name).first()
+    if row is None:
+        return base
+    try:
+        return policies.policy(row.policy, base)
+    except BadPolicy:
+        # Declared since, and at odds with what was set: a person's word goes first.
+        return policies.policy(row.policy, texts.text(runbook).policy)
+
+
+def declared_policy(*, runbook: str, tier: Tier) -> tuple[Policy, str]:
+    """The text's policy with what the tier declares, and why the declaration is left out, or nothing.
+
+    The tier belongs to another app, which does not know what a policy may hold. Raises UnknownRunbook.
+    """
+    text, found = texts.text(runbook), tier.runbooks.get(runbook)
+    try:
+        return policies.policy(found.policy if found else {}, text.policy), ""
+    except BadPolicy as error:
+        return text.policy, str(error)
 
 
 def _declared(runbook: str, tier: Tier) -> Mode:

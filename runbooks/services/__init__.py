@@ -3,6 +3,7 @@
 from runbooks.services.people import (
     ApprovalOver,
     PlanChanged,
+    PlanNotNamed,
     UnknownRun,
     approve,
     cancel,
@@ -16,6 +17,7 @@ from runbooks.services.ticking import tick
 __all__ = [
     "ApprovalOver",
     "PlanChanged",
+    "PlanNotNamed",
     "UnknownRun",
     "approve",
     "cancel",

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 
 import audit.services
+import proxy.selectors
 from audit.domain.actor import Actor
-from runbooks import texts
+from runbooks import selectors, texts
 from runbooks.domain import policy as policies
 from runbooks.domain.gate import MODES
 from runbooks.domain.states import ACTING, WrongState
@@ -25,28 +26,40 @@ class PlanChanged(Exception):
     """The plan is not the one that was looked at."""
 
 
+class PlanNotNamed(Exception):
+    """The run has asked for more than one plan, and the approval does not say which one it is for."""
+
+
 class ApprovalOver(Exception):
     """The time to approve is over."""
 
 
 @transaction.atomic
-def approve(*, run_id: int, plan_hash: str, by: Actor, reason: str, now: datetime) -> None:
+def approve(*, run_id: int, plan_hash: str | None, by: Actor, reason: str, now: datetime) -> None:
     """Say yes to exactly this plan, once. The symptom is confirmed again before anything is done.
 
-    Raises UnknownRun, WrongState, PlanChanged, ApprovalOver.
+    Without `plan_hash` it is for the only plan that the run has ever asked for: no other can have been looked
+    at. Raises UnknownRun, WrongState, PlanChanged, PlanNotNamed, ApprovalOver.
     """
     run = _locked(run_id)
     if run.state != "AWAITING_APPROVAL":
         raise WrongState(run.state, "approve")
-    if plan_hash != run.plan_hash:
+    if plan_hash is None and run.steps.filter(event="ask").count() > 1:
+        raise PlanNotNamed("name the plan that you approve: the run has asked for another one before")
+    if plan_hash not in (None, run.plan_hash):
         raise PlanChanged("the plan has changed since: look at it again")
     policy = policies.policy(run.policy)
     if now - run.entered_at >= policy.approval_for:
         raise ApprovalOver("the time to approve is over")
     Approval.objects.create(
-        run=run, plan_hash=plan_hash, by=by.name, reason=reason, at=now, expires_at=now + policy.approval_for
+        run=run,
+        plan_hash=run.plan_hash,
+        by=by.name,
+        reason=reason,
+        at=now,
+        expires_at=now + policy.approval_for,
     )
-    move(run, "approve", why=reason or "approved", by=by, now=now, evidence={"plan_hash": plan_hash})
+    move(run, "approve", why=reason or "approved", by=by, now=now, evidence={"plan_hash": run.plan_hash})
 
 
 @transaction.atomic
@@ -90,11 +103,12 @@ def set_mode(*, runbook: str, tier: str, mode: str, by: Actor, reason: str, now:
 def set_policy(
     *, runbook: str, tier: str, policy: Mapping[str, Any], by: Actor, reason: str, now: datetime
 ) -> None:
-    """What differs on the tier from the runbook's text. Runs under way keep theirs.
+    """What differs on the tier from the runbook's text and from what the tier declares. Runs keep theirs.
 
-    Raises UnknownRunbook, BadPolicy.
+    Raises UnknownRunbook, UnknownTier, BadPolicy.
     """
-    policies.policy(policy, texts.text(runbook).policy)
+    base, _ = selectors.declared_policy(runbook=runbook, tier=proxy.selectors.base(tier))
+    policies.policy(policy, base)
     _set(runbook, tier, {"policy": dict(policy)}, by, reason, now)
 
 

@@ -31,10 +31,13 @@ class Command(BaseCommand):
             tier = proxy.selectors.base(options["tier"])
             self._set(options)
             mode = selectors.mode(runbook=options["slug"], tier=tier)
-            policy = selectors.policy(runbook=options["slug"], tier=tier.name)
+            policy = selectors.policy(runbook=options["slug"], tier=tier)
+            _, problem = selectors.declared_policy(runbook=options["slug"], tier=tier)
         except (UnknownTier, UnknownRunbook, BadPolicy) as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"mode: {mode}")
+        if problem:
+            self.stderr.write(f"the policy that the tier declares is not used: {problem}")
         for name, value in as_data(policy).items():
             self.stdout.write(f"{name}: {value}")
 
