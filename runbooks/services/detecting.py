@@ -22,23 +22,45 @@ from runbooks.services.measuring import measure_routes
 from telemetry.ports import Metrics
 
 RULE = "retry-storm"
+POLICY_RULE = "runbook-policy"
 BY = automation("runbooks")
 
 
-def look(*, metrics: Metrics, now: datetime) -> dict[tuple[str, str], Measure]:
-    """Measure every route of every tier; returns the measures by (tier, route)."""
-    seen: dict[tuple[str, str], Measure] = {}
-    for row in proxy.selectors.tiers():
-        tier = proxy.selectors.desired(row.name, now=now)
-        policy = selectors.policy(runbook=SLUG, tier=tier.name)
-        measures = measure_routes(metrics, tier=tier, policy=policy, now=now)
-        for detection in _remember(tier.name, measures, policy, now):
-            # A tier may have a thousand routes: only where something is, or was, is anything done.
-            if detection.said == "storm" or detection.incident_id is not None:
-                with transaction.atomic():
-                    _act(tier, detection, measures[detection.route], policy, now)
-        seen.update({(tier.name, route): measure for route, measure in measures.items()})
-    return seen
+def look(name: str, *, metrics: Metrics, now: datetime) -> dict[str, Measure]:
+    """Measure every route of the tier and do what that asks for; returns the measures by route."""
+    tier = proxy.selectors.desired(name, now=now)
+    _check_declaration(tier, now)
+    policy = selectors.policy(runbook=SLUG, tier=tier)
+    measures = measure_routes(metrics, tier=tier, policy=policy, now=now)
+    for detection in _remember(tier.name, measures, policy, now):
+        # A tier may have a thousand routes: only where something is, or was, is anything done.
+        if detection.said == "storm" or detection.incident_id is not None:
+            with transaction.atomic():
+                _act(tier, detection, measures[detection.route], policy, now)
+    return measures
+
+
+def _check_declaration(tier: Tier, now: datetime) -> None:
+    """A declared policy that cannot be is not used, and somebody must hear that."""
+    labels = {"tier": tier.name, "runbook": SLUG}
+    _, problem = selectors.declared_policy(runbook=SLUG, tier=tier)
+    if not problem:
+        why = "the declared policy is used"
+        alerts.services.clear(rule=POLICY_RULE, labels=labels, why=why, by=BY, now=now)
+        return
+    alerts.services.signal(
+        rule=POLICY_RULE,
+        labels=labels,
+        severity="ticket",
+        originator="unknown",
+        summary=f"The policy that {tier.name} declares for {SLUG} is not used: {problem}",
+        numbers={},
+        action="The runbook goes on with the policy of its text.",
+        runbook="",
+        cause="automation",
+        by=BY,
+        now=now,
+    )
 
 
 def _act(tier: Tier, detection: Detection, measure: Measure, policy: Policy, now: datetime) -> None:
@@ -49,7 +71,10 @@ def _act(tier: Tier, detection: Detection, measure: Measure, policy: Policy, now
             run = _propose(tier, route, measure, policy, now)
         deciding = run is not None and run.state in ("PROPOSED", "CONFIRMING", "AWAITING_APPROVAL")
         if not deciding and now - detection.since >= policy.confirm_for:
-            tell(tier.name, route, measure, policy, action=_action(run, tier.name, route), now=now)
+            number = tell(tier.name, route, measure, policy, action=_action(run, tier.name, route), now=now)
+            if run is None or run.state not in ACTING:
+                # A run that had taken the symptom away is over, and here it is again.
+                alerts.services.worsen(incident_id=number, by=BY, reason=detection.why, now=now)
         return
     quiet = detection.said == "calm" and now - detection.since >= policy.quiet_for
     if quiet and (run is None or run.state not in ACTING):
@@ -78,9 +103,14 @@ def tell(tier: str, route: str, measure: Measure, policy: Policy, *, action: str
     return incident
 
 
+@transaction.atomic
 def _remember(tier: str, measures: Mapping[str, Measure], policy: Policy, now: datetime) -> list[Detection]:
-    """Each route's newest look, in three queries whatever their number."""
-    known = {row.route: row for row in Detection.objects.filter(runbook=SLUG, tier=tier)}
+    """Each route's newest look, in three queries whatever their number.
+
+    Two rounds at once take turns: both would write all of the rows, in whatever order.
+    """
+    looks = Detection.objects.select_for_update().filter(runbook=SLUG, tier=tier).order_by("pk")
+    known = {row.route: row for row in looks}
     rows = []
     for route, measure in measures.items():
         said = retry_storm.detect(measure, policy)

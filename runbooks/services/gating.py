@@ -59,11 +59,9 @@ def decide(
 
 
 def _parent(tier: str, route: str) -> str:
-    """The cause of an open incident here that explains ours and that nobody has taken away yet."""
-    found = alerts.selectors.open_incidents(tier=tier, route=route)
-    return next(
-        (row.cause for row in found if causes.explains(row.cause, CAUSE) and row.state != "MITIGATED"), ""
-    )
+    """A cause that explains ours, fires here and that nothing has been done about yet."""
+    found = alerts.selectors.unhandled_causes(tier=tier, route=route)
+    return next((cause for cause in sorted(found) if causes.explains(cause, CAUSE)), "")
 
 
 def _live_patches(tier: str, now: datetime) -> list[dict[str, Any]]:

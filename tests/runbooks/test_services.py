@@ -1,6 +1,5 @@
 """A run from its proposal to its end, on the real services of proxy and alerts."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,15 +10,9 @@ import audit.selectors
 import proxy.selectors
 import proxy.services
 from proxy.memory import InMemoryAdmin
-from runbooks import selectors, services
-from runbooks.domain import policy as policies
-from runbooks.domain.retry_storm import Measure
-from runbooks.domain.states import ENDED, WrongState
-from runbooks.models import Measurement, Run, Step
-from runbooks.services import acting, conducting
-from runbooks.services.moving import Overtaken
+from runbooks import selectors
 from telemetry.domain.errors import MetricsUnavailable
-from tests.runbooks.world import ANN, World, world
+from tests.runbooks.world import asking, holding, world
 
 pytestmark = pytest.mark.django_db
 
@@ -33,25 +26,6 @@ class Admin(InMemoryAdmin):
 
     def config_dump(self, address: str) -> dict[str, Any]:
         return {"configs": [{"dynamic_route_configs": [{"route_config": {"routes": [self._route]}}]}]}
-
-
-def asking(**policy: Any) -> World:
-    """A storm whose run waits for approval."""
-    made = world(**policy)
-    made.storm()
-    made.until("AWAITING_APPROVAL")
-    return made
-
-
-def holding(**policy: Any) -> World:
-    """A run by itself that worked."""
-    made = world(**policy)
-    made.mode("auto")
-    made.storm()
-    made.until("VERIFYING")
-    made.retries_off()
-    made.until("HOLDING")
-    return made
 
 
 def test_a_quiet_tier_starts_nothing_and_shows_its_values() -> None:
@@ -238,185 +212,12 @@ def test_what_the_proxies_run_is_read_back_as_evidence() -> None:
     assert run.steps[-1].evidence["read_back"] == {"edge-1": "does not retry", "edge-2": "does not retry"}
 
 
-def test_a_person_cancels_and_it_is_taken_back_at_once() -> None:
-    w = holding()
-    services.cancel(run_id=w.run().id, by=ANN, reason="not now", now=w.now)
-    assert w.live() == []
-    w.until("CANCELLED")
-    assert w.run().steps[-2].actor == "ann"
-
-
-def test_a_cancelled_proposal_ends_without_a_trace_on_the_tier() -> None:
-    w = asking()
-    services.cancel(run_id=w.run().id, by=ANN, reason="not now", now=w.now)
-    assert w.states() == ["CANCELLED"]
-    with pytest.raises(WrongState):
-        services.cancel(run_id=w.run().id, by=ANN, reason="again", now=w.now)
-
-
-def test_a_denied_run_ends_and_is_not_asked_again_in_the_cooldown() -> None:
-    w = asking()
-    services.deny(run_id=w.run().id, by=ANN, reason="no", now=w.now)
-    w.ticks(12)
-    assert w.states() == ["DENIED"]
-    w.ticks(10)
-    assert w.states() == ["AWAITING_APPROVAL", "DENIED"]
-
-
-def test_nobody_approves_and_it_expires() -> None:
-    w = asking()
-    w.until("EXPIRED")
-
-
-def test_a_storm_that_is_over_is_not_asked_about() -> None:
-    w = asking()
-    w.healthy()
-    w.until("NOT_CONFIRMED")
-
-
-def test_the_symptom_is_confirmed_again_after_the_approval() -> None:
-    w = asking()
-    w.healthy()
-    w.approve()
-    w.until("NOT_CONFIRMED")
-    assert w.live() == []
-
-
-def test_an_approval_is_for_the_plan_that_was_looked_at() -> None:
-    w = asking()
-    with pytest.raises(services.PlanChanged):
-        services.approve(run_id=w.run().id, plan_hash="another", by=ANN, reason="", now=w.now)
-
-
-def test_an_approval_after_its_time_is_refused() -> None:
-    w = asking()
-    with pytest.raises(services.ApprovalOver):
-        services.approve(
-            run_id=w.run().id,
-            plan_hash=w.run().plan_hash,
-            by=ANN,
-            reason="",
-            now=w.now + timedelta(minutes=5),
-        )
-
-
-def test_a_plan_that_changes_after_the_approval_is_asked_again() -> None:
-    w = asking(remedy="retry_budget")
-    w.approve()
-    fence = proxy.services.lease(
-        tier="edge",
-        target="route/shop/weights",
-        owner="rollout/1",
-        until=w.now + timedelta(minutes=5),
-        by=ANN,
-        now=w.now,
-    )
-    proxy.services.put_overlay(
-        tier="edge",
-        target="route/shop/weights",
-        owner="rollout/1",
-        patch={"kind": "weights", "route": "shop", "weights": {"shop-v1": 9500, "shop-v2": 500}},
-        fence=fence,
-        expires_at=w.now + timedelta(minutes=5),
-        by=ANN,
-        reason="",
-        now=w.now,
-    )
-    w.until("CONFIRMING")
-    w.until("AWAITING_APPROVAL")
-    assert w.live() == ["route/shop/weights"]
-    assert len(w.run().approvals) == 1
-
-
 def test_the_budget_remedy_tightens_every_upstream_that_has_traffic() -> None:
     w = world(remedy="retry_budget")
     w.mode("auto")
     w.storm()
     w.until("VERIFYING")
     assert w.live() == ["upstream/shop-v1/retry_budget"]
-
-
-def test_a_target_that_somebody_holds_is_left_alone() -> None:
-    w = world()
-    w.mode("auto")
-    proxy.services.lease(
-        tier="edge",
-        target="route/shop/retry",
-        owner="ann",
-        until=w.now + timedelta(hours=1),
-        by=ANN,
-        now=w.now,
-    )
-    w.storm()
-    w.until("SUPPRESSED")
-    assert w.run().why == "ann holds the target"
-
-
-def test_the_kill_switch_stops_and_takes_back() -> None:
-    w = holding()
-    services.set_kill_switch(on=True, by=ANN, reason="freeze", now=w.now)
-    w.until("FAILED_REVERTED")
-    w.storm()
-    w.ticks(40)
-    assert w.live() == []
-    assert set(w.states()) <= set(ENDED)
-
-
-def test_a_silenced_target_gets_no_new_run() -> None:
-    w = world()
-    w.mode("observe")
-    w.storm()
-    w.until("SUPPRESSED")
-    alerts.services.silence(
-        incident_id=alerts.selectors.open_incidents()[0].id,
-        until=w.now + timedelta(hours=1),
-        by=ANN,
-        reason="known",
-        now=w.now,
-    )
-    w.mode("auto")
-    w.ticks(10)
-    assert w.live() == []
-    assert w.run().why == "the target is silenced"
-
-
-def test_a_consequence_of_a_canary_starts_nothing() -> None:
-    w = world()
-    w.mode("auto")
-    alerts.services.signal(
-        rule="canary-failed",
-        labels={"tier": "edge", "route": "shop", "upstream": "shop-v2"},
-        severity="page",
-        originator="backend",
-        summary="shop-v2 fails",
-        numbers={},
-        action="",
-        runbook="canary-rolled-back",
-        cause="canary",
-        by=ANN,
-        now=w.now,
-    )
-    w.storm()
-    w.ticks(10)
-    assert set(w.states()) == {"SUPPRESSED"}
-    assert "consequence of canary" in w.run().why
-    assert len(alerts.selectors.open_incidents()) == 1
-
-
-def test_after_two_actions_automatic_mode_asks() -> None:
-    w = world(cooldown="15s", hold_for="10s")
-    w.mode("auto")
-    w.storm()
-    w.until("VERIFYING")
-    w.retries_off()
-    w.until("SUCCEEDED", rounds=80)
-    w.storm()
-    w.until("VERIFYING")
-    w.retries_off()
-    w.until("SUCCEEDED", rounds=80)
-    w.storm()
-    w.until("AWAITING_APPROVAL")
-    assert "automatic mode is off here" in w.run().why
 
 
 def test_the_incident_is_mitigated_while_it_holds_and_resolves_after() -> None:
@@ -429,90 +230,6 @@ def test_the_incident_is_mitigated_while_it_holds_and_resolves_after() -> None:
     assert alerts.selectors.open_incidents() == []
 
 
-def test_a_worker_that_died_after_the_intent_is_repaired_by_the_next_tick(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    w = world()
-    w.mode("auto")
-    w.storm()
-
-    def killed(*args: object, **kwargs: object) -> int:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(acting, "put", killed)
-        with pytest.raises(KeyboardInterrupt):
-            w.ticks(10)
-    assert (w.states(), w.live()) == (["MITIGATING"], [])
-    w.until("VERIFYING")
-    assert w.live() == ["route/shop/retry"]
-
-
-def test_an_intent_that_has_grown_old_is_not_acted_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    w = world()
-    w.mode("auto")
-    w.storm()
-
-    def killed(*args: object, **kwargs: object) -> int:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(acting, "put", killed)
-        with pytest.raises(KeyboardInterrupt):
-            w.ticks(10)
-    w.tick(60)
-    w.until("FAILED_REVERTED")
-    assert w.live() == []
-
-
-def test_a_worker_that_stalled_before_its_write_is_stopped_by_a_cancel(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    w = world()
-    w.mode("auto")
-    w.storm()
-
-    def killed(*args: object, **kwargs: object) -> int:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(acting, "put", killed)
-        with pytest.raises(KeyboardInterrupt):
-            w.ticks(10)
-    stalled = Run.objects.get()
-    services.cancel(run_id=stalled.pk, by=ANN, reason="stop", now=w.now)
-    look = conducting.Look(w.now, Measure(at=w.now), policies.policy(stalled.policy), w.admin)
-    with pytest.raises(Overtaken):
-        conducting.STEPS["MITIGATING"](stalled, look)
-    assert w.live() == []
-    w.until("CANCELLED")
-
-
-def test_an_expired_overlay_ends_the_run_though_no_worker_lived() -> None:
-    w = holding()
-    w.tick(3600)
-    w.until("SUCCEEDED")
-    assert w.run().steps[-2].why == "its time is over"
-
-
-def test_two_rounds_at_once_move_a_run_once() -> None:
-    w = asking()
-    Run.objects.update(claim_token="another", claimed_until=w.now + timedelta(seconds=5))
-    before = Step.objects.count()
-    w.ticks(2)
-    assert Step.objects.count() == before
-    assert Measurement.objects.count() > 0
-    w.until("EXPIRED")
-
-
-def test_an_edit_never_changes_a_run_under_way() -> None:
-    w = asking()
-    services.set_policy(
-        runbook="retry-storm", tier="edge", policy={"hold_for": "1h"}, by=ANN, reason="", now=w.now
-    )
-    assert w.run().policy.hold_for == timedelta(minutes=1)
-
-
 def test_a_runbook_shows_its_text_mode_and_runs() -> None:
     w = asking()
     row = selectors.runbook("retry-storm")
@@ -520,3 +237,15 @@ def test_a_runbook_shows_its_text_mode_and_runs() -> None:
     assert "<h2>What it means</h2>" in row.html
     assert [(m.tier, m.mode, m.declared) for m in row.modes] == [("edge", "approve", "approve")]
     assert [r.id for r in row.runs] == [w.run().id]
+
+
+def test_a_storm_that_outlives_its_run_opens_the_incident_again() -> None:
+    w = holding()
+    w.retries, w.wasted, w.failed = 80.0, 60.0, 95.0
+    w.until("FAILED_REVERTED")
+    w.ticks(3)
+    (incident,) = alerts.selectors.open_incidents()
+    assert incident.state == "OPEN"
+    assert [m.kind for m in reversed(alerts.selectors.messages()) if m.text.startswith("It is back")] == [
+        "FIRING"
+    ]

@@ -120,8 +120,27 @@ def world(**policy: Any) -> World:
     services.set_policy(
         runbook="retry-storm", tier="edge", policy=QUICK | policy, by=ANN, reason="test", now=START
     )
-    _measure(made, selectors.policy(runbook="retry-storm", tier="edge").lookback)
+    _measure(made, selectors.policy(runbook="retry-storm", tier=proxy.selectors.base("edge")).lookback)
     made.ack()
+    return made
+
+
+def asking(**policy: Any) -> World:
+    """A storm whose run waits for approval."""
+    made = world(**policy)
+    made.storm()
+    made.until("AWAITING_APPROVAL")
+    return made
+
+
+def holding(**policy: Any) -> World:
+    """A run by itself that worked."""
+    made = world(**policy)
+    made.mode("auto")
+    made.storm()
+    made.until("VERIFYING")
+    made.retries_off()
+    made.until("HOLDING")
     return made
 
 
