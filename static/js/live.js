@@ -49,8 +49,9 @@
 
   const opened = new Set();
   document.addEventListener("htmx:beforeRequest", (event) => {
+    if (!event.target.hasAttribute("data-live")) return;
     const busy = event.target.querySelector(".act[open], input:focus, select:focus, textarea:focus");
-    if (busy && event.target.hasAttribute("data-live")) event.preventDefault();
+    if (busy || document.hidden) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const path = new URL(event.detail.xhr.responseURL || location.href, location.href).pathname;
@@ -67,6 +68,10 @@
     document.body.removeAttribute("data-lost");
     clocks(document);
     ages();
+  });
+  // The role was taken away, or the thing itself is gone: the whole page says it better.
+  document.addEventListener("htmx:responseError", (event) => {
+    if ([403, 404].includes(event.detail.xhr.status)) location.reload();
   });
   for (const trouble of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(trouble, () => document.body.setAttribute("data-lost", ""));

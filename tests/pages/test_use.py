@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 import alerts.services
 from access.domain.roles import Role
@@ -105,6 +106,15 @@ def test_a_confirmation_stays_open_while_the_page_lives(desk: Desk, now: datetim
         page.wait_for_timeout(3500)  # longer than the fragment's cadence
 
         assert page.input_value("#reason-acknowledge") == "half a sent"
+
+
+def test_a_role_that_is_taken_away_is_told_on_the_page(desk: Desk, now: datetime) -> None:
+    number = world.incident(now)
+    with desk.reader() as reader:
+        page = reader.open(f"/incidents/{number}/")
+        User.objects.get(username="robin-1").groups.clear()
+
+        page.wait_for_selector("h1:has-text('This takes the role viewer')", timeout=10_000)
 
 
 def test_a_server_that_is_gone_is_told(desk: Desk, now: datetime) -> None:

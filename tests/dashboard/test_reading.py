@@ -1,0 +1,41 @@
+"""Measurements for pages: a trouble is told and not raised, and nobody waits twice for it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.core.cache import cache
+
+from dashboard import reading
+from telemetry.domain.errors import MetricsUnavailable
+from telemetry.memory import InMemoryMetrics
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def test_a_prometheus_that_is_away_is_a_reading_without_figures() -> None:
+    metrics = InMemoryMetrics()
+    metrics.fail(MetricsUnavailable("connection refused"))
+
+    seen = reading.read(metrics=metrics, tier="edge", now=NOW)
+
+    assert (seen.trouble, seen.tier, dict(seen.routes)) == ("connection refused", None, {})
+    assert len(metrics.asked) == 1
+
+
+def test_what_was_asked_just_now_is_not_asked_again() -> None:
+    asked: list[str] = []
+
+    def ask() -> str:
+        asked.append("once")
+        return "answer"
+
+    assert reading.remembered("a-key", ask) == reading.remembered("a-key", ask) == "answer"
+    assert asked == ["once"]
