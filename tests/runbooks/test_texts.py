@@ -1,8 +1,13 @@
 """The library."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from runbooks import texts
+from runbooks.domain.policy import Policy
 
 FRONT = "---\ntitle: T\nsummary: S\nseverity: page\nowner: O\n---\n"
 
@@ -29,3 +34,10 @@ def test_a_text_without_front_matter_is_refused(raw: str) -> None:
 def test_an_unknown_runbook_is_said_to_be_unknown() -> None:
     with pytest.raises(texts.UnknownRunbook, match="no runbook nope"):
         texts.text("nope")
+
+
+def test_every_setting_of_a_policy_is_documented() -> None:
+    page = (Path(texts.__file__).parent.parent / "docs/runbooks.md").read_text()
+    table = page.partition("## Policy")[2].partition("## Guards")[0]
+    named = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines() if "`" in line))
+    assert sorted(named) == sorted(field.name for field in fields(Policy))
