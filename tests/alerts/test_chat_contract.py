@@ -150,6 +150,12 @@ def test_a_webhook_posts_and_cannot_edit(server: SlackServer) -> None:
         chat.find(key="k", since=LONG_AGO)
 
 
+def test_a_webhook_makes_a_message_of_what_others_show_in_a_thread(server: SlackServer) -> None:
+    chat = WebhookChat(url=server.webhook, timeout=1)
+    chat.post(key="k", text="it is back", blocks=BLOCKS, thread_ts="1.2", broadcast=True)
+    assert [(m["text"], m.get("thread_ts")) for m in server.messages] == [("it is back", None)]
+
+
 @pytest.mark.parametrize(("mode", "error"), [("429", NotSent), ("500", MaybeSent), ("drop", MaybeSent)])
 def test_a_webhook_tells_the_same_failures(server: SlackServer, mode: str, error: type[Exception]) -> None:
     slack_world(server).fail(mode)
