@@ -265,8 +265,15 @@ def test_not_ready_names_each_dependency(client: Client, settings: Any) -> None:
 
     assert answer.status_code == 503
     checks = answer.json()["checks"]
-    assert checks["database"] == "ok"
-    assert "ok" not in (checks["broker"], checks["prometheus"], checks["heartbeats"])
+    assert (checks["database"], checks["broker"]) == ("ok", "does not answer")
+    assert "ok" not in (checks["prometheus"], checks["heartbeats"])
+
+
+def test_only_people_who_are_logged_in_are_told_an_errors_own_words(reader: Client, settings: Any) -> None:
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:9/0"
+
+    assert "127.0.0.1:9" in reader.get("/readyz").json()["checks"]["broker"]
+    assert "127.0.0.1" not in Client().get("/readyz").content.decode()
 
 
 def test_the_services_own_numbers_are_for_prometheus(client: Client, now: datetime) -> None:
