@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
+from access.forms import AdminLoginForm
 from access.models import ApiToken
 
 if TYPE_CHECKING:
     TokenAdmin = admin.ModelAdmin[ApiToken]
 else:
     TokenAdmin = admin.ModelAdmin  # generic for the type checker only
+
+
+admin.site.login_form = AdminLoginForm
 
 
 @admin.register(ApiToken)

@@ -4,11 +4,16 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from access import views
+from access.forms import LoginForm
 
 urlpatterns = [
     path(
         "login/",
-        LoginView.as_view(template_name="access/login.html", redirect_authenticated_user=True),
+        LoginView.as_view(
+            template_name="access/login.html",
+            authentication_form=LoginForm,
+            redirect_authenticated_user=True,
+        ),
         name="login",
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
