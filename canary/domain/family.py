@@ -42,8 +42,8 @@ def limits_of(limits: Limits, metric: Metric) -> Limits:
     return replace(limits, alpha=limits.alpha * WEIGHTS[metric])
 
 
-def observe(family: Family, tick: FamilyTick, limits: Limits) -> Family:
-    return {m: judge.observe(e, tick[m], limits_of(limits, m)) for m, e in family.items()}
+def observe(family: Family, tick: FamilyTick, limits: Limits, *, earns: bool = True) -> Family:
+    return {m: judge.observe(e, tick[m], limits_of(limits, m), earns=earns) for m, e in family.items()}
 
 
 def begin_step(family: Family) -> Family:

@@ -13,7 +13,8 @@ often one looks. PASS is the mirror against w1, from the beginning of the step. 
 2011.03567; Turner, Ly & Gruenwald, arXiv 2106.02693; Lindon, Sanden & Shirikian, arXiv 2205.14762.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import exp, log, pi
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from canary.domain.odds import Cell, Floats, log_likelihood
+from canary.domain.odds import NOTHING, Cell, Floats, log_likelihood
 
 WORSE = (1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 35.0, 60.0, 100.0)
 NOT_WORSE = (0.1, 0.3, 0.6, 1.0)
@@ -32,7 +33,7 @@ NEGLIGIBLE_SHARES = (1e-6, 0.1, 0.3)
 START_EVERY_SECONDS = 30.0
 # The first start and the latest 39 are kept. Leaving one out only lowers E, so alpha holds.
 STARTS_KEPT = 40
-# Failures' worth of belief in independent errors before the control has shown how clumped they are.
+# Failures' worth of belief in independent errors before an arm has shown how clumped its failures are.
 PHI_PRIOR = 5.0
 
 
@@ -44,10 +45,15 @@ class Tick:
     cells: Mapping[str, Cell]
 
     def canary(self) -> tuple[int, int]:
-        return sum(c.n_c for c in self.cells.values()), sum(c.e_c for c in self.cells.values())
+        return _summed(cell.canary() for cell in self.cells.values())
 
     def control(self) -> tuple[int, int]:
-        return sum(c.n_k for c in self.cells.values()), sum(c.e_k for c in self.cells.values())
+        return _summed(cell.control() for cell in self.cells.values())
+
+
+def _summed(arms: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    counts = list(arms)
+    return sum(n for n, _ in counts), sum(e for _, e in counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +124,8 @@ class Evidence:
 
     starts: (k, log-likelihood ratio of each worse alternative since start k). mirror: the same against w1
     since the step began; rate: against the negligible rate. ratios: log-likelihood of each odds ratio of
-    RATIOS. clumping: weighted sum of chi^2 and its weight. last: control's (n, e) of the tick before, by
-    proxy. peak: the largest log e-value so far.
+    RATIOS. clumping (of the control) and canary_clumping: weighted sum of chi^2 and its weight. last: each
+    proxy's newest cell. peak: the largest log e-value so far.
     """
 
     ticks: int = 0
@@ -133,7 +139,8 @@ class Evidence:
     rate: tuple[float, ...] = ()
     ratios: tuple[float, ...] = ()
     clumping: tuple[float, float] = (0.0, 0.0)
-    last: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    canary_clumping: tuple[float, float] = (0.0, 0.0)
+    last: Mapping[str, Cell] = field(default_factory=dict)
     peak: float = 0.0
 
 
@@ -150,8 +157,12 @@ class Reading:
     high: float | None
 
 
-def observe(evidence: Evidence, tick: Tick, limits: Limits) -> Evidence:
-    """The evidence with one more tick. Ticks come in the order of time; a dropped tick is just not given."""
+def observe(evidence: Evidence, tick: Tick, limits: Limits, *, earns: bool = True) -> Evidence:
+    """The evidence with one more tick. Ticks come in the order of time; a dropped tick is just not given.
+
+    `earns` is False in a tick that cannot speak for the present step, since its weights are not obeyed yet:
+    such a tick may fail the canary and never pass it.
+    """
     began = tick.at if evidence.began is None else evidence.began
     worse, not_worse = limits.worse, limits.not_worse
     grid = np.log(np.concatenate([worse, not_worse, [limits.w0, limits.w1], RATIOS]))
@@ -165,14 +176,19 @@ def observe(evidence: Evidence, tick: Tick, limits: Limits) -> Evidence:
         began=began,
         at=tick.at,
         counts=evidence.counts.plus(tick),
-        step=evidence.step.plus(tick),
         starts=_add_to_starts(evidence.starts, logs[:a] - logs[b], since=tick.at - began),
-        mirror=_add(evidence.mirror, logs[a:b] - logs[b + 1]),
-        rate=_add(evidence.rate, _rate_ratio(tick.canary(), limits.negligible)),
         ratios=_add(evidence.ratios, logs[b + 2 :]),
-        clumping=_add_clumping(evidence.clumping, evidence.last, tick),
-        last={proxy: (cell.n_k, cell.e_k) for proxy, cell in tick.cells.items()},
+        clumping=_add_clumping(evidence.clumping, evidence.last, tick, Cell.control),
+        canary_clumping=_add_clumping(evidence.canary_clumping, evidence.last, tick, Cell.canary),
+        last={**evidence.last, **tick.cells},
     )
+    if earns:
+        added = replace(
+            added,
+            step=evidence.step.plus(tick),
+            mirror=_add(evidence.mirror, logs[a:b] - logs[b + 1]),
+            rate=_add(evidence.rate, _rate_ratio(tick.canary(), limits.negligible)),
+        )
     return replace(added, peak=max(evidence.peak, _log_fail(added)))
 
 
@@ -195,6 +211,23 @@ def weigh(evidence: Evidence, limits: Limits) -> Reading:
     )
 
 
+def attempts_to_pass(evidence: Evidence, limits: Limits, *, most: int) -> int | None:
+    """How many more attempts of the canary, none of them failing, would pass it by its failure rate alone.
+
+    0 when it passes already; None when `most` are too few, or a rate is no reason to pass.
+    """
+    if limits.negligible is None:
+        return 0 if _log_pass(evidence, limits) >= -log(limits.beta) else None
+    each = _rate_ratio((1, 0), limits.negligible)
+
+    def passes(more: int) -> bool:
+        ahead = replace(evidence, rate=_add(evidence.rate, more * each))
+        return _log_pass(ahead, limits) >= -log(limits.beta)
+
+    found = bisect_left(range(most + 1), True, key=passes)
+    return found if found <= most else None
+
+
 def odds_ratio(counts: Counts) -> float | None:
     """The canary's odds of failing over the control's; None while an arm has no attempts or nothing failed.
 
@@ -208,13 +241,19 @@ def odds_ratio(counts: Counts) -> float | None:
 
 
 def phi(evidence: Evidence) -> float:
-    """How clumped the control's failures are: 1 for independent ones, never less.
+    """How clumped failures are: 1 for independent ones, never less; the more clumped of the two arms.
 
-    Pearson's chi^2 (one degree of freedom) between consecutive ticks of one proxy's control, averaged with
-    the number of failures as weight: failures in bursts of size s then give E[s^2] / E[s].
+    Pearson's chi^2 (one degree of freedom) between consecutive ticks of one proxy's arm, averaged with the
+    number of failures as weight: failures in bursts of size s then give E[s^2] / E[s]. The canary's own
+    clumping counts because its first burst may come before the control has shown any; a canary that fails
+    steadily is not clumped, so its regression is found as fast.
     """
-    total, weight = evidence.clumping
-    return max(1.0, (total + PHI_PRIOR) / (weight + PHI_PRIOR))
+    return max(1.0, _clumped(evidence.clumping), _clumped(evidence.canary_clumping))
+
+
+def _clumped(clumping: tuple[float, float]) -> float:
+    total, weight = clumping
+    return (total + PHI_PRIOR) / (weight + PHI_PRIOR)
 
 
 def _add(before: tuple[float, ...], more: Floats) -> tuple[float, ...]:
@@ -244,12 +283,14 @@ def _rate_ratio(canary: tuple[int, int], negligible: float | None) -> Floats:
 
 
 def _add_clumping(
-    clumping: tuple[float, float], last: Mapping[str, tuple[int, int]], tick: Tick
+    clumping: tuple[float, float],
+    last: Mapping[str, Cell],
+    tick: Tick,
+    arm: Callable[[Cell], tuple[int, int]],
 ) -> tuple[float, float]:
     total, weight = clumping
     for proxy, cell in tick.cells.items():
-        n0, e0 = last.get(proxy, (0, 0))
-        n1, e1 = cell.n_k, cell.e_k
+        (n0, e0), (n1, e1) = arm(last.get(proxy, NOTHING)), arm(cell)
         n, failed = n0 + n1, e0 + e1
         if not n0 or not n1 or not 0 < failed < n:
             continue
@@ -321,6 +362,7 @@ def load(saved: Mapping[str, Any]) -> Evidence:
             "rate": tuple(saved["rate"]),
             "ratios": tuple(saved["ratios"]),
             "clumping": tuple(saved["clumping"]),
-            "last": {proxy: (int(n), int(e)) for proxy, (n, e) in saved["last"].items()},
+            "canary_clumping": tuple(saved["canary_clumping"]),
+            "last": {proxy: Cell(*counts) for proxy, counts in saved["last"].items()},
         }
     )

@@ -28,11 +28,22 @@ class Cell(NamedTuple):
     n_k: int
     e_k: int
 
+    def canary(self) -> tuple[int, int]:
+        """Attempts and failures of the canary."""
+        return self.n_c, self.e_c
+
+    def control(self) -> tuple[int, int]:
+        """Attempts and failures of the control."""
+        return self.n_k, self.e_k
+
     @property
     def informative(self) -> bool:
         """Whether the failures could have been split otherwise."""
         failed = self.e_c + self.e_k
         return self.n_c > 0 and self.n_k > 0 and 0 < failed < self.n_c + self.n_k
+
+
+NOTHING = Cell(0, 0, 0, 0)
 
 
 def _log_choose(n: int, k: Floats) -> Floats:
