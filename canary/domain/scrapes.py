@@ -1,8 +1,10 @@
 """From raw scrapes to ticks: a pure fold over counters exactly as Prometheus stored them.
 
-A tick is one scrape interval of all proxies. Its counts are differences between two consecutive scrapes of
-the same proxy, so a verdict can be replayed from Prometheus at any time. What cannot be trusted is dropped
-for both arms at once: a proxy whose scrape is missing (or just came back), and a counter that went down.
+A tick is one scrape interval of all proxies. Its counts are differences between a proxy's scrape and the last
+one before it, so a verdict can be replayed from Prometheus at any time. A proxy whose scrape is missing says
+nothing in that tick, about neither arm, and its next scrape covers the interval that was missed: each proxy's
+arms are compared with one another, so one that comes and goes neither biases nor blinds the rest. A proxy
+whose counter went down says nothing either.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,6 +28,8 @@ UP = "up"
 POOL_FLAGS = frozenset({"UF", "UC", "UO", "UT", "UR", "UPE", "SI"})
 # How long after the end of an interval a scrape may still arrive, in intervals.
 GRACE = 1.5
+# How far back a proxy's last scrape may lie, in seconds. A longer gap begins afresh: the world has changed.
+REACH = 30.0
 # No scrape may fall this near to the boundary of two intervals, or jitter would move it across.
 MARGIN = 0.1
 
@@ -58,7 +62,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An interval that says nothing, and why."""
+    """An interval in which a proxy (or, without any, the tier) says nothing, and why."""
 
     at: float
     why: str
@@ -86,7 +90,7 @@ def fold(
     """The ticks that ended after `after` and are settled by `now`.
 
     `series` are raw samples of ATTEMPT, REQUEST and UP with their labels, `proxy` among them, reaching at
-    least one interval back before `after`. UP tells of a scrape at which no counter existed yet.
+    least REACH and one interval back before `after`. UP tells of a scrape at which no counter existed yet.
     """
     clock = _clock(series, clock)
     if clock is None:
@@ -97,15 +101,14 @@ def fold(
     dropped: list[Dropped] = []
     until = after
     for slot in range(first, clock.slot(now)):
-        before, present = slots.get(slot - 1, {}), slots.get(slot, {})
+        before, present = _before(slots, slot, clock), slots.get(slot, {})
         if not before.keys() <= present.keys() and now < clock.end(slot) + GRACE * clock.interval:
             break
         until = clock.end(slot)
-        found = _tick(before, present, canary=canary, control=control, at=until)
-        if isinstance(found, Dropped):
-            dropped.append(found)
-        else:
-            ticks.append(found)
+        tick, lacking = _tick(before, present, canary=canary, control=control, at=until)
+        dropped += [Dropped(until, why) for why in lacking]
+        if tick is not None:
+            ticks.append(tick)
     return Folded(tuple(ticks), tuple(dropped), until, clock)
 
 
@@ -142,6 +145,14 @@ def _slots(series: Sequence[Series], clock: Clock) -> dict[int, dict[str, Snapsh
     return slots
 
 
+def _before(slots: Mapping[int, dict[str, Snapshot]], slot: int, clock: Clock) -> dict[str, Snapshot]:
+    """Each proxy's last scrape before this interval, within REACH."""
+    found: dict[str, Snapshot] = {}
+    for earlier in range(slot - max(1, int(REACH / clock.interval)), slot):
+        found.update(slots.get(earlier, {}))
+    return found
+
+
 def _tick(
     before: Mapping[str, Snapshot],
     present: Mapping[str, Snapshot],
@@ -149,22 +160,33 @@ def _tick(
     canary: str,
     control: Collection[str],
     at: float,
-) -> FamilyTick | Dropped:
-    changed = before.keys() ^ present.keys()
-    if changed or not present:
-        return Dropped(at, f"no complete scrape of {', '.join(sorted(changed)) or 'any proxy'}")
+) -> tuple[FamilyTick | None, list[str]]:
+    """The tick of the proxies that can say something, and what the others lack; no tick where none can."""
     cells: dict[Metric, dict[str, Cell]] = {"first_attempt": {}, "final": {}}
-    for proxy, snapshot in present.items():
-        counts = _Tally(canary, control)
-        for key in snapshot.keys() | before[proxy].keys():
-            # A counter that is absent at a scrape has not been born yet: it is 0.
-            grown = snapshot.get(key, 0.0) - before[proxy].get(key, 0.0)
-            if grown < 0:
-                return Dropped(at, f"a counter of {proxy} was reset")
-            counts.add(dict(key), floor(grown + 0.5))
+    lacking = [f"no complete scrape of {proxy}" for proxy in sorted(before.keys() - present.keys())]
+    for proxy, snapshot in sorted(present.items()):
+        tally = _grown(before[proxy], snapshot, _Tally(canary, control)) if proxy in before else None
+        if tally is None:
+            lacking.append(
+                f"a counter of {proxy} was reset" if proxy in before else f"no scrape before of {proxy}"
+            )
+            continue
         for metric, per_proxy in cells.items():
-            per_proxy[proxy] = counts.cell(metric)
-    return {metric: Tick(at, per_proxy) for metric, per_proxy in cells.items()}
+            per_proxy[proxy] = tally.cell(metric)
+    if not cells["first_attempt"]:
+        return None, lacking or ["no complete scrape of any proxy"]
+    return {metric: Tick(at, per_proxy) for metric, per_proxy in cells.items()}, lacking
+
+
+def _grown(before: Snapshot, snapshot: Snapshot, tally: "_Tally") -> "_Tally | None":
+    """What was counted between two scrapes of one proxy; None where a counter went down."""
+    for key in snapshot.keys() | before.keys():
+        # A counter that is absent at a scrape has not been born yet: it is 0.
+        grown = snapshot.get(key, 0.0) - before.get(key, 0.0)
+        if grown < 0:
+            return None
+        tally.add(dict(key), floor(grown + 0.5))
+    return tally
 
 
 class _Tally:

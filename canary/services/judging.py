@@ -1,8 +1,10 @@
 """What the judge sees of a rollout at a tick: scrapes read, folded and weighed. Writes nothing."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 
 from canary.domain import family, scrapes
@@ -15,8 +17,8 @@ from telemetry.ports import Metrics
 
 # After a long outage of the workers the judge catches up from Prometheus, but not for ever.
 FURTHEST_BACK = timedelta(minutes=5)
-# The interval before the first new one, and room for one that is 15 s long.
-OVERLAP = timedelta(seconds=31)
+# A proxy's last scrape before the first new interval: that far back it may lie, and a second to spare.
+OVERLAP = timedelta(seconds=scrapes.REACH + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Metrics, now: datetime) -> Lo
     judgement = family.decide(weighed, limits, **names, tick=None)
     until, observations, decided_by = folded.until, [], None
     measured_at = _measured_at(folded)
-    from_when = _judged_from(rollout, plan)
+    judged_from, earns_from = _judged_from(rollout, plan)
     for tick in folded.ticks:
         at = tick["first_attempt"].at
-        if from_when is None or at <= from_when:
+        if at <= judged_from:
             continue
-        weighed = family.observe(weighed, tick, limits)
+        weighed = family.observe(weighed, tick, limits, earns=at > earns_from)
         judgement = family.decide(weighed, limits, **names, tick=tick)
         observations.append(_observation(rollout, tick, weighed, plan))
         if judgement.kind == "fail" or (judgement.kind == "pass" and rollout.state == "running"):
@@ -96,12 +98,17 @@ def _clock(rollout: Rollout) -> Clock | None:
     return Clock(*saved) if saved else None
 
 
-def _judged_from(rollout: Rollout, plan: Plan) -> float | None:
-    """Unix seconds from which ticks count: not while the first weights are on their way, nor in a warm-up."""
+def _judged_from(rollout: Rollout, plan: Plan) -> tuple[float, float]:
+    """Unix seconds after which ticks may fail the canary, and after which they may earn the next step.
+
+    Nothing is judged while the first weights are on their way, nor in a warm-up. While the weights of a later
+    step are on their way the canary can fail, but what it does at the old weights earns no further step.
+    """
     acked = rollout.push.get("acked_at")
     if acked is None:
-        return None if rollout.step == 0 else 0.0
-    return datetime.fromisoformat(acked).timestamp() + plan.warm_up
+        return (inf if rollout.step == 0 else 0.0), inf
+    obeyed = datetime.fromisoformat(acked).timestamp() + plan.warm_up
+    return obeyed, obeyed
 
 
 def _save(rollout: Rollout, weighed: Family, folded: Folded, measured_at: datetime | None) -> dict[str, Any]:
@@ -110,8 +117,13 @@ def _save(rollout: Rollout, weighed: Family, folded: Folded, measured_at: dateti
         "family": family.dump(weighed),
         "clock": [clock.interval, clock.phase] if clock else rollout.evidence.get("clock"),
         "measured_at": measured_at.isoformat() if measured_at else rollout.evidence.get("measured_at"),
-        "dropped": rollout.evidence.get("dropped", 0) + len(folded.dropped),
+        "dropped": _dropped(rollout.evidence.get("dropped", {}), folded),
     }
+
+
+def _dropped(before: Mapping[str, int], folded: Folded) -> dict[str, int]:
+    """How many ticks lacked something, by what they lacked."""
+    return dict(Counter(before) + Counter(one.why for one in folded.dropped))
 
 
 def _observation(rollout: Rollout, tick: FamilyTick, weighed: Family, plan: Plan) -> Observation:

@@ -1,15 +1,28 @@
 """Raw scrapes become ticks, and what cannot be trusted is dropped for both arms."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 
 from canary.domain.odds import Cell
-from canary.domain.scrapes import Clock, fold, outcome
+from canary.domain.scrapes import Folded, fold, outcome
 from telemetry.domain.series import Series
 
-ARMS = {"canary": "shop-v2", "control": {"shop-v1"}}
+ARMS: dict[str, Any] = {"canary": "shop-v2", "control": {"shop-v1"}}
 
 
-def attempts(proxy, arm, code, values, *, flags="-", attempt="1", offset=0.3, start=100):
+def attempts(
+    proxy: str,
+    arm: str,
+    code: str,
+    values: Sequence[float | None],
+    *,
+    flags: str = "-",
+    attempt: str = "1",
+    offset: float = 0.3,
+    start: int = 100,
+) -> Series:
     labels = {
         "__name__": "envoy_sluice_attempt",
         "proxy": proxy,
@@ -23,16 +36,16 @@ def attempts(proxy, arm, code, values, *, flags="-", attempt="1", offset=0.3, st
     return Series(labels, tuple(points))
 
 
-def up(proxy, values, *, offset=0.3, start=100):
+def up(proxy: str, values: Sequence[float | None], *, offset: float = 0.3, start: int = 100) -> Series:
     points = [(start + i + offset, float(v)) for i, v in enumerate(values) if v is not None]
     return Series({"__name__": "up", "proxy": proxy}, tuple(points))
 
 
-def first(folded):
+def first(folded: Folded) -> list[Mapping[str, Cell]]:
     return [tick["first_attempt"].cells for tick in folded.ticks]
 
 
-def test_a_tick_is_the_difference_of_two_scrapes_by_arm_and_proxy():
+def test_a_tick_is_the_difference_of_two_scrapes_by_arm_and_proxy() -> None:
     series = [
         attempts("edge-1", "shop-v1", "200", [100, 190, 280]),
         attempts("edge-1", "shop-v2", "200", [10, 14, 19]),
@@ -44,7 +57,7 @@ def test_a_tick_is_the_difference_of_two_scrapes_by_arm_and_proxy():
     assert first(folded)[1] == {"edge-1": Cell(5, 0, 90, 0), "edge-2": Cell(0, 0, 20, 0)}
 
 
-def test_a_counter_that_is_born_between_two_scrapes_was_zero():
+def test_a_counter_that_is_born_between_two_scrapes_was_zero() -> None:
     series = [
         attempts("edge-1", "shop-v1", "200", [100, 190, 280]),
         attempts("edge-1", "shop-v2", "503", [None, None, 7]),
@@ -52,7 +65,7 @@ def test_a_counter_that_is_born_between_two_scrapes_was_zero():
     assert first(fold(series, **ARMS, after=None, now=103.0))[-1] == {"edge-1": Cell(7, 7, 90, 0)}
 
 
-def test_a_scrape_without_any_counter_of_the_route_still_is_one():
+def test_a_scrape_without_any_counter_of_the_route_still_is_one() -> None:
     series = [up("edge-1", [1, 1, 1]), attempts("edge-1", "shop-v1", "200", [None, 5, 9])]
     assert first(fold(series, **ARMS, after=None, now=103.0)) == [
         {"edge-1": Cell(0, 0, 5, 0)},
@@ -60,17 +73,44 @@ def test_a_scrape_without_any_counter_of_the_route_still_is_one():
     ]
 
 
-def test_a_missing_scrape_of_one_proxy_drops_the_tick_for_both_arms():
+def test_a_missing_scrape_of_one_proxy_leaves_both_its_arms_out_and_the_next_one_covers_it() -> None:
     series = [
         attempts("edge-1", "shop-v1", "200", [0, 10, 20, 30, 40]),
+        attempts("edge-2", "shop-v1", "200", [0, 90, None, 270, 360]),
         attempts("edge-2", "shop-v2", "503", [0, 10, None, 30, 40]),
     ]
-    folded = fold(series, **ARMS, after=None, now=110.0)
-    assert [d.why for d in folded.dropped[:2]] == ["no complete scrape of edge-2"] * 2
-    assert first(folded) == [{"edge-1": Cell(0, 0, 10, 0), "edge-2": Cell(10, 10, 0, 0)}] * 2
+    folded = fold(series, **ARMS, after=None, now=105.0)
+    assert [d.why for d in folded.dropped] == ["no complete scrape of edge-2"]
+    assert [cells.get("edge-2") for cells in first(folded)] == [
+        Cell(10, 10, 90, 0),
+        None,
+        Cell(20, 20, 180, 0),
+        Cell(10, 10, 90, 0),
+    ]
+    assert [cells["edge-1"] for cells in first(folded)] == [Cell(0, 0, 10, 0)] * 4
 
 
-def test_a_counter_reset_drops_the_tick_and_the_next_one_counts_again():
+def test_a_proxy_that_comes_and_goes_blinds_nobody_and_loses_nothing() -> None:
+    flaps = [None if i % 2 else 10 * i for i in range(41)]
+    series = [
+        attempts("edge-1", "shop-v1", "200", [10 * i for i in range(41)]),
+        attempts("edge-2", "shop-v2", "503", flaps),
+    ]
+    folded = fold(series, **ARMS, after=None, now=142.0)
+    assert len(folded.ticks) == 40
+    assert sum(tick["first_attempt"].canary()[1] for tick in folded.ticks) == 400
+    assert {d.why for d in folded.dropped} == {"no complete scrape of edge-2"}
+
+
+def test_a_scrape_that_is_long_past_is_not_compared_with() -> None:
+    values = [0, *[None] * 39, 900, 910]
+    series = [up("edge-1", [1] * 42), attempts("edge-2", "shop-v2", "503", values)]
+    folded = fold(series, **ARMS, after=None, now=142.0)
+    assert sum(tick["first_attempt"].canary()[1] for tick in folded.ticks) == 10
+    assert folded.dropped[-1].why == "no scrape before of edge-2"
+
+
+def test_a_counter_reset_drops_the_tick_and_the_next_one_counts_again() -> None:
     series = [
         attempts("edge-1", "shop-v1", "200", [500, 510, 3, 13]),
         attempts("edge-1", "shop-v2", "503", [5, 6, None, 2]),
@@ -80,7 +120,7 @@ def test_a_counter_reset_drops_the_tick_and_the_next_one_counts_again():
     assert first(folded) == [{"edge-1": Cell(1, 1, 10, 0)}, {"edge-1": Cell(2, 2, 10, 0)}]
 
 
-def test_a_scrape_that_may_still_arrive_is_waited_for():
+def test_a_scrape_that_may_still_arrive_is_waited_for() -> None:
     series = [
         attempts("edge-1", "shop-v1", "200", [0, 10, 20]),
         attempts("edge-2", "shop-v1", "200", [0, 10, None]),
@@ -90,7 +130,7 @@ def test_a_scrape_that_may_still_arrive_is_waited_for():
     assert fold(series, **ARMS, after=None, now=104.5).dropped
 
 
-def test_folding_in_pieces_gives_the_same_ticks_as_folding_at_once():
+def test_folding_in_pieces_gives_the_same_ticks_as_folding_at_once() -> None:
     values = [3 * i * i for i in range(40)]
     series = [
         attempts("edge-1", "shop-v1", "200", values, offset=0.98),
@@ -103,13 +143,15 @@ def test_folding_in_pieces_gives_the_same_ticks_as_folding_at_once():
     assert early.ticks
 
 
-def test_the_clock_keeps_its_boundary_away_from_every_scrape():
+def test_the_clock_keeps_its_boundary_away_from_every_scrape() -> None:
     series = [up("edge-1", [1] * 5, offset=0.98), up("edge-2", [1] * 5, offset=0.02)]
     clock = fold(series, **ARMS, after=None, now=110.0).clock
-    assert clock == Clock(1.0, pytest.approx(0.5))
+    assert clock is not None
+    assert clock.interval == 1.0
+    assert clock.phase == pytest.approx(0.5)
 
 
-def test_nothing_scraped_gives_nothing_and_forgets_nothing():
+def test_nothing_scraped_gives_nothing_and_forgets_nothing() -> None:
     folded = fold([], **ARMS, after=77.0, now=110.0)
     assert (folded.ticks, folded.until) == ((), 77.0)
 
@@ -126,7 +168,7 @@ def test_nothing_scraped_gives_nothing_and_forgets_nothing():
         ("0", "DC", None),
     ],
 )
-def test_what_counts_as_a_failed_first_attempt(code, flags, expected):
+def test_what_counts_as_a_failed_first_attempt(code: str, flags: str, expected: Any) -> None:
     labels = {"__name__": "envoy_sluice_attempt", "attempt": "1", "code": code, "flags": flags}
     assert outcome(labels) == expected
     assert outcome({**labels, "attempt": "2"}) is None
@@ -143,7 +185,7 @@ def test_what_counts_as_a_failed_first_attempt(code, flags, expected):
         ("0", "DC", "client_gone", None),
     ],
 )
-def test_what_counts_as_a_final_failure(code, flags, reason, expected):
+def test_what_counts_as_a_final_failure(code: str, flags: str, reason: str, expected: Any) -> None:
     labels = {"__name__": "envoy_sluice_rq", "code": code, "flags": flags, "reason": reason}
     assert outcome(labels) == expected
 
@@ -160,7 +202,7 @@ def test_what_counts_as_a_final_failure(code, flags, reason, expected):
         ("", "DR", "client_gone", None),
     ],
 )
-def test_a_grpc_call_fails_by_its_status(grpc, flags, reason, expected):
+def test_a_grpc_call_fails_by_its_status(grpc: str, flags: str, reason: str, expected: Any) -> None:
     labels = {"__name__": "envoy_sluice_rq", "code": "200", "grpc": grpc, "flags": flags, "reason": reason}
     assert outcome(labels) == expected
 
@@ -168,6 +210,8 @@ def test_a_grpc_call_fails_by_its_status(grpc, flags, reason, expected):
 @pytest.mark.parametrize(
     ("grpc", "flags", "expected"), [("0", "-", False), ("2", "-", True), ("", "-", False), ("", "UR", True)]
 )
-def test_a_first_grpc_attempt_fails_by_its_status_or_when_it_was_cut(grpc, flags, expected):
+def test_a_first_grpc_attempt_fails_by_its_status_or_when_it_was_cut(
+    grpc: str, flags: str, expected: Any
+) -> None:
     labels = {"__name__": "envoy_sluice_attempt", "attempt": "1", "code": "200", "grpc": grpc, "flags": flags}
     assert outcome(labels) == ("first_attempt", expected)
