@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from django.utils import timezone
 from ninja import Field, Router, Schema, Status
+from pydantic import StrictInt, StrictStr
 
 from access.paging import Limit
 from access.permission import ApiRequest, operates
@@ -23,7 +24,7 @@ CONFLICTS = (LiveRollout, Held)
 class StartIn(Schema):
     """A rollout. `plan` may give steps (basis points), patience, the judge's limits; `key` is idempotent."""
 
-    route: str | int
+    route: StrictStr | StrictInt
     upstream: str
     plan: dict[str, Any] | None = None
     mode: Literal["approve", "auto"] = "approve"
@@ -38,7 +39,10 @@ class Why(Schema):
 
 
 class RolloutOut(Schema):
-    """A rollout in a list. `weight` and `steps` are in basis points."""
+    """A rollout in a list. `weight` and `steps` are in basis points.
+
+    `summary`: where it stands. `reason`: why it is in its state. `stated_reason`: what was said at the start.
+    """
 
     id: int
     tier: str
@@ -51,6 +55,8 @@ class RolloutOut(Schema):
     weight: int
     step: int
     steps: list[int]
+    summary: str
+    stated_reason: str
     reason: str
     problem: str
     created_at: datetime
@@ -72,6 +78,7 @@ class RolloutDetailOut(RolloutOut):
     times: Times
     incident_id: int | None
     dropped_ticks: int
+    dropped: dict[str, int]
     queries: list[str]
 
 
@@ -139,6 +146,12 @@ def rollback(request: ApiRequest, rollout_id: int, body: Why | None = None) -> d
     return _act(services.rollback, request, rollout_id, body)
 
 
+@router.post("/rollouts/{int:rollout_id}/close", response=RolloutDetailOut, auth=operates)
+def close(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """End a rollback that cannot be read back from every proxy."""
+    return _act(services.close, request, rollout_id, body)
+
+
 def _act(do: Callable[..., None], request: ApiRequest, rollout_id: int, body: Why | None) -> dict[str, Any]:
     try:
         do(rollout_id=rollout_id, by=request.auth, reason=body.reason if body else "", now=timezone.now())
@@ -172,5 +185,6 @@ def _detail(detail: RolloutDetail) -> dict[str, Any]:
         "times": detail.times,
         "incident_id": detail.incident,
         "dropped_ticks": detail.dropped_ticks,
+        "dropped": dict(detail.dropped),
         "queries": detail.queries,
     }

@@ -38,7 +38,8 @@ class Rollout(models.Model):
     state = models.CharField(max_length=20, choices=[(state, state) for state in ROLLOUT])
     step = models.PositiveSmallIntegerField(default=0)
     weight = models.PositiveIntegerField()
-    reason = models.TextField()
+    stated_reason = models.TextField(blank=True)  # what was said at the start
+    reason = models.TextField()  # why it is in its state
     problem = models.TextField(blank=True)
     version = models.PositiveIntegerField(default=0)
     next_wakeup_at = models.DateTimeField(db_index=True)

@@ -1,8 +1,11 @@
 """Describes rollouts: arms side by side, the ladder, evidence, what each action would change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from django.db.models import Case, JSONField, When
 
 import proxy.selectors
 from canary.domain import family, plan, scrapes, states
@@ -10,6 +13,7 @@ from canary.domain.errors import UnknownRollout
 from canary.domain.family import Metric
 from canary.domain.judge import Counts, Evidence, Limits, e_value, weigh
 from canary.domain.plan import WHOLE, Plan
+from canary.domain.summary import sentence
 from canary.models import Observation, Rollout, Step
 from proxy.domain.errors import ProxyError
 
@@ -18,7 +22,10 @@ TITLES: dict[Metric, str] = {"first_attempt": "First attempts", "final": "After 
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:
-    """One rollout in a list. `weight` in basis points; `state` is a word of `canary.domain.states`."""
+    """One rollout in a list. `weight` in basis points; `state` is a word of `canary.domain.states`.
+
+    `summary`: where it stands. `reason`: why it is in its state. `stated_reason`: what was said at the start.
+    """
 
     id: int
     tier: str
@@ -31,6 +38,8 @@ class RolloutRow:
     weight: int
     step: int
     steps: tuple[int, ...]
+    summary: str
+    stated_reason: str
     reason: str
     problem: str
     created_at: datetime
@@ -131,7 +140,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class RolloutDetail:
-    """All that a rollout's page shows."""
+    """All that a rollout's page shows. `dropped` are ticks that lacked something, by what they lacked."""
 
     row: RolloutRow
     plan: Plan
@@ -143,6 +152,7 @@ class RolloutDetail:
     times: Times
     incident: int | None
     dropped_ticks: int
+    dropped: Mapping[str, int]
     queries: tuple[str, ...]
 
 
@@ -169,7 +179,10 @@ def rollouts(*, limit: int = 100, live: bool | None = None, route: int | None = 
         found = found.live() if live else found.filter(state__in=states.TERMINAL)
     if route is not None:
         found = found.filter(route=route)
-    return [_row(rollout) for rollout in found.defer("evidence")[:limit]]
+    # Evidence is large, and only what has not ended is summed up by it.
+    weighed = Case(When(state__in=states.LIVE, then="evidence"), output_field=JSONField())
+    listed = found.defer("evidence").annotate(weighed=weighed)[:limit]
+    return [_row(rollout, vars(rollout)["weighed"] or {}) for rollout in listed]
 
 
 def rollout(rollout_id: int) -> RolloutDetail:
@@ -179,7 +192,7 @@ def rollout(rollout_id: int) -> RolloutDetail:
         raise UnknownRollout("rollout", f"there is no rollout {rollout_id}")
     steps = Plan.model_validate(found.plan)
     return RolloutDetail(
-        row=_row(found),
+        row=_row(found, found.evidence),
         plan=steps,
         promise=f"A healthy canary is rolled back in at most {100 * steps.alpha:g} % of rollouts.",
         metrics=_metrics(found, steps),
@@ -188,7 +201,8 @@ def rollout(rollout_id: int) -> RolloutDetail:
         actions=_actions(found, steps),
         times=_times(found),
         incident=found.incident,
-        dropped_ticks=found.evidence.get("dropped", 0),
+        dropped_ticks=sum(found.evidence.get("dropped", {}).values()),
+        dropped=found.evidence.get("dropped", {}),
         queries=scrapes.queries(found.tier, found.route_name),
     )
 
@@ -199,8 +213,17 @@ def evidence(rollout_id: int, *, metric: Metric = "first_attempt", limit: int = 
     return [_point(one, metric) for one in reversed(found)]
 
 
-def _row(found: Rollout) -> RolloutRow:
+def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
     return RolloutRow(
+        summary=sentence(
+            found.state,
+            upstream=found.upstream,
+            reason=found.reason,
+            family=family.load(weighed.get("family", {})),
+            limits=Plan.model_validate(found.plan).limits(),
+            silent=found.no_data_since is not None,
+        ),
+        stated_reason=found.stated_reason,
         id=found.pk,
         tier=found.tier,
         route_id=found.route_id,
@@ -323,6 +346,7 @@ def _shares(found: Rollout, steps: Plan) -> dict[str, int]:
         "resume": steps.steps[found.step],
         "promote": WHOLE,
         "roll_back": 0,
+        "close": 0,
     }
 
 
@@ -331,6 +355,9 @@ def _words(event: str, found: Rollout, share: int) -> str:
         return (
             f"{found.upstream} stays at {found.weight / 100:g} %; the judge goes on and may still roll back"
         )
+    if event == "close":
+        silent = ", ".join(row.proxy for row in _proxies(found) if not row.verified) or "every proxy"
+        return f"it ends as rolled back, though it was not read back from {silent}"
     return f"{found.upstream} goes from {found.weight / 100:g} % to {share / 100:g} % of {found.route_name}"
 
 

@@ -31,14 +31,16 @@ LABELS = {
     "resume": "Resume",
     "promote": "Promote now",
     "roll_back": "Roll back",
+    "close": "Close unverified",
 }
-DANGEROUS = ("promote", "roll_back")
+DANGEROUS = ("promote", "roll_back", "close")
 DOINGS: dict[str, Callable[..., None]] = {
     "approve": services.approve,
     "pause": services.pause,
     "resume": services.resume,
     "promote": services.promote,
     "roll_back": services.rollback,
+    "close": services.close,
 }
 TITLES: dict[Metric, str] = {
     "first_attempt": "Evidence from first attempts",

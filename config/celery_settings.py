@@ -38,11 +38,12 @@ def every(seconds: float, task: str) -> dict[str, object]:
 
 
 beat_schedule = {
-    "judge rollouts": every(1, "canary.tasks.tick"),
+    "judge rollouts": every(1, "canary.tick"),
     "send messages": every(1, "alerts.deliver"),
     "run runbooks": every(3, "runbooks.tick"),
     "read proxies back": every(5, "proxy.readback"),
     "expire overlays": every(5, "proxy.expire"),
-    "keep objectives": every(15, "slo.tasks.tick"),
-    "publish rules": every(60, "slo.tasks.publish"),
+    "keep objectives": every(15, "slo.tick"),
+    "publish rules": every(60, "slo.publish"),
+    "forget old evidence": every(3600, "canary.prune"),
 }

@@ -7,13 +7,13 @@ from slo import services
 from telemetry import ports, rulefiles
 
 
-@shared_task
+@shared_task(name="slo.tick")
 def tick() -> None:
     """Every 15 s: burn, budgets, alerts."""
     services.tick(metrics=ports.from_settings(), now=timezone.now())
 
 
-@shared_task
+@shared_task(name="slo.publish")
 def publish() -> None:
     """Every minute: Prometheus runs the rules that the objectives need, where a directory for them is set."""
     files = rulefiles.from_settings()

@@ -13,3 +13,8 @@ def test_every_tick_expires_before_the_next_one() -> None:
     assert [
         name for name, entry in beat_schedule.items() if entry["options"] != {"expires": entry["schedule"]}
     ] == []
+
+
+def test_every_task_is_named_by_its_app_and_verb() -> None:
+    names = sorted(str(entry["task"]) for entry in beat_schedule.values())
+    assert [name for name in names if name.count(".") != 1] == []

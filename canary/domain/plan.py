@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from canary.domain.judge import BadLimit, Limits
 
 WHOLE = 10_000
+# Thirty days, in seconds: no step is meant to take longer.
+LONGEST = 30 * 86_400.0
 DEFAULT_STEPS = (500, 2500, 5000, 10_000)
 
 
@@ -27,12 +29,12 @@ class Plan(BaseModel):
     asked, what is left out after a step's weights are obeyed, and how soon every proxy must obey.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     steps: tuple[int, ...] = DEFAULT_STEPS
-    longest_stay: float = Field(default=1800.0, gt=0)
-    warm_up: float = Field(default=3.0, ge=0)
-    push_deadline: float = Field(default=15.0, gt=0)
+    longest_stay: float = Field(default=1800.0, gt=0, le=LONGEST)
+    warm_up: float = Field(default=3.0, ge=0, le=LONGEST)
+    push_deadline: float = Field(default=15.0, gt=0, le=LONGEST)
     alpha: float = 0.01
     beta: float = 0.05
     w0: float = 1.0

@@ -44,7 +44,7 @@ ROLLOUT: dict[str, dict[str, str]] = {
         "verify": "promoted",
         "roll_back": "rolling_back",
     },
-    "rolling_back": {"verify": "rolled_back"},
+    "rolling_back": {"verify": "rolled_back", "close": "rolled_back"},
     "promoted": {},
     "rolled_back": {},
 }
@@ -53,7 +53,7 @@ LIVE = tuple(state for state in ROLLOUT if state not in TERMINAL)
 # The canary has traffic at a step of the plan, and is judged. A rollback is never stopped by a pause.
 JUDGED = ("running", "awaiting_approval", "paused", "needs_human")
 # What a person may do; the rest is the machine's.
-PERSONS = ("approve", "pause", "resume", "promote", "roll_back")
+PERSONS = ("approve", "pause", "resume", "promote", "roll_back", "close")
 
 
 class WrongState(Exception):

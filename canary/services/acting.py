@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
 from audit.domain.actor import Actor
 from canary.domain import states
-from canary.domain.errors import Held, UnknownRollout
+from canary.domain.errors import Held, Refused, UnknownRollout
 from canary.models import Rollout
-from canary.services import moving
-from proxy.domain.errors import TargetTaken
+from canary.services import moving, telling
+from proxy.domain.errors import ProxyError, TargetTaken
 
 
 def approve(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
@@ -38,9 +39,13 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
         share = plan.steps[rollout.step]
         kept = rollout.fence is not None and rollout.weight == share
         moving.leave_step(rollout, verdict="resumed", reason=said, now=now)
-        laid = {} if kept else moving.lay(rollout, share=share, reason=said, by=by, now=now)
+        laid: dict[str, Any] = {}
+        if not kept:
+            laid = moving.lay(rollout, share=share, reason=said, by=by, now=now)
+            laid["evidence"] = moving.stepped(rollout.evidence)
         moving.commit(rollout, event="resume", by=by, reason=said, now=now, problem="", **laid)
-        moving.enter_step(rollout, now=now, obeyed_at=now if kept else None)
+        obeyed = kept and rollout.push.get("acked_at")
+        moving.enter_step(rollout, now=now, obeyed_at=now if obeyed else None)
 
 
 def promote(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
@@ -60,6 +65,29 @@ def rollback(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> 
         moving.away(rollout, event="roll_back", verdict="rolled_back", by=by, reason=said, now=now)
 
 
+def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """End a rollback that cannot be read back from every proxy, such as one that will never return.
+
+    The canary has no traffic by the configuration and the overlay goes; a person answers for the proxies that
+    have not shown it. Raises as `approve` does.
+    """
+    with _acting(rollout_id) as rollout:
+        states.after(rollout.state, "close")
+        said = reason or f"closed by {by.name}"
+        moving.release(rollout, by=by, reason=said, now=now)
+        moving.commit(
+            rollout,
+            event="close",
+            by=by,
+            reason=said,
+            now=now,
+            problem="",
+            fence=None,
+            overlay_expires_at=None,
+        )
+        telling.closed(rollout, by=by, now=now)
+
+
 @contextmanager
 def _acting(rollout_id: int) -> Iterator[Rollout]:
     """The rollout's row, locked, in one transaction with all that is done to it."""
@@ -71,3 +99,5 @@ def _acting(rollout_id: int) -> Iterator[Rollout]:
             yield rollout
         except TargetTaken as error:
             raise Held("route", f"the weights of {rollout.route_name} are held by {error.owner}") from error
+        except ProxyError as error:
+            raise Refused("route", f"the tier refuses it: {error}") from error

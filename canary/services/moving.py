@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 import proxy.selectors
 import proxy.services
 from audit import services as audit
 from audit.domain.actor import Actor
-from canary.domain import states
+from canary.domain import family, states
 from canary.domain.plan import WHOLE, Plan, weights
 from canary.models import Rollout, Step
+from proxy.domain.errors import ProxyError
 
 # When every worker is dead, the tier is back at its base after this long. Renewed at half time.
 LEASE = timedelta(seconds=120)
@@ -115,6 +118,12 @@ def push(
     }
 
 
+def stepped(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """`Rollout.evidence` at other weights: what earned the last step earns no other one."""
+    weighed = family.begin_step(family.load(evidence.get("family", {})))
+    return {**evidence, "family": family.dump(weighed)}
+
+
 def enter_step(rollout: Rollout, *, now: datetime, obeyed_at: datetime | None = None) -> None:
     """Open the row of the rollout's present step."""
     Step.objects.create(
@@ -128,12 +137,14 @@ def leave_step(rollout: Rollout, *, verdict: str, reason: str, now: datetime) ->
 
 
 def up(rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime, **changes: Any) -> None:
-    """Give the canary the next step's weight."""
+    """Give the canary the next step's weight; it must earn the one after by what it does there."""
     plan = plan_of(rollout)
+    evidence = stepped(changes.pop("evidence", rollout.evidence))
     number = plan.following(rollout.step, rollout.weight)
     leave_step(rollout, verdict="pass" if by.source == "automation" else "approved", reason=reason, now=now)
     laid = lay(rollout, share=plan.steps[number], reason=reason, by=by, now=now)
-    commit(rollout, event=event, by=by, reason=reason, now=now, step=number, **laid, **changes)
+    changes = {**changes, **laid, "evidence": evidence, "step": number}
+    commit(rollout, event=event, by=by, reason=reason, now=now, **changes)
     enter_step(rollout, now=now)
 
 
@@ -165,10 +176,50 @@ def away(
 ) -> None:
     """Take the canary's traffic away: weight 0 by the overlay, and by the base where it was promoted."""
     leave_step(rollout, verdict=verdict, reason=reason, now=now)
-    laid = lay(rollout, share=0, reason=reason, by=by, now=now)
-    base = proxy.selectors.base(rollout.tier).route(rollout.route_name)
-    if base is not None and base.split.get(rollout.upstream, 0) > 0:
+    laid = lay_nothing(rollout, reason=reason, by=by, now=now)
+    if _has_by_base(rollout):
         proxy.services.publish_split(
             tier=rollout.tier, route=rollout.route_name, weights=rollout.base, by=by, reason=reason, now=now
         )
     commit(rollout, event=event, by=by, reason=reason, now=now, decided_at=now, problem="", **laid, **changes)
+
+
+def lay_nothing(rollout: Rollout, *, reason: str, by: Actor, now: datetime) -> dict[str, Any]:
+    """As `lay` with no share for the canary.
+
+    Where that cannot be laid, since the upstream or the route is gone or somebody else holds the weights, and
+    the canary has no traffic any more, there is nothing to take away: the push is empty. Raises ProxyError
+    where it still has some.
+    """
+    try:
+        with transaction.atomic():
+            return lay(rollout, share=0, reason=reason, by=by, now=now)
+    except ProxyError:
+        if _has_by_base(rollout) or _has_by_overlay(rollout, now):
+            raise
+        return {"fence": None, "overlay_expires_at": None, "weight": 0, "push": {}}
+
+
+def _has_by_base(rollout: Rollout) -> bool:
+    route = proxy.selectors.base(rollout.tier).route(rollout.route_name)
+    return route is not None and route.split.get(rollout.upstream, 0) > 0
+
+
+def _has_by_overlay(rollout: Rollout, now: datetime) -> bool:
+    live = proxy.selectors.live_overlays(rollout.tier, now=now)
+    return any(row.owner == rollout.owner for row in live)
+
+
+def release(rollout: Rollout, *, by: Actor, reason: str, now: datetime) -> int:
+    """Take the overlay away, where there is one; returns the tier's generation without it."""
+    if rollout.fence is None:
+        return proxy.selectors.generation(rollout.tier)
+    return proxy.services.delete_overlay(
+        tier=rollout.tier,
+        target=rollout.target,
+        owner=rollout.owner,
+        fence=rollout.fence,
+        by=by,
+        reason=reason,
+        now=now,
+    )

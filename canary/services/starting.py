@@ -49,6 +49,8 @@ def start(
         again = Rollout.objects.filter(key=key).values_list("pk", flat=True).first() if key else None
         if again is not None:
             return again
+        if not _has_live(where):
+            raise
         raise _live(where) from error
 
 
@@ -69,9 +71,13 @@ def _check(
         steps = read(plan)
     except BadPlan as error:
         raise Refused(f"plan.{error.field}", error.why) from error
-    if Rollout.objects.live().filter(route=where.id).exists():
+    if _has_live(where):
         raise _live(where)
     return steps, where
+
+
+def _has_live(where: RouteRow) -> bool:
+    return Rollout.objects.live().filter(route=where.id).exists()
 
 
 def _live(where: RouteRow) -> LiveRollout:
@@ -104,6 +110,7 @@ def _begin(
         created_by=by.name,
         state="running",
         weight=0,
+        stated_reason=reason,
         reason=said,
         next_wakeup_at=now,
         folded_until=now.timestamp(),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 import alerts.services
-from audit.domain.actor import automation
+from audit.domain.actor import Actor, automation
 from canary.domain.family import Judgement
 from canary.domain.judge import e_value
 from canary.models import Rollout
@@ -27,20 +27,34 @@ def failed(rollout: Rollout, judgement: Judgement, *, before: int, now: datetime
 
 
 def rolled_back(rollout: Rollout, *, now: datetime) -> None:
-    """Say in the incident that every proxy obeys: no new message, the first one is brought up to date."""
-    if rollout.incident is None:
-        return
-    names = ", ".join(sorted(rollout.push["proxies"]))
+    """A failed canary is no longer a problem once every proxy obeys: the incident resolves with it."""
+    names = ", ".join(sorted(rollout.push.get("proxies", {})))
     took = f" {_seconds(rollout, now)} after the decision" if rollout.decided_at else ""
-    done = f"Sluice took {rollout.upstream} to 0 %; read back from {names}{took}."
-    alerts.services.note(incident_id=rollout.incident, text=done, by=JUDGE, now=now)
-    alerts.services.mitigate(incident_id=rollout.incident, by=JUDGE, reason=done, now=now)
+    read = f"read back from {names}{took}" if names else "it had no traffic any more"
+    _clear(rollout, f"Sluice took {rollout.upstream} to 0 %; {read}.", by=JUDGE, now=now)
+
+
+def closed(rollout: Rollout, *, by: Actor, now: datetime) -> None:
+    """A person ended the rollback: the incident resolves, and says what nobody has read back."""
+    seen = rollout.push.get("proxies", {})
+    obeying = ", ".join(sorted(name for name, one in seen.items() if one["verified"])) or "no proxy"
+    why = f"{by.name} closed the rollback, which was read back from {obeying}: {rollout.reason}"
+    _clear(rollout, why, by=by, now=now)
 
 
 def needs_human(rollout: Rollout, why: str, *, now: datetime) -> None:
-    """Ask for a person, once per push that went wrong."""
+    """Ask for a person, once per transition."""
+    _ask(rollout, f"{rollout.state}/{rollout.version}", why, now=now)
+
+
+def not_obeyed(rollout: Rollout, why: str, *, now: datetime) -> None:
+    """Ask for a person, once per push however often it is found late."""
+    _ask(rollout, f"{rollout.state}/push/{rollout.push.get('generation', 0)}", why, now=now)
+
+
+def _ask(rollout: Rollout, once: str, why: str, *, now: datetime) -> None:
     alerts.services.tell(
-        key=f"rollout/{rollout.pk}/needs-human/{rollout.state}/{rollout.push.get('generation', 0)}",
+        key=f"rollout/{rollout.pk}/needs-human/{once}",
         kind="NEEDS_HUMAN",
         incident_id=rollout.incident,
         heading=f"Rollout of {rollout.upstream} on {rollout.route_name} needs a person",
@@ -71,12 +85,7 @@ def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
 def _signal(rollout: Rollout, *, numbers: Mapping[str, str], action: str, now: datetime) -> int:
     return alerts.services.signal(
         rule=RULE,
-        labels={
-            "tier": rollout.tier,
-            "route": rollout.route_name,
-            "upstream": rollout.upstream,
-            "rollout": str(rollout.pk),
-        },
+        labels=_labels(rollout),
         severity="page",
         originator="backend",
         summary=f"Canary {rollout.upstream} failed on {rollout.route_name}: {rollout.reason}",
@@ -87,6 +96,20 @@ def _signal(rollout: Rollout, *, numbers: Mapping[str, str], action: str, now: d
         by=JUDGE,
         now=now,
     )
+
+
+def _clear(rollout: Rollout, why: str, *, by: Actor, now: datetime) -> None:
+    alerts.services.clear(rule=RULE, labels=_labels(rollout), why=why, by=by, now=now)
+
+
+def _labels(rollout: Rollout) -> dict[str, str]:
+    """A failed rollout is an alert of its own: a second one on the route fires again."""
+    return {
+        "tier": rollout.tier,
+        "route": rollout.route_name,
+        "upstream": rollout.upstream,
+        "rollout": str(rollout.pk),
+    }
 
 
 def _numbers(judgement: Judgement, before: int) -> dict[str, str]:

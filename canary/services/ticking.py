@@ -11,10 +11,9 @@ from typing import Any
 from django.db import transaction
 
 import alerts.services
-import proxy.selectors
 import proxy.services
 from audit.domain.actor import automation
-from canary.domain import family, states
+from canary.domain import states
 from canary.domain.plan import WHOLE, weights
 from canary.models import Observation, Rollout
 from canary.services import judging, moving, pushing, telling
@@ -99,7 +98,7 @@ def _lost(rollout: Rollout, now: datetime) -> None:
     """No worker renewed the overlay in time, so the tier went back to its base by itself."""
     with transaction.atomic():
         if rollout.state == "rolling_back":
-            laid = moving.lay(rollout, share=0, reason=rollout.reason, by=JUDGE, now=now)
+            laid = moving.lay_nothing(rollout, reason=rollout.reason, by=JUDGE, now=now)
             moving.commit(rollout, now=now, **laid)
             return
         why = "the overlay ran out before a worker renewed it: the tier is back at its base configuration"
@@ -116,6 +115,7 @@ def _lost(rollout: Rollout, now: datetime) -> None:
             overlay_expires_at=None,
             weight=0,
             push={},
+            evidence=moving.stepped(rollout.evidence),
             step=number,
             problem=why,
         )
@@ -147,15 +147,19 @@ def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datet
         _fail(rollout, look, seen, now)
     elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.acked:
         _earn(rollout, reason, seen, now)
-    elif rollout.state == "running" and _overstayed(rollout, seen, now):
-        plan = moving.plan_of(rollout)
-        why = f"undecided after {plan.longest_stay:g} s at this weight: {reason}"
-        moving.commit(rollout, event="overstay", by=JUDGE, reason=why, now=now, **seen)
-        telling.needs_human(rollout, why, now=now)
     else:
-        if rollout.state == "running" and not seen["no_data_since"]:
-            seen["reason"] = reason
+        _stay(rollout, reason, seen, now)
+
+
+def _stay(rollout: Rollout, undecided: str, seen: dict[str, Any], now: datetime) -> None:
+    """Keep what was seen; past the longest stay, with or without data, ask a person."""
+    if rollout.state != "running" or not _overstayed(rollout, now):
         moving.commit(rollout, now=now, **seen)
+        return
+    stay = moving.plan_of(rollout).longest_stay
+    why = f"undecided after {stay:g} s at this weight: {seen['problem'] or undecided}"
+    moving.commit(rollout, event="overstay", by=JUDGE, reason=why, now=now, **seen)
+    telling.needs_human(rollout, why, now=now)
 
 
 def _seen(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> dict[str, Any]:
@@ -182,13 +186,8 @@ def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: d
     since = _silent_since(rollout, rollout.evidence.get("measured_at"), now)
     with transaction.atomic():
         followed.write_step(rollout)
-        moving.commit(
-            rollout,
-            now=now,
-            push=followed.push,
-            no_data_since=rollout.no_data_since or since,
-            problem=why,
-        )
+        seen = {"push": followed.push, "no_data_since": rollout.no_data_since or since, "problem": why}
+        _stay(rollout, why, seen, now)
 
 
 def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> None:
@@ -203,21 +202,19 @@ def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> 
 
 def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) -> None:
     """A PASS: the next step at once, or the question whether to take it."""
-    weighed = family.begin_step(family.load(seen["evidence"]["family"]))
-    fresh = {**seen["evidence"], "family": family.dump(weighed)}
     if rollout.mode == "auto":
         seen.pop("push")
         event = "finish" if moving.is_last(rollout) else "step_up"
-        moving.up(rollout, event=event, by=JUDGE, reason=reason, now=now, **{**seen, "evidence": fresh})
+        moving.up(rollout, event=event, by=JUDGE, reason=reason, now=now, **seen)
         return
-    moving.commit(rollout, event="earn", by=JUDGE, reason=reason, now=now, **{**seen, "evidence": fresh})
+    moving.commit(rollout, event="earn", by=JUDGE, reason=reason, now=now, **seen)
     rollout.steps.filter(ended_at=None).update(verdict="pass", reason=reason)
     telling.asks(rollout, moving.next_weights(rollout), now=now)
 
 
-def _overstayed(rollout: Rollout, seen: dict[str, Any], now: datetime) -> bool:
+def _overstayed(rollout: Rollout, now: datetime) -> bool:
     step = rollout.steps.filter(ended_at=None).last()
-    if step is None or step.obeyed_at is None or seen["no_data_since"]:
+    if step is None or step.obeyed_at is None:
         return False
     return (now - step.obeyed_at).total_seconds() > moving.plan_of(rollout).longest_stay
 
@@ -231,6 +228,7 @@ def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
         laid = moving.lay(rollout, share=before, reason=why, by=JUDGE, now=now)
         laid["push"]["refusable"] = False
         number = moving.plan_of(rollout).reached(before)
+        laid["evidence"] = moving.stepped(rollout.evidence)
         event = "refuse" if "refuse" in states.ROLLOUT[rollout.state] else None
         moving.commit(rollout, event=event, by=JUDGE, reason=why, now=now, step=number, problem=why, **laid)
         telling.needs_human(rollout, why, now=now)
@@ -238,13 +236,14 @@ def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
 
 def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
     with transaction.atomic():
-        if not followed.verified:
+        # An empty push: there was nothing to take away, so there is nothing to be obeyed.
+        if followed.push and not followed.verified:
             moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
             if followed.late:
-                telling.needs_human(rollout, f"the rollback is not obeyed yet: {followed.problem}", now=now)
+                telling.not_obeyed(rollout, f"the rollback is not obeyed yet: {followed.problem}", now=now)
             return
         moving.lock(rollout)
-        _release(rollout, now)
+        moving.release(rollout, by=JUDGE, reason=rollout.reason, now=now)
         moving.commit(
             rollout,
             event="verify",
@@ -259,20 +258,6 @@ def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime
         telling.rolled_back(rollout, now=now)
 
 
-def _release(rollout: Rollout, now: datetime) -> int:
-    if rollout.fence is None:
-        return proxy.selectors.generation(rollout.tier)
-    return proxy.services.delete_overlay(
-        tier=rollout.tier,
-        target=rollout.target,
-        owner=rollout.owner,
-        fence=rollout.fence,
-        by=JUDGE,
-        reason=rollout.reason,
-        now=now,
-    )
-
-
 def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
     """The overlay gives everything, then the same becomes the base and the overlay goes, then it is done."""
     if followed.push["stage"] == "overlay" and followed.refused:
@@ -283,7 +268,7 @@ def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetim
         if not followed.verified:
             moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
             if followed.late:
-                telling.needs_human(rollout, f"the promotion is not obeyed yet: {followed.problem}", now=now)
+                telling.not_obeyed(rollout, f"the promotion is not obeyed yet: {followed.problem}", now=now)
         elif followed.push["stage"] == "overlay":
             _make_base(rollout, now)
         else:
@@ -305,6 +290,6 @@ def _make_base(rollout: Rollout, now: datetime) -> None:
     proxy.services.publish_split(
         tier=rollout.tier, route=rollout.route_name, weights=split, by=JUDGE, reason=rollout.reason, now=now
     )
-    generation = _release(rollout, now)
+    generation = moving.release(rollout, by=JUDGE, reason=rollout.reason, now=now)
     sent = moving.push(rollout, generation, split, stage="base", now=now)
     moving.commit(rollout, now=now, push=sent, fence=None, overlay_expires_at=None, problem="")

@@ -1,12 +1,15 @@
 """A small world for rollouts: a declared tier, scraped counters, proxies that obey. Time is a number of ticks."""
 
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import proxy.selectors
 import proxy.services
 from audit.domain.actor import Actor
 from canary import services
 from canary.models import Rollout
+from proxy.domain.errors import ProxyUnreachable
 from proxy.memory import InMemoryAdmin
 from telemetry.memory import InMemoryMetrics
 from tests.proxy.factories import document
@@ -14,27 +17,27 @@ from tests.proxy.factories import document
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 ANN = Actor("ann", "cli")
 PROXIES = {"edge-1": "127.0.0.1:19001", "edge-2": "127.0.0.1:19002"}
-PLAN = {"steps": [500, 5000], "warm_up": 0, "push_deadline": 5, "longest_stay": 300}
+PLAN: dict[str, Any] = {"steps": [500, 5000], "warm_up": 0, "push_deadline": 5, "longest_stay": 300}
 
 
 class World:
     """Advances second by second: scrapes, obeys, ticks. Rates are failures per first attempt."""
 
-    def __init__(self, *, per_second=200):
+    def __init__(self, *, per_second: int = 200) -> None:
         self.now = T0
         self.metrics, self.admin = InMemoryMetrics(), InMemoryAdmin()
         self.per_second = per_second
         self.fails = {"shop-v1": 0.0, "shop-v2": 0.0}
         self.heals = False
         self.obeys, self.scraped, self.works = True, True, True
-        self._counts: dict[tuple[str, str, str], float] = {}
+        self._counts: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
         proxy.services.apply(document=document(), by=ANN, reason="first", now=T0)
 
-    def start(self, **changes):
-        given = {"route": "shop", "upstream": "shop-v2", "plan": PLAN, "mode": "auto"}
+    def start(self, **changes: Any) -> int:
+        given: dict[str, Any] = {"route": "shop", "upstream": "shop-v2", "plan": PLAN, "mode": "auto"}
         return services.start(**{**given, **changes}, by=ANN, now=self.now)
 
-    def run(self, seconds, until=lambda: False):
+    def run(self, seconds: int, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass; stops when `until` holds. True when it does."""
         for _ in range(seconds):
             self.now += timedelta(seconds=1)
@@ -47,10 +50,10 @@ class World:
                 return True
         return False
 
-    def tick(self, at=0.95):
+    def tick(self, at: float = 0.95) -> None:
         services.tick(metrics=self.metrics, admin=self.admin, now=self.now + timedelta(seconds=at))
 
-    def serve(self):
+    def serve(self) -> None:
         """Proxies take and acknowledge the newest configuration, when they obey."""
         if not self.obeys:
             return
@@ -60,29 +63,33 @@ class World:
             self.admin.runs(address, splits)
             proxy.services.record_ack(tier="edge", proxy=name, generation=served.generation, now=self.now)
 
-    def split(self):
+    def split(self) -> dict[str, int]:
         """What the tier should run for the route now."""
-        return dict(proxy.selectors.desired("edge", now=self.now).route("shop").split)
+        route = proxy.selectors.desired("edge", now=self.now).route("shop")
+        assert route is not None
+        return dict(route.split)
 
-    def scrape(self):
-        """Count a second of traffic by what the proxies run, and store the counters."""
+    def scrape(self, missed: Collection[str] = ()) -> None:
+        """Count a second of traffic by what the proxies run, and store the counters but of those missed."""
         for name, address in PROXIES.items():
             running = self.admin.weights(address, "shop") if self.obeys or self._known(address) else {}
-            for arm, weight in running.items():
+            for arm, weight in (running or {}).items():
                 self._serve_arm(name, arm, round(self.per_second * weight / 10_000))
+            if name in missed:
+                continue
             at = self.now + timedelta(seconds=0.3)
             self.metrics.add("up", {"tier": "edge", "proxy": name}, [(at, 1.0)])
             for (of, metric, labels), value in self._counts.items():
                 if of == name:
                     self.metrics.add(metric, dict(labels), [(at, value)])
 
-    def _known(self, address):
+    def _known(self, address: str) -> bool:
         try:
             return bool(self.admin.splits(address))
-        except Exception:  # noqa: BLE001  # an address that was never told of
+        except ProxyUnreachable:
             return False
 
-    def _serve_arm(self, name, arm, attempts):
+    def _serve_arm(self, name: str, arm: str, attempts: int) -> None:
         failed = round(attempts * self.fails[arm])
         final = 0 if self.heals else failed
         self._count(name, "envoy_sluice_attempt", attempts - failed, arm=arm, attempt="1", code="200")
@@ -90,7 +97,7 @@ class World:
         self._count(name, "envoy_sluice_rq", attempts - final, arm=arm, code="200", reason="backend")
         self._count(name, "envoy_sluice_rq", final, arm=arm, code="503", reason="backend")
 
-    def _count(self, name, metric, more, **labels):
+    def _count(self, name: str, metric: str, more: int, **labels: str) -> None:
         if not more:
             return
         whole = {"tier": "edge", "proxy": name, "route": "shop", "flags": "-", **labels}
@@ -98,9 +105,9 @@ class World:
         self._counts[key] = self._counts.get(key, 0.0) + more
 
 
-def rollout(number) -> Rollout:
+def rollout(number: int) -> Rollout:
     return Rollout.objects.get(pk=number)
 
 
-def state(number):
+def state(number: int) -> str:
     return rollout(number).state

@@ -14,23 +14,23 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
-def run(*args):
+def run(*args: str) -> str:
     out = StringIO()
     call_command("rollout", *args, stdout=out)
     return out.getvalue()
 
 
-def ends_with(*args):
+def ends_with(*args: str) -> object:
     with pytest.raises(SystemExit) as caught:
         run(*args)
     return caught.value.code
 
 
-def test_start_says_what_it_did(world):
+def test_start_says_what_it_did(world: World) -> None:
     said = run("start", "shop", "shop-v2", "--steps", "1,10", "--by", "ann", "--key", "build-7")
     assert "shop-v2 on edge/shop is running at 1 %" in said
     assert Rollout.objects.get().plan["steps"] == [100, 1000, 10000]
@@ -47,37 +47,37 @@ def test_start_says_what_it_did(world):
         ("status", "99"),
     ],
 )
-def test_what_cannot_be_done_ends_with_2(world, args):
+def test_what_cannot_be_done_ends_with_2(world: World, args: tuple[str, ...]) -> None:
     assert ends_with(*args) == 2
 
 
-def test_an_error_names_its_field(world, capsys):
+def test_an_error_names_its_field(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     ends_with("start", "nowhere", "shop-v2")
     assert capsys.readouterr().err.startswith("route: ")
 
 
-def test_wait_ends_with_0_when_promoted(world):
+def test_wait_ends_with_0_when_promoted(world: World) -> None:
     number = world.start(plan={"steps": [5000], "warm_up": 0})
     world.per_second = 4000
     world.run(60, until=lambda: state(number) == "promoted")
     assert ends_with("wait", str(number)) == 0
 
 
-def test_wait_ends_with_1_when_rolled_back(world):
+def test_wait_ends_with_1_when_rolled_back(world: World) -> None:
     number = world.start()
     run("rollback", str(number), "--reason", "enough")
     world.run(5)
     assert ends_with("wait", str(number)) == 1
 
 
-def test_wait_ends_with_2_when_time_is_over_or_a_person_is_needed(world):
+def test_wait_ends_with_2_when_time_is_over_or_a_person_is_needed(world: World) -> None:
     number = world.start()
     assert ends_with("wait", str(number), "--timeout", "0") == 2
     services.pause(rollout_id=number, by=ANN, now=world.now)
     assert ends_with("wait", str(number)) == 2
 
 
-def test_status_as_json_has_the_promised_fields(world):
+def test_status_as_json_has_the_promised_fields(world: World) -> None:
     number = world.start()
     row = json.loads(run("status", str(number), "--json"))
     assert {"id", "route", "upstream", "state", "weight", "reason"} <= row.keys()

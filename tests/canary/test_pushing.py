@@ -1,5 +1,7 @@
 """Following a change of weights on a tier where something else is refused."""
 
+from typing import Any
+
 import pytest
 
 import proxy.selectors
@@ -14,19 +16,24 @@ class RefusedListener(World):
 
     refuses = False
 
-    def serve(self):
+    def serve(self) -> None:
         if not self.refuses:
             super().serve()
             return
         served = proxy.selectors.served("edge", now=self.now)
         for name, address in PROXIES.items():
             self.admin.runs(address, {route.name: dict(route.split) for route in served.live.routes})
-            said = {"tier": "edge", "proxy": name, "generation": served.generation, "now": self.now}
+            said: dict[str, Any] = {
+                "tier": "edge",
+                "proxy": name,
+                "generation": served.generation,
+                "now": self.now,
+            }
             proxy.services.record_nack(**said, kind="listener", reason="port 10443 is taken")
             proxy.services.record_weights_ack(**said)
 
 
-def test_a_rollback_is_verified_though_the_proxies_refuse_a_listener():
+def test_a_rollback_is_verified_though_the_proxies_refuse_a_listener() -> None:
     world = RefusedListener()
     number = world.start()
     world.run(5)

@@ -1,40 +1,45 @@
 """A rollout from start to its end: judged, taken away, promoted, and repaired after whatever crashed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 import proxy.selectors
 import proxy.services
-from alerts.models import Outbox
+from alerts.models import Incident, Outbox
 from audit.selectors import entries
 from canary import selectors, services
 from canary.domain.errors import LiveRollout, Refused, UnknownRollout, UnknownRoute, UnknownUpstream
 from canary.domain.states import WrongState
 from canary.models import Observation, Rollout
 from telemetry.domain.errors import MetricsUnavailable
-from tests.canary.factories import ANN, World, rollout, state
+from telemetry.domain.series import Series
+from telemetry.memory import InMemoryMetrics
+from tests.canary.factories import ANN, PLAN, World, rollout, state
+from tests.proxy.factories import document
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
-def messages(kind="FIRING"):
+def messages(kind: str = "FIRING") -> list[Outbox]:
     return list(Outbox.objects.filter(kind=kind, op="post"))
 
 
-def test_a_start_gives_the_canary_the_first_step(world):
+def test_a_start_gives_the_canary_the_first_step(world: World) -> None:
     number = world.start()
     assert world.split() == {"shop-v1": 9500, "shop-v2": 500}
     assert entries(action="rollout.started")[0].actor == "ann"
     assert selectors.rollout(number).row.weight == 500
 
 
-def test_the_same_key_is_the_same_rollout(world):
+def test_the_same_key_is_the_same_rollout(world: World) -> None:
     assert world.start(key="build-7") == world.start(key="build-7")
     assert Rollout.objects.count() == 1
 
@@ -51,29 +56,31 @@ def test_the_same_key_is_the_same_rollout(world):
         ({"plan": {"stepz": [1]}}, Refused, "plan.stepz"),
     ],
 )
-def test_a_start_that_makes_no_sense_names_its_field(world, change, error, field):
+def test_a_start_that_makes_no_sense_names_its_field(
+    world: World, change: dict[str, Any], error: type[Refused], field: str
+) -> None:
     with pytest.raises(error) as caught:
         world.start(**change)
     assert caught.value.field == field
     assert not Rollout.objects.exists()
 
 
-def test_a_route_has_one_live_rollout(world):
+def test_a_route_has_one_live_rollout(world: World) -> None:
     world.start()
     with pytest.raises(LiveRollout) as caught:
         world.start()
     assert caught.value.field == "route"
 
 
-def test_weights_that_somebody_else_holds_are_not_taken(world):
-    held = {"tier": "edge", "target": "route/shop/weights", "owner": "run/1", "by": ANN}
+def test_weights_that_somebody_else_holds_are_not_taken(world: World) -> None:
+    held: dict[str, Any] = {"tier": "edge", "target": "route/shop/weights", "owner": "run/1", "by": ANN}
     proxy.services.lease(**held, until=world.now + timedelta(minutes=1), now=world.now)
     with pytest.raises(Refused) as caught:
         world.start()
     assert caught.value.field == "route"
 
 
-def test_a_failing_canary_is_taken_away_and_one_message_says_so(world):
+def test_a_failing_canary_is_taken_away_and_one_message_says_so(world: World) -> None:
     number = world.start()
     world.run(10)
     world.fails["shop-v2"] = 0.3
@@ -87,10 +94,13 @@ def test_a_failing_canary_is_taken_away_and_one_message_says_so(world):
     assert "runbooks/canary-rolled-back/?incident=" in str(messages()[0].payload)
     assert entries(action="rollout.rolling_back")[0].actor == "judge"
     times = selectors.rollout(number).times
-    assert times.evidence_at <= times.decided_at <= times.acked_at <= times.verified_at
+    phases = [times.evidence_at, times.decided_at, times.acked_at, times.verified_at]
+    happened = [phase for phase in phases if phase is not None]
+    assert len(happened) == 4
+    assert happened == sorted(happened)
 
 
-def test_a_canary_that_retries_heal_is_still_failed(world):
+def test_a_canary_that_retries_heal_is_still_failed(world: World) -> None:
     number = world.start()
     world.fails["shop-v2"], world.heals = 0.3, True
     assert world.run(20, until=lambda: state(number) == "rolled_back")
@@ -100,7 +110,7 @@ def test_a_canary_that_retries_heal_is_still_failed(world):
     assert "first attempts" in rollout(number).reason
 
 
-def test_a_healthy_canary_climbs_and_is_promoted(world):
+def test_a_healthy_canary_climbs_and_is_promoted(world: World) -> None:
     number = world.start()
     world.per_second = 4000
     assert world.run(120, until=lambda: state(number) == "promoted")
@@ -111,7 +121,7 @@ def test_a_healthy_canary_climbs_and_is_promoted(world):
     assert not messages()
 
 
-def test_a_step_up_waits_for_approval_and_says_what_it_would_do(world):
+def test_a_step_up_waits_for_approval_and_says_what_it_would_do(world: World) -> None:
     number = world.start(mode="approve")
     world.per_second = 4000
     assert world.run(60, until=lambda: state(number) == "awaiting_approval")
@@ -125,7 +135,7 @@ def test_a_step_up_waits_for_approval_and_says_what_it_would_do(world):
     assert len(messages("APPROVAL")) == 1
 
 
-def test_the_last_approval_promotes(world):
+def test_the_last_approval_promotes(world: World) -> None:
     number = world.start(mode="approve", plan={"steps": [5000], "warm_up": 0})
     world.per_second = 4000
     assert world.run(60, until=lambda: state(number) == "awaiting_approval")
@@ -133,7 +143,7 @@ def test_the_last_approval_promotes(world):
     assert world.run(5, until=lambda: state(number) == "promoted")
 
 
-def test_a_canary_fails_even_while_it_waits_for_approval_or_is_paused(world):
+def test_a_canary_fails_even_while_it_waits_for_approval_or_is_paused(world: World) -> None:
     number = world.start(mode="approve")
     services.pause(rollout_id=number, by=ANN, now=world.now)
     world.fails["shop-v2"] = 0.5
@@ -141,7 +151,7 @@ def test_a_canary_fails_even_while_it_waits_for_approval_or_is_paused(world):
 
 
 @pytest.mark.parametrize("before", ["running", "paused", "awaiting_approval", "needs_human", "promoting"])
-def test_a_rollback_works_in_every_live_state(world, before):
+def test_a_rollback_works_in_every_live_state(world: World, before: str) -> None:
     number = world.start()
     world.run(2)
     Rollout.objects.filter(pk=number).update(state=before)
@@ -151,7 +161,7 @@ def test_a_rollback_works_in_every_live_state(world, before):
     assert rollout(number).reason == "enough"
 
 
-def test_a_rollback_undoes_a_promotion_that_became_the_base(world):
+def test_a_rollback_undoes_a_promotion_that_became_the_base(world: World) -> None:
     number = world.start()
     world.run(2)
     services.promote(rollout_id=number, by=ANN, now=world.now)
@@ -161,7 +171,7 @@ def test_a_rollback_undoes_a_promotion_that_became_the_base(world):
     assert proxy.selectors.route("shop").split == {"shop-v1": 10000, "shop-v2": 0}
 
 
-def test_what_has_ended_cannot_be_acted_on(world):
+def test_what_has_ended_cannot_be_acted_on(world: World) -> None:
     number = world.start()
     services.rollback(rollout_id=number, by=ANN, now=world.now)
     with pytest.raises(WrongState):
@@ -172,7 +182,7 @@ def test_what_has_ended_cannot_be_acted_on(world):
         services.pause(rollout_id=999, by=ANN, now=world.now)
 
 
-def test_no_data_neither_promotes_nor_rolls_back_and_goes_on_when_it_is_back(world):
+def test_no_data_neither_promotes_nor_rolls_back_and_goes_on_when_it_is_back(world: World) -> None:
     number = world.start()
     world.run(5)
     world.metrics.fail(MetricsUnavailable("connection refused"))
@@ -187,7 +197,7 @@ def test_no_data_neither_promotes_nor_rolls_back_and_goes_on_when_it_is_back(wor
     assert rollout(number).no_data_since is None
 
 
-def test_scrapes_that_stop_are_no_data(world):
+def test_scrapes_that_stop_are_no_data(world: World) -> None:
     number = world.start()
     world.run(5)
     world.scraped = False
@@ -198,7 +208,7 @@ def test_scrapes_that_stop_are_no_data(world):
     assert rollout(number).no_data_since is None
 
 
-def test_an_undecided_step_asks_a_person_after_its_longest_stay(world):
+def test_an_undecided_step_asks_a_person_after_its_longest_stay(world: World) -> None:
     number = world.start(plan={"steps": [500], "warm_up": 0, "longest_stay": 20, "negligible": None})
     assert world.run(30, until=lambda: state(number) == "needs_human")
     assert "undecided after 20 s" in rollout(number).reason
@@ -208,7 +218,7 @@ def test_an_undecided_step_asks_a_person_after_its_longest_stay(world):
     assert state(number) == "running"
 
 
-def test_the_overlay_is_renewed_while_workers_live_and_runs_out_when_they_do_not(world):
+def test_the_overlay_is_renewed_while_workers_live_and_runs_out_when_they_do_not(world: World) -> None:
     number = world.start(plan={"steps": [500], "longest_stay": 10_000, "negligible": None})
     world.run(200)
     assert world.split()["shop-v2"] == 500
@@ -223,7 +233,7 @@ def test_the_overlay_is_renewed_while_workers_live_and_runs_out_when_they_do_not
     assert world.split()["shop-v2"] == 500
 
 
-def test_a_step_that_a_proxy_refuses_goes_back_and_needs_a_person(world):
+def test_a_step_that_a_proxy_refuses_goes_back_and_needs_a_person(world: World) -> None:
     number = world.start(mode="approve")
     world.run(2)
     Rollout.objects.filter(pk=number).update(state="awaiting_approval")
@@ -242,7 +252,7 @@ def test_a_step_that_a_proxy_refuses_goes_back_and_needs_a_person(world):
     assert (state(number), rollout(number).step) == ("needs_human", 0)
 
 
-def test_a_refused_promotion_goes_back_to_the_step_that_was_earned(world):
+def test_a_refused_promotion_goes_back_to_the_step_that_was_earned(world: World) -> None:
     number = world.start()
     world.run(2)
     world.obeys = False
@@ -253,7 +263,7 @@ def test_a_refused_promotion_goes_back_to_the_step_that_was_earned(world):
     assert world.split()["shop-v2"] == 500
 
 
-def test_a_step_that_nobody_acknowledges_in_time_goes_back(world):
+def test_a_step_that_nobody_acknowledges_in_time_goes_back(world: World) -> None:
     number = world.start()
     world.obeys = False
     world.run(8)
@@ -261,7 +271,7 @@ def test_a_step_that_nobody_acknowledges_in_time_goes_back(world):
     assert world.split() == {"shop-v1": 10000, "shop-v2": 0}
 
 
-def test_a_rollback_that_a_proxy_does_not_obey_stays_and_needs_a_person(world):
+def test_a_rollback_that_a_proxy_does_not_obey_stays_and_needs_a_person(world: World) -> None:
     number = world.start()
     world.run(3)
     services.rollback(rollout_id=number, by=ANN, now=world.now)
@@ -274,7 +284,7 @@ def test_a_rollback_that_a_proxy_does_not_obey_stays_and_needs_a_person(world):
     assert world.run(3, until=lambda: state(number) == "rolled_back")
 
 
-def test_a_worker_killed_right_after_the_decision_leaves_all_that_the_next_one_needs(world):
+def test_a_worker_killed_right_after_the_decision_leaves_all_that_the_next_one_needs(world: World) -> None:
     number = world.start()
     world.fails["shop-v2"] = 0.3
     assert world.run(20, until=lambda: state(number) == "rolling_back")
@@ -288,15 +298,15 @@ def test_a_worker_killed_right_after_the_decision_leaves_all_that_the_next_one_n
     assert len(entries(action="rollout.rolling_back")) == 1
 
 
-def test_a_person_in_between_makes_the_worker_in_flight_fail_to_commit(world, monkeypatch):
+def test_a_person_in_between_makes_the_worker_in_flight_fail_to_commit(world: World) -> None:
     number = world.start()
     world.run(5)
     world.fails["shop-v2"] = 0.5
 
-    class Interrupting:
+    class Interrupting(InMemoryMetrics):
         """Metrics whose answer comes after a person rolled back."""
 
-        def raw(self, selector, *, window, at):
+        def raw(self, selector: str, *, window: timedelta, at: datetime) -> tuple[Series, ...]:
             if state(number) == "running":
                 services.rollback(rollout_id=number, by=ANN, reason="mine", now=world.now)
             return world.metrics.raw(selector, window=window, at=at)
@@ -309,7 +319,7 @@ def test_a_person_in_between_makes_the_worker_in_flight_fail_to_commit(world, mo
     assert len(entries(action="rollout.rolling_back")) == 1
 
 
-def test_two_ticks_at_once_do_one_step(world):
+def test_two_ticks_at_once_do_one_step(world: World) -> None:
     number = world.start()
     world.run(5)
     version = rollout(number).version
@@ -317,14 +327,14 @@ def test_two_ticks_at_once_do_one_step(world):
     assert rollout(number).version == version
 
 
-def test_one_bad_rollout_stops_no_other(world):
+def test_one_bad_rollout_stops_no_other(world: World) -> None:
     number = world.start()
     Rollout.objects.filter(pk=number).update(plan={"steps": "nonsense"})
     world.run(1)
     assert "ValidationError" in rollout(number).problem
 
 
-def test_a_verdict_is_replayed_from_the_same_scrapes(world):
+def test_a_verdict_is_replayed_from_the_same_scrapes(world: World) -> None:
     number = world.start()
     world.run(4)
     world.works, world.fails["shop-v2"] = False, 0.1
@@ -345,7 +355,7 @@ def test_a_verdict_is_replayed_from_the_same_scrapes(world):
     assert (again.reason, again.evidence) == (once.reason, once.evidence)
 
 
-def test_evidence_is_kept_a_row_a_tick(world):
+def test_evidence_is_kept_a_row_a_tick(world: World) -> None:
     number = world.start()
     world.run(10)
     points = selectors.evidence(number)
@@ -353,7 +363,230 @@ def test_evidence_is_kept_a_row_a_tick(world):
     assert all(point.control[0] > 0 for point in points[1:])
 
 
-def test_a_list_of_rollouts_takes_one_query(world, django_assert_num_queries):
+def test_a_list_of_rollouts_takes_one_query(
+    world: World, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     world.start()
     with django_assert_num_queries(1):
         assert selectors.rollouts(live=True)[0].state == "running"
+
+
+def fail_one(world: World) -> None:
+    """A rollout from its start to its end as a failed one."""
+    number = world.start()
+    world.run(5)
+    world.fails["shop-v2"] = 0.5
+    assert world.run(60, until=lambda: state(number) == "rolled_back")
+    world.fails["shop-v2"] = 0.0
+
+
+def test_an_incident_ends_with_the_rollback_and_the_next_failure_is_one_of_its_own(world: World) -> None:
+    fail_one(world)
+    assert Incident.objects.get().state == "RESOLVED"
+    assert "read back from edge-1, edge-2" in str(messages("RESOLVED")[0].payload)
+    world.now += timedelta(days=5)
+    fail_one(world)
+    assert [one.state for one in Incident.objects.all()] == ["RESOLVED"] * 2
+    assert (len(messages()), len(messages("RESOLVED"))) == (2, 2)
+
+
+def test_what_a_canary_did_while_it_waited_for_approval_earns_no_further_step(world: World) -> None:
+    number = world.start(
+        mode="approve",
+        plan={"steps": [500, 2500, 5000], "warm_up": 3, "push_deadline": 5, "longest_stay": 9000},
+    )
+    assert world.run(600, until=lambda: state(number) == "awaiting_approval")
+    world.run(120)
+    services.approve(rollout_id=number, by=ANN, now=world.now)
+    assert not world.run(20, until=lambda: state(number) == "awaiting_approval")
+    step = rollout(number).evidence["family"]["first_attempt"]["step"]
+    assert 0 < step["n_c"] <= 20 * world.per_second * 0.25 * 2
+
+
+def test_a_tick_at_the_weights_before_earns_nothing_and_can_still_fail(world: World) -> None:
+    number = world.start(mode="approve", plan={**PLAN, "push_deadline": 30})
+    world.run(5)
+    Rollout.objects.filter(pk=number).update(state="awaiting_approval")
+    services.approve(rollout_id=number, by=ANN, now=world.now)
+    world.obeys = False
+    world.run(3)
+    judged = rollout(number).evidence["family"]["first_attempt"]
+    assert judged["counts"]["n_c"] > 0
+    assert judged["step"]["n_c"] == 0
+    world.fails["shop-v2"] = 0.5
+    assert world.run(8, until=lambda: state(number) == "rolling_back")
+
+
+def lose_overlay(world: World) -> None:
+    """Every worker is dead for longer than the lease."""
+    world.works = False
+    world.now += timedelta(seconds=200)
+    proxy.services.expire(now=world.now)
+    world.serve()
+    world.works = True
+    world.run(2)
+
+
+def test_a_person_is_called_each_time_the_overlay_is_lost(world: World) -> None:
+    number = world.start(plan={"steps": [500], "warm_up": 0, "longest_stay": 9000}, mode="approve")
+    world.run(3)
+    lose_overlay(world)
+    services.resume(rollout_id=number, by=ANN, now=world.now)
+    world.run(3)
+    lose_overlay(world)
+    assert state(number) == "needs_human"
+    assert len(messages("NEEDS_HUMAN")) == 2
+
+
+@pytest.mark.parametrize("prometheus", [True, False])
+def test_a_person_is_called_when_nothing_was_measured_for_the_longest_stay(
+    world: World, prometheus: bool
+) -> None:
+    number = world.start(plan={"steps": [500], "warm_up": 0, "longest_stay": 60}, mode="auto")
+    world.run(5)
+    world.scraped = False
+    world.metrics.fail(None if prometheus else MetricsUnavailable("connection refused"))
+    world.run(100)
+    row = rollout(number)
+    assert (row.state, row.weight) == ("needs_human", 500)
+    assert row.no_data_since is not None
+    assert "undecided after 60 s at this weight: " in row.reason
+    assert len(messages("NEEDS_HUMAN")) == 1
+
+
+def test_a_scrape_that_flaps_blinds_nobody(world: World) -> None:
+    number = world.start()
+    world.run(5)
+    world.fails["shop-v2"] = 0.5
+    world.scraped = False
+    for second in range(20):
+        world.now += timedelta(seconds=1)
+        world.serve()
+        world.scrape(missed=["edge-2"] if second % 2 else [])
+        world.tick()
+    assert state(number) in ("rolling_back", "rolled_back")
+    assert "no complete scrape of edge-2" in selectors.rollout(number).dropped
+
+
+def without(upstream: str) -> dict[str, Any]:
+    """The declaration after somebody removed the upstream from it."""
+    declared = document()
+    tier = declared["tiers"][0]
+    tier["upstreams"] = [one for one in tier["upstreams"] if one["name"] != upstream]
+    for route in tier["routes"]:
+        route.get("split", {}).pop(upstream, None)
+    return declared
+
+
+def test_a_canary_whose_upstream_is_gone_can_be_rolled_back(world: World) -> None:
+    number = world.start(plan={"steps": [500], "warm_up": 0, "longest_stay": 9000}, mode="approve")
+    world.run(3)
+    lose_overlay(world)
+    proxy.services.apply(document=without("shop-v2"), by=ANN, reason="removed", now=world.now)
+    services.rollback(rollout_id=number, by=ANN, now=world.now)
+    assert world.run(3, until=lambda: state(number) == "rolled_back")
+
+
+def test_a_canary_whose_weights_somebody_else_took_over_can_be_rolled_back(world: World) -> None:
+    number = world.start(plan={"steps": [500], "warm_up": 0, "longest_stay": 9000}, mode="approve")
+    world.run(3)
+    lose_overlay(world)
+    held: dict[str, Any] = {"tier": "edge", "target": "route/shop/weights", "owner": "run/1", "by": ANN}
+    proxy.services.lease(**held, until=world.now + timedelta(minutes=9), now=world.now)
+    with pytest.raises(Refused):
+        services.resume(rollout_id=number, by=ANN, now=world.now)
+    services.rollback(rollout_id=number, by=ANN, now=world.now)
+    assert world.run(3, until=lambda: state(number) == "rolled_back")
+
+
+def test_what_the_tier_refuses_of_a_person_names_the_route(world: World) -> None:
+    number = world.start(plan={"steps": [500], "warm_up": 0, "longest_stay": 9000}, mode="approve")
+    world.run(3)
+    lose_overlay(world)
+    proxy.services.apply(document=without("shop-v2"), by=ANN, reason="removed", now=world.now)
+    with pytest.raises(Refused) as caught:
+        services.resume(rollout_id=number, by=ANN, now=world.now)
+    assert caught.value.field == "route"
+    assert state(number) == "needs_human"
+
+
+def test_a_rollback_that_a_proxy_will_never_obey_is_closed_by_a_person(world: World) -> None:
+    number = world.start()
+    world.run(5)
+    world.fails["shop-v2"] = 0.5
+    assert world.run(60, until=lambda: state(number) == "rolling_back")
+    world.obeys = False
+    world.run(150)
+    shown = selectors.rollout(number).actions
+    assert [(row.action, "not read back from edge-1, edge-2" in row.words) for row in shown] == [
+        ("close", True)
+    ]
+    services.close(rollout_id=number, by=ANN, reason="edge-2 burnt down", now=world.now)
+    assert state(number) == "rolled_back"
+    assert not proxy.selectors.live_overlays("edge", now=world.now)
+    assert Incident.objects.get().state == "RESOLVED"
+    assert "ann closed the rollback" in str(messages("RESOLVED")[0].payload)
+    assert world.start() > number
+
+
+def test_only_a_rollback_can_be_closed(world: World) -> None:
+    number = world.start()
+    with pytest.raises(WrongState):
+        services.close(rollout_id=number, by=ANN, now=world.now)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"longest_stay": float("inf")},
+        {"warm_up": float("nan")},
+        {"push_deadline": 1e300},
+        {"alpha": float("nan")},
+        {"negligible": float("inf")},
+    ],
+)
+def test_a_plan_without_end_is_refused_by_its_field(world: World, plan: dict[str, float]) -> None:
+    with pytest.raises(Refused) as caught:
+        world.start(plan=plan)
+    assert caught.value.field == f"plan.{next(iter(plan))}"
+
+
+def test_a_step_that_nobody_obeyed_yet_is_not_obeyed_by_resuming(world: World) -> None:
+    number = world.start(plan={**PLAN, "push_deadline": 60}, mode="approve")
+    world.obeys = False
+    world.run(2)
+    services.pause(rollout_id=number, by=ANN, now=world.now)
+    services.resume(rollout_id=number, by=ANN, now=world.now)
+    assert rollout(number).steps.get(ended_at=None).obeyed_at is None
+
+
+def test_the_headline_is_what_was_measured_and_the_persons_reason_stands_apart(world: World) -> None:
+    number = world.start(reason="version 2 is faster")
+    world.run(12)
+    row = selectors.rollout(number).row
+    assert row.stated_reason == "version 2 is faster"
+    assert row.summary.startswith("No verdict yet: shop-v2 fails 0 of ")
+    assert "more requests without a failure earn the next step" in row.summary
+    assert selectors.rollouts()[0] == row
+    world.fails["shop-v2"] = 0.5
+    assert world.run(30, until=lambda: state(number) == "rolled_back")
+    ended = selectors.rollout(number).row
+    assert ended.summary == f"Rolled back: {ended.reason}"
+    assert ended.stated_reason == "version 2 is faster"
+    assert selectors.rollouts()[0] == ended
+
+
+def test_evidence_of_rollouts_that_ended_long_ago_is_forgotten(world: World) -> None:
+    old = world.start()
+    world.run(10)
+    services.rollback(rollout_id=old, by=ANN, now=world.now)
+    assert world.run(5, until=lambda: state(old) == "rolled_back")
+    world.now += timedelta(days=13)
+    assert services.prune(now=world.now) == 0
+    new = world.start()
+    world.run(10)
+    world.now += timedelta(days=2)
+    assert services.prune(now=world.now) > 0
+    assert not selectors.evidence(old)
+    assert selectors.evidence(new)
+    assert rollout(old).steps.count() == 1

@@ -30,6 +30,7 @@ ACTIONS: dict[str, tuple[Callable[..., None], str]] = {
     "resume": (services.resume, "go on at the present step"),
     "promote": (services.promote, "give the canary everything now"),
     "rollback": (services.rollback, "take the canary's traffic away"),
+    "close": (services.close, "end a rollback that cannot be read back from every proxy"),
 }
 
 
@@ -153,7 +154,7 @@ def _line(row: RolloutRow) -> str:
     silent = f" (no data since {row.no_data_since:%H:%M:%S} UTC)" if row.no_data_since else ""
     return (
         f"rollout {row.id}: {row.upstream} on {row.tier}/{row.route} is {words} at {row.weight / 100:g} %"
-        f"{silent}: {row.reason}"
+        f"{silent}. {row.summary}"
     )
 
 

@@ -1,0 +1,60 @@
+"""Where a rollout stands, in one sentence of figures; what a person said stands apart from it."""
+
+from math import floor, log10
+
+from canary.domain.family import OF, Family, Metric, limits_of
+from canary.domain.judge import Counts, Limits, attempts_to_pass
+
+JUDGED: Metric = "first_attempt"
+# A figure further away than this is no help to anybody.
+FORESEEN = 200_000
+BEFORE_FIGURES = {
+    "running": "No verdict yet",
+    "paused": "Paused, and still judged",
+    "awaiting_approval": "Passed, and waits for approval",
+}
+WITH_REASON = {
+    "needs_human": "A person is needed",
+    "promoting": "Being promoted",
+    "promoted": "Promoted",
+    "rolling_back": "Being rolled back",
+    "rolled_back": "Rolled back",
+}
+
+
+def sentence(
+    state: str, *, upstream: str, reason: str, family: Family, limits: Limits, silent: bool = False
+) -> str:
+    """`reason` is why the rollout is in its state; `silent` says that nothing is being measured.
+
+    Counts are of both arms since the rollout began. The requests that are still to come are those of the
+    canary that would earn the step if none of them failed, by the dispersion seen so far.
+    """
+    if state in WITH_REASON:
+        return f"{WITH_REASON[state]}: {reason}"
+    head = "No data" if silent else BEFORE_FIGURES[state]
+    counts = family[JUDGED].counts
+    if not counts.n_c:
+        return f"{head}: no {OF[JUDGED]} of {upstream} were judged yet"
+    said = f"{head}: {_counts(counts, upstream)}"
+    more = _to_come(family, limits) if state == "running" and not silent else None
+    if more is None:
+        return said
+    return f"{said}; about {more:,} more requests without a failure earn the next step"
+
+
+def _counts(counts: Counts, upstream: str) -> str:
+    return (
+        f"{upstream} fails {counts.e_c:,} of {counts.n_c:,} {OF[JUDGED]}, "
+        f"the control {counts.e_k:,} of {counts.n_k:,}"
+    )
+
+
+def _to_come(family: Family, limits: Limits) -> int | None:
+    """Requests until every metric passes, to two digits; None where nothing can be foreseen."""
+    each = [attempts_to_pass(one, limits_of(limits, metric), most=FORESEEN) for metric, one in family.items()]
+    known = [one for one in each if one is not None]
+    if len(known) < len(each) or not max(known):
+        return None
+    digits = 1 - floor(log10(max(known)))
+    return int(round(max(known), digits))
