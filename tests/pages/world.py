@@ -144,7 +144,7 @@ def rollout(now: datetime, *, ticks: int = 60, failing_from: int = 48) -> int:
         }
         weighed = family.observe(weighed, tick, plan.limits())
         Observation.objects.create(rollout=row, at=at, weight=500, figures=_figures(tick, weighed))
-    Rollout.objects.filter(pk=number).update(evidence={"family": family.dump(weighed), "dropped": 1})
+    Rollout.objects.filter(pk=number).update(evidence={"family": family.dump(weighed)})
     return number
 
 
