@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -79,6 +80,13 @@ def _field(loc: tuple[str | int, ...]) -> str:
     if loc[0] == "body":
         return ".".join(str(part) for part in loc[2:]) or "body"
     return ".".join(str(part) for part in loc[1:]) or str(loc[0])
+
+
+@api.exception_handler(DataError)
+def _unstorable(request: HttpRequest, error: DataError) -> HttpResponse:
+    """PostgreSQL takes no NUL in a text, not even to look for it."""
+    detail = "A value holds what no text can, such as the character NUL."
+    return problem.response(request, Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail))
 
 
 @api.exception_handler(HttpError)

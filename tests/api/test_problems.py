@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from access.domain.roles import Role
@@ -58,6 +59,12 @@ def test_a_thing_that_is_not_there_is_404(client: Client) -> None:
     document = problem(client.get("/api/v1/incidents/999", headers=bearer(Role.VIEWER)), 404)
 
     assert document["instance"] == "/api/v1/incidents/999"
+
+
+def test_a_name_with_a_nul_is_a_problem_of_the_request(client: Client) -> None:
+    answer = client.get("/api/v1/routes/%00", headers=bearer(Role.VIEWER))
+
+    problem(answer, 422 if connection.vendor == "postgresql" else 404)
 
 
 def test_a_method_that_is_not_offered_is_405_and_names_what_is(client: Client) -> None:
