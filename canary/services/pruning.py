@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from canary.models import Observation
 
-# A day of one rollout is 86,400 rows at most; the steps keep for ever what decided each of them.
+# The steps keep for ever what decided each of them.
 KEPT = timedelta(days=14)
 
 
