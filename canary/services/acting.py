@@ -73,19 +73,19 @@ def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
     """
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "close")
-        said = reason or f"closed by {by.name}"
+        said = f"closed by {by.name}: {reason}" if reason else f"closed by {by.name}"
         moving.release(rollout, by=by, reason=said, now=now)
         moving.commit(
             rollout,
             event="close",
             by=by,
-            reason=said,
+            reason=f"{rollout.reason}; {said}",
             now=now,
             problem="",
             fence=None,
             overlay_expires_at=None,
         )
-        telling.closed(rollout, by=by, now=now)
+        telling.closed(rollout, said, by=by, now=now)
 
 
 @contextmanager

@@ -34,11 +34,11 @@ def rolled_back(rollout: Rollout, *, now: datetime) -> None:
     _clear(rollout, f"Sluice took {rollout.upstream} to 0 %; {read}.", by=JUDGE, now=now)
 
 
-def closed(rollout: Rollout, *, by: Actor, now: datetime) -> None:
+def closed(rollout: Rollout, said: str, *, by: Actor, now: datetime) -> None:
     """A person ended the rollback: the incident resolves, and says what nobody has read back."""
     seen = rollout.push.get("proxies", {})
     obeying = ", ".join(sorted(name for name, one in seen.items() if one["verified"])) or "no proxy"
-    why = f"{by.name} closed the rollback, which was read back from {obeying}: {rollout.reason}"
+    why = f"The rollback was read back from {obeying} and then {said}."
     _clear(rollout, why, by=by, now=now)
 
 

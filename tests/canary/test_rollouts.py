@@ -525,7 +525,9 @@ def test_a_rollback_that_a_proxy_will_never_obey_is_closed_by_a_person(world: Wo
     assert state(number) == "rolled_back"
     assert not proxy.selectors.live_overlays("edge", now=world.now)
     assert Incident.objects.get().state == "RESOLVED"
-    assert "ann closed the rollback" in str(messages("RESOLVED")[0].payload)
+    assert "read back from no proxy and then closed by ann: edge-2 burnt down" in str(
+        messages("RESOLVED")[0].payload
+    )
     assert world.start() > number
 
 

@@ -1,0 +1,94 @@
+"""What a rollout's page and its API say, and what a person can do there."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from access.domain.roles import Role
+from canary import services
+from tests.canary.factories import ANN, World, state
+from tests.support.people import bearer, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def operator(client: Client) -> Client:
+    client.force_login(person(Role.OPERATOR))
+    return client
+
+
+def page(client: Client, number: int) -> str:
+    answer = client.get(f"/rollouts/{number}/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_headline_is_what_was_measured_and_the_reason_given_stands_below(
+    world: World, operator: Client
+) -> None:
+    number = world.start(reason="version 2 is faster")
+    world.run(10)
+    shown = page(operator, number)
+    assert "<strong>No verdict yet: shop-v2 fails 0 of " in shown
+    assert "<dt>Reason given</dt><dd>version 2 is faster</dd>" in shown
+    assert "<strong>version 2 is faster" not in shown
+
+
+def test_what_was_left_out_is_counted_by_what_lacked(world: World, operator: Client) -> None:
+    number = world.start()
+    world.run(5)
+    world.scraped = False
+    world.run(1)
+    world.scrape(missed=["edge-2"])
+    world.scraped = True
+    world.run(5)
+    assert "1 tick: no complete scrape of edge-2" in page(operator, number)
+
+
+def test_a_rollback_that_is_not_obeyed_is_closed_on_its_page(world: World, operator: Client) -> None:
+    number = world.start()
+    world.run(3)
+    services.rollback(rollout_id=number, by=ANN, now=world.now)
+    world.obeys = False
+    world.run(3)
+    assert "Close unverified" in page(operator, number)
+    operator.post(f"/rollouts/{number}/close/", {"reason": "edge-2 burnt down"})
+    assert state(number) == "rolled_back"
+
+
+def ask(client: Client, path: str, body: dict[str, Any]) -> Any:
+    return client.post(
+        f"/api/v1/{path}", body, content_type="application/json", headers=bearer(Role.OPERATOR)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"route": True}, "route"), ({"plan": {"push_deadline": 1e300}}, "plan.push_deadline")],
+)
+def test_the_api_names_the_field_that_makes_no_sense(
+    world: World, client: Client, change: dict[str, Any], field: str
+) -> None:
+    answer = ask(client, "rollouts", {"route": "shop", "upstream": "shop-v2", **change})
+    assert answer.status_code == 422
+    assert field in answer.content.decode()
+
+
+def test_the_api_sums_a_rollout_up_and_closes_it(world: World, client: Client) -> None:
+    number = world.start(reason="version 2 is faster")
+    services.rollback(rollout_id=number, by=ANN, reason="enough", now=world.now)
+    answer = ask(client, f"rollouts/{number}/close", {"reason": "edge-2 burnt down"})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["summary"], found["stated_reason"], found["reason"]) == (
+        "Rolled back: enough; closed by operator: edge-2 burnt down",
+        "version 2 is faster",
+        "enough; closed by operator: edge-2 burnt down",
+    )
