@@ -6,6 +6,7 @@ from typing import Any
 
 import proxy.selectors
 import proxy.services
+from alerts.models import Outbox
 from audit.domain.actor import Actor
 from canary import services
 from canary.models import Rollout
@@ -111,3 +112,7 @@ def rollout(number: int) -> Rollout:
 
 def state(number: int) -> str:
     return rollout(number).state
+
+
+def messages(kind: str = "FIRING") -> list[Outbox]:
+    return list(Outbox.objects.filter(kind=kind, op="post"))
