@@ -50,7 +50,7 @@ class Desk:
         session = ""
         if role is not None:
             client = Client()
-            client.force_login(person(role, name=f"robin-{next(self.seats)}"))
+            client.force_login(person(role, name=f"reader-{next(self.seats)}"))
             session = client.cookies["sessionid"].value
         with reading(
             self.browser, self.server.url, session=session, width=width, dark=dark, script=script

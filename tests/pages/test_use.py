@@ -27,11 +27,11 @@ def now() -> datetime:
 
 def test_a_person_logs_in_by_keyboard_and_skips_to_the_page(desk: Desk, settings: Any) -> None:
     settings.PROMETHEUS_URL = NOBODY_LISTENS
-    person(Role.VIEWER, name="robin", password=PASSWORD)
+    person(Role.VIEWER, name="reader", password=PASSWORD)
     with desk.reader(role=None) as reader:
         page = reader.open("/")
         page.focus("[name=username]")
-        page.keyboard.type("robin")
+        page.keyboard.type("reader")
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
@@ -46,7 +46,7 @@ def test_a_person_logs_in_by_keyboard_and_skips_to_the_page(desk: Desk, settings
 def test_a_wrong_password_says_so(desk: Desk) -> None:
     with desk.reader(role=None) as reader:
         page = reader.open("/login/")
-        page.fill("[name=username]", "robin")
+        page.fill("[name=username]", "reader")
         page.fill("[name=password]", "wrong")
         page.click("main button")
 
@@ -112,7 +112,7 @@ def test_a_role_that_is_taken_away_is_told_on_the_page(desk: Desk, now: datetime
     number = world.incident(now)
     with desk.reader() as reader:
         page = reader.open(f"/incidents/{number}/")
-        User.objects.get(username="robin-1").groups.clear()
+        User.objects.get(username="reader-1").groups.clear()
 
         page.wait_for_selector("h1:has-text('This takes the role viewer')", timeout=10_000)
 
