@@ -11,11 +11,15 @@ Kind = Literal["fail", "pass", "inconclusive", "no_data"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One metric's verdict. `reading` is None only when nothing was measured."""
+    """One metric's verdict. `reading` is None only when nothing was measured.
+
+    `rates` is the reason's first half, both arms' failure rates: what a message's heading has room for.
+    """
 
     kind: Kind
     reason: str
     reading: Reading | None
+    rates: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def decide(evidence: Evidence, limits: Limits, words: Words, *, traffic_now: boo
     reading = weigh(evidence, limits)
     if traffic_now and reading.log_fail >= -log(limits.alpha):
         if counts.e_c >= limits.min_failures and evidence.failing_ticks >= limits.min_failing_ticks:
-            return Verdict("fail", _failed(counts, reading, limits, words), reading)
+            return Verdict("fail", _failed(counts, reading, limits, words), reading, rates(counts, words))
         return Verdict("inconclusive", _guarded(evidence, limits, words), reading)
     if traffic_now and evidence.step.n_c and reading.log_pass >= -log(limits.beta):
         return Verdict("pass", _passed(evidence.step, reading, limits, words), reading)

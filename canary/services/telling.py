@@ -20,6 +20,7 @@ def failed(rollout: Rollout, judgement: Judgement, *, before: int, now: datetime
     """Signal a failed canary, once per rollout; returns the incident's number."""
     return _signal(
         rollout,
+        summary=_summary(rollout, judgement),
         numbers=_numbers(judgement, before),
         action=f"Sluice takes {rollout.upstream} from {before / 100:g} % to 0 % on every proxy.",
         now=now,
@@ -82,13 +83,18 @@ def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
     )
 
 
-def _signal(rollout: Rollout, *, numbers: Mapping[str, str], action: str, now: datetime) -> int:
+def _summary(rollout: Rollout, judgement: Judgement) -> str:
+    rates = judgement.verdicts[judgement.metric].rates if judgement.metric else judgement.reason
+    return f"Canary {rollout.upstream} failed on {rollout.route_name}: {rates}"
+
+
+def _signal(rollout: Rollout, *, summary: str, numbers: Mapping[str, str], action: str, now: datetime) -> int:
     return alerts.services.signal(
         rule=RULE,
         labels=_labels(rollout),
         severity="page",
         originator="backend",
-        summary=f"Canary {rollout.upstream} failed on {rollout.route_name}: {rollout.reason}",
+        summary=summary,
         numbers=numbers,
         action=action,
         runbook=RUNBOOK,
