@@ -77,7 +77,8 @@ def programs(place: Place) -> dict[str, Program]:
         "xds": _python("manage.py", "xds"),
         **{name: _envoy(place, name) for name in PROXIES},
         "web": _web(place),
-        "worker": _celery("worker", "--concurrency=2", "--without-gossip", "--without-mingle"),
+        # While Prometheus hangs, the judge, the runbooks and the objectives each wait for it: messages go on.
+        "worker": _celery("worker", "--concurrency=4", "--without-gossip", "--without-mingle"),
         "beat": _celery("beat", f"--schedule={place.var / 'beat-schedule'}", "--pidfile="),
         "traffic": _python("-m", "lab.traffic"),
     }
