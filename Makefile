@@ -5,7 +5,7 @@ BIN := .venv/bin
 LOAD ?= on
 PYTEST_ARGS ?=
 
-.PHONY: help up test check bench drill lock format clean system test-system
+.PHONY: help up test check lock format clean system test-system
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12

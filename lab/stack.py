@@ -19,7 +19,7 @@ from typing import IO, Self
 
 import environ
 
-from lab import ports, preparation, programs
+from lab import parent, ports, preparation, programs
 from lab.ports import BadPort
 from lab.preparation import Failed
 from lab.programs import ENDED_IN_ORDER, REPOSITORY, Place
@@ -27,6 +27,7 @@ from lab.supervisor import Supervisor
 
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.1
+PARENT_SECONDS = 0.5
 PORTS_FREE_SECONDS = 3.0  # a stack that was just ended may still be leaving
 FIRST = ("redis", "prometheus", "backends", "receiver")
 THEN = ("xds", "edge-1", "edge-2", "web", "worker", "beat")
@@ -204,7 +205,9 @@ def run(stack: Stack) -> int:
         stack.up()
         print_line(f"Sluice is ready: {stack.place.environment['SLUICE_BASE_URL']}")
         print_line(stack.login)
-        signal.pause()
+        while not parent.interrupted():
+            time.sleep(PARENT_SECONDS)
+        print_line("Ending")
     except Ended:
         print_line("Ending")
     except CannotStart as error:
