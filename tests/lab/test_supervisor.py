@@ -15,11 +15,11 @@ from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.real
 
-SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
 STUBBORN = (
     sys.executable,
     "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)",
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()",
 )
 PARENT = (
     sys.executable,
@@ -27,15 +27,15 @@ PARENT = (
     "import subprocess, sys; c = subprocess.Popen(['sleep', '60']); print(c.pid, flush=True); c.wait()",
 )
 SUPERVISOR_OF_A_SLEEPER = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from lab.supervisor import Program, Supervisor
 here = Path(sys.argv[1])
 supervisor = Supervisor(folder=here, logs=here, say=print)
-sleeper = "import time; print('up', flush=True); time.sleep(60)"
+sleeper = "import signal; print('up', flush=True); signal.pause()"
 supervisor.start(Program("sleeper", (sys.executable, "-c", sleeper)))
 print(supervisor.pid("sleeper"), flush=True)
-time.sleep(60)
+signal.pause()
 """
 
 
@@ -106,7 +106,7 @@ def test_what_a_program_started_ends_with_it(supervisor: Supervisor, tmp_path: P
 
 
 def test_errors_in_a_log_are_repeated_with_the_programs_name(supervisor: Supervisor, said: list[str]) -> None:
-    code = "import time; print('fine'); print('ERROR no such table', flush=True); time.sleep(60)"
+    code = "import signal; print('fine'); print('ERROR no such table', flush=True); signal.pause()"
     supervisor.start(Program("program", (sys.executable, "-c", code)))
     wait_until(lambda: said, timeout=10, what="the error said")
     assert said == ["program | ERROR no such table"]
