@@ -1,5 +1,5 @@
 // Keeps what a reader sees honest and undisturbed: ages go on counting, moments are in the reader's zone,
-// open folds stay open over a live update, and a lost connection says so.
+// open folds stay open and the focus stays where it is over a live update, and a lost connection says so.
 "use strict";
 
 (() => {
@@ -47,11 +47,45 @@
   clocks(document);
   setInterval(ages, 1000);
 
+  const FOCUSABLE = "a[href], button, summary, input, select, textarea, [tabindex]";
+
+  // What an element is, told by what does not change from one answer to the next.
+  function mark(element) {
+    const form = element.form;
+    const hidden = form ? [...form.querySelectorAll("input[type=hidden]:not([name=csrfmiddlewaretoken])")] : [];
+    return [
+      element.tagName, element.id, element.getAttribute("href"), element.getAttribute("name"),
+      element.tagName === "BUTTON" ? element.value : "", element.getAttribute("aria-label"),
+      element.closest("details")?.id, form?.getAttribute("action"), ...hidden.map((input) => input.value),
+    ].join("\n");
+  }
+
+  const alike = (root, known) => [...root.querySelectorAll(FOCUSABLE)].filter((each) => mark(each) === known);
+
+  function place(root) {
+    const element = document.activeElement;
+    if (!root.contains(element)) return null;
+    const known = mark(element);
+    return { root: root.id, known, number: alike(root, known).indexOf(element) };
+  }
+
+  // Tab goes on from where it was. Where the thing itself is gone, its fragment is the nearest place.
+  function refocus(was) {
+    const root = document.getElementById(was.root);
+    if (!root || root.contains(document.activeElement)) return;
+    const found = alike(root, was.known);
+    const next = found[was.number] || found[0] || root;
+    if (next === root) root.tabIndex = -1;
+    next.focus({ preventScroll: true });
+  }
+
+  const busy = (root) => root.querySelector(".act[open], input:focus, select:focus, textarea:focus");
+
   const opened = new Set();
+  let focused = null;
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (!event.target.hasAttribute("data-live")) return;
-    const busy = event.target.querySelector(".act[open], input:focus, select:focus, textarea:focus");
-    if (busy || document.hidden) event.preventDefault();
+    if (busy(event.target) || document.hidden) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const path = new URL(event.detail.xhr.responseURL || location.href, location.href).pathname;
@@ -60,11 +94,19 @@
       location.reload();
       return;
     }
+    // A confirmation that was opened while the answer was under way is not taken from the reader.
+    if (event.detail.target.hasAttribute("data-live") && busy(event.detail.target)) {
+      event.detail.shouldSwap = false;
+      return;
+    }
+    focused = place(event.detail.target);
     opened.clear();
     for (const fold of event.detail.target.querySelectorAll("details[open][id]")) opened.add(fold.id);
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) refocus(focused);
+    focused = null;
     document.body.removeAttribute("data-lost");
     clocks(document);
     ages();

@@ -108,6 +108,32 @@ def test_a_confirmation_stays_open_while_the_page_lives(desk: Desk, now: datetim
         assert page.input_value("#reason-acknowledge") == "half a sent"
 
 
+def test_a_rollout_is_paused_by_keyboard_alone_while_its_page_lives(
+    desk: Desk, now: datetime, settings: Any
+) -> None:
+    settings.PROMETHEUS_URL = NOBODY_LISTENS
+    world.tier(now)
+    number = world.rollout(now)
+    with desk.reader() as reader:
+        page = reader.open(f"/rollouts/{number}/")
+        page.focus("#act-pause summary")
+        for _ in range(2):
+            page.evaluate("document.getElementById('rollout-live').dataset.seen = ''")
+            page.wait_for_selector("#rollout-live:not([data-seen])")
+        kept = page.evaluate("document.activeElement.closest('details').id")
+        page.keyboard.press("Tab")
+        following = page.evaluate("document.activeElement.closest('details').id")
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.type("by keyboard")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".title .state:has-text('paused')")
+
+        assert (kept, following) == ("act-pause", "act-promote")
+        assert reader.complaints == []
+
+
 def test_a_role_that_is_taken_away_is_told_on_the_page(desk: Desk, now: datetime) -> None:
     number = world.incident(now)
     with desk.reader() as reader:
