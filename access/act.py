@@ -64,6 +64,6 @@ class ReasonForm(forms.Form):
 
 
 def first_error(form: forms.Form) -> str:
-    """The first thing that is wrong with a form, for a message."""
+    """The first thing that is wrong with a form, for a message that goes on or ends by itself."""
     name, errors = next(iter(form.errors.items()))
-    return f"{name}: {errors[0]}"
+    return f"{name}: {str(errors[0]).removesuffix('.')}"

@@ -1,10 +1,11 @@
 """What people fill in to start a rollout."""
 
+import math
 from typing import Any
 
 from django import forms
 
-from canary.domain.plan import BadPlan, read
+from canary.domain.plan import WHOLE, BadPlan, read
 
 BASIS_POINTS_PER_PERCENT = 100
 
@@ -37,16 +38,28 @@ class StartForm(forms.Form):
         )
 
     def clean_steps(self) -> list[int]:
-        """Percents as basis points. Says what the plan itself says about them."""
-        text = str(self.cleaned_data["steps"])
-        try:
-            shares = [float(part.strip().rstrip("%")) for part in text.split(",") if part.strip()]
-        except ValueError:
-            raise forms.ValidationError(
-                "Write percents with commas between, such as 5, 25, 50, 100."
-            ) from None
+        """Percents as basis points; what is wrong with them is said in percent."""
+        parts = str(self.cleaned_data["steps"]).split(",")
+        shares = [_share(part) for part in parts if part.strip()]
+        if not all(0 < share <= 100 for share in shares):
+            raise forms.ValidationError("Each step is above 0 and at most 100 percent.")
         steps = [round(share * BASIS_POINTS_PER_PERCENT) for share in shares]
+        if not steps or steps[0] in (0, WHOLE):
+            raise forms.ValidationError(
+                "Begin with a step from 0.01 to below 100 percent, where the canary can be compared."
+            )
         try:
             return list(read({"steps": steps}).steps)
         except BadPlan as error:
-            raise forms.ValidationError(error.why) from error
+            raise forms.ValidationError(f"The steps {error.why}.") from error
+
+
+def _share(text: str) -> float:
+    """One step in percent. Raises ValidationError; what is no finite number is none."""
+    try:
+        share = float(text.strip().removesuffix("%"))
+    except ValueError:
+        share = math.nan
+    if not math.isfinite(share):
+        raise forms.ValidationError("Write percents with commas between, such as 5, 25, 50, 100.")
+    return share

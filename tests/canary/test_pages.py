@@ -52,6 +52,35 @@ def test_what_was_left_out_is_counted_by_what_lacked(world: World, operator: Cli
     assert "1 tick: no complete scrape of edge-2" in page(operator, number)
 
 
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("NaN,100", "Write percents with commas between"),
+        ("Infinity", "Write percents with commas between"),
+        ("5, 1e400", "Write percents with commas between"),
+        ("5, 2000", "Each step is above 0 and at most 100 percent."),
+        ("100", "Begin with a step from 0.01 to below 100 percent"),
+        ("0.001, 50", "Begin with a step from 0.01 to below 100 percent"),
+        (",", "Begin with a step from 0.01 to below 100 percent"),
+        ("50, 5", "The steps must rise from step to step."),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused_in_percent(
+    world: World, operator: Client, steps: str, said: str
+) -> None:
+    given = {"route": "shop", "upstream": "shop-v2", "mode": "approve", "reason": "try", "steps": steps}
+    answer = operator.post("/rollouts/start/", given)
+    assert answer.status_code == 200
+    assert said in answer.content.decode()
+    assert "basis points" not in answer.content.decode()
+
+
+def test_an_action_without_a_reason_says_so_with_one_full_stop(world: World, operator: Client) -> None:
+    number = world.start()
+    answer = operator.post(f"/rollouts/{number}/pause/", {"reason": ""}, follow=True)
+    assert "reason: This field is required.<" in answer.content.decode()
+
+
 def test_a_rollback_that_is_not_obeyed_is_closed_on_its_page(world: World, operator: Client) -> None:
     number = world.start()
     world.run(3)
