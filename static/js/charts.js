@@ -76,8 +76,11 @@
     };
   }
 
+  const measured = (chart) => chart.series.some((series) => series.points.some((point) => point[1] !== null));
+
   function draw(plot, chart) {
     drawn.set(plot, chart);
+    document.getElementById(plot.dataset.none)?.remove();
     plot.classList.add("plot-drawn");
     // Exponents as tspans and sub or sup text would need inline styles, which the policy forbids.
     const config = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
@@ -89,13 +92,13 @@
     const answer = await fetch(plot.dataset.url, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer || !answer.ok || answer.redirected) return;
     const chart = await answer.json();
-    if (chart.series.some((series) => series.points.length)) await draw(plot, chart);
+    if (measured(chart)) await draw(plot, chart);
   }
 
   for (const plot of document.querySelectorAll(".plot[data-url]")) {
     const first = document.getElementById(plot.dataset.first);
     const chart = first ? JSON.parse(first.textContent) : null;
-    if (chart && chart.series.some((series) => series.points.length)) draw(plot, chart);
+    if (chart && measured(chart)) draw(plot, chart);
     else if (!chart) refresh(plot);
     const seconds = Number(plot.dataset.every || 0);
     if (seconds) setInterval(() => refresh(plot), seconds * 1000);

@@ -85,6 +85,22 @@ def test_without_javascript_a_chart_is_its_table(
         assert page.locator("#more-errors tbody tr").count() > 20
 
 
+def test_a_chart_that_is_kept_open_from_its_start_takes_back_that_nothing_was_measured(
+    desk: Desk, now: datetime, settings: Any
+) -> None:
+    settings.PROMETHEUS_URL = NOBODY_LISTENS
+    world.tier(now)
+    number = world.rollout(now, ticks=0)
+    with desk.reader() as reader:
+        page = reader.open(f"/rollouts/{number}/")
+        said = page.locator("#none-final").count()
+        world.observe(number, now, ticks=20)
+        page.locator("#plot-final.plot-drawn").wait_for()
+
+        assert (said, page.locator("#none-final").count()) == (1, 0)
+        assert reader.complaints == []
+
+
 def test_a_page_changes_by_itself(desk: Desk, now: datetime) -> None:
     number = world.incident(now)
     with desk.reader() as reader:

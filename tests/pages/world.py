@@ -132,6 +132,12 @@ def rollout(now: datetime, *, ticks: int = 60, failing_from: int = 48) -> int:
         by=BY,
         now=now - timedelta(seconds=ticks),
     )
+    observe(number, now, ticks=ticks, failing_from=failing_from)
+    return number
+
+
+def observe(number: int, now: datetime, *, ticks: int, failing_from: int = 48) -> None:
+    """What the judge saw of a rollout up to now, a tick a second."""
     row, plan = Rollout.objects.get(pk=number), read(None)
     weighed = family.empty()
     for second in range(ticks):
@@ -145,7 +151,6 @@ def rollout(now: datetime, *, ticks: int = 60, failing_from: int = 48) -> int:
         weighed = family.observe(weighed, tick, plan.limits())
         Observation.objects.create(rollout=row, at=at, weight=500, figures=_figures(tick, weighed))
     Rollout.objects.filter(pk=number).update(evidence={"family": family.dump(weighed)})
-    return number
 
 
 def _figures(tick: family.FamilyTick, weighed: family.Family) -> dict[str, object]:
