@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from telemetry.charts import Boundary, Chart, Mark, Trace
+from telemetry.charts import Boundary, Chart, Mark, Trace, gapped
 
 # E-values run over hundreds of decades once a canary has clearly failed; what matters is near the boundaries.
 LEAST, MOST = 1e-3, 1e9
 EVERY_SECONDS = 3
 MARGIN = timedelta(seconds=5)
+# Ticks come every second or few: after so many without one, evidence was not measured.
+LONGEST_PAUSE_SECONDS = 10.0
 Point = tuple[datetime, float, float]
 
 
@@ -31,10 +33,10 @@ def evidence(
         title=title,
         unit="",
         series=(
-            Trace("evidence that it is worse", tuple((at.timestamp(), _near(e)) for at, e, _ in points)),
+            Trace("evidence that it is worse", _line([(at, e) for at, e, _ in points])),
             Trace(
                 "evidence that it is not",
-                tuple((at.timestamp(), _near(e)) for at, _, e in points),
+                _line([(at, e) for at, _, e in points]),
                 ink="trace-2",
                 dash="dot",
             ),
@@ -51,6 +53,10 @@ def evidence(
         url=url,
         every=EVERY_SECONDS if live else 0,
     )
+
+
+def _line(values: Sequence[tuple[datetime, float]]) -> tuple[tuple[float, float | None], ...]:
+    return gapped([(at.timestamp(), _near(e)) for at, e in values], longest=LONGEST_PAUSE_SECONDS)
 
 
 def _near(value: float) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from telemetry.charts import Boundary, Chart, Ink, Mark, Trace, points
+from telemetry.charts import Boundary, Chart, Ink, Mark, Trace, gapped, points
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
 from telemetry.domain.failure import ORIGINATORS, Originator
@@ -99,5 +99,7 @@ def draw(
 
 
 def _trace(metrics: Metrics, line: Line, now: datetime, span: timedelta) -> Trace:
-    answer = metrics.matrix(line.promql, start=now - span, end=now, step=span / STEPS)
-    return Trace(line.name, points(answer, factor=line.factor), line.ink, "dot" if line.dashed else "solid")
+    step = span / STEPS
+    answer = metrics.matrix(line.promql, start=now - span, end=now, step=step)
+    drawn = gapped(points(answer, factor=line.factor), longest=1.5 * step.total_seconds())
+    return Trace(line.name, drawn, line.ink, "dot" if line.dashed else "solid")

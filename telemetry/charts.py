@@ -82,7 +82,9 @@ class Chart:
     def table(self) -> list[tuple[datetime, list[float | None]]]:
         """The newest points first, at most 60: a time and each trace's value."""
         columns = [dict(trace.points) for trace in self.series]
-        times = sorted({at for column in columns for at in column}, reverse=True)
+        times = sorted(
+            {at for column in columns for at, value in column.items() if value is not None}, reverse=True
+        )
         every = max(1, len(times) // 60)
         return [
             (datetime.fromtimestamp(at, tz=UTC), [column.get(at) for column in columns])
@@ -96,6 +98,16 @@ def points(answer: Iterable[Series], *, factor: float = 1.0) -> tuple[Point, ...
     if first is None:
         return ()
     return tuple((at, None if value != value else value * factor) for at, value in first.points)
+
+
+def gapped(points: Iterable[Point], *, longest: float) -> tuple[Point, ...]:
+    """The points with a None in each pause longer than `longest` seconds: no line is drawn through it."""
+    found: list[Point] = []
+    for at, value in points:
+        if found and at - found[-1][0] > longest:
+            found.append(((found[-1][0] + at) / 2, None))
+        found.append((at, value))
+    return tuple(found)
 
 
 def marks(moments: Sequence[tuple[datetime, str]], *, start: datetime, most: int = 8) -> tuple[Mark, ...]:
