@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import Router
 
 from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
+from access.schema import Why
 from alerts import selectors, services
 from alerts.domain.silence import BadSilence
 from alerts.domain.states import WrongState
@@ -16,12 +17,6 @@ from alerts.selectors import AlertRow, IncidentRow
 
 router = Router(tags=["alerts"])
 DEFAULT_SILENCE = timedelta(hours=1)
-
-
-class Why(Schema):
-    """Why it is done."""
-
-    reason: str = Field("", max_length=500)
 
 
 class SilenceIn(Why):

@@ -12,6 +12,7 @@ from pydantic import StrictInt, StrictStr
 from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
+from access.schema import Request, Why
 from canary import selectors, services
 from canary.domain.errors import Held, LiveRollout, Refused, UnknownRollout
 from canary.domain.states import WrongState
@@ -21,7 +22,7 @@ router = Router(tags=["rollouts"])
 CONFLICTS = (LiveRollout, Held)
 
 
-class StartIn(Schema):
+class StartIn(Request):
     """A rollout. `plan` may give steps (basis points), patience, the judge's limits; `key` is idempotent."""
 
     route: StrictStr | StrictInt
@@ -30,12 +31,6 @@ class StartIn(Schema):
     mode: Literal["approve", "auto"] = "approve"
     reason: str = Field("", max_length=500)
     key: str = Field("", max_length=100)
-
-
-class Why(Schema):
-    """Why it is done."""
-
-    reason: str = Field("", max_length=500)
 
 
 class RolloutOut(Schema):

@@ -12,13 +12,14 @@ import audit.services
 from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem
+from access.schema import Request
 from audit.selectors import EntryRow
 from dashboard import lab
 
 router = Router()
 
 
-class FaultIn(Schema):
+class FaultIn(Request):
     """A fault of the lab; `backend` is a backend or an upstream. What is not given is healthy."""
 
     backend: str

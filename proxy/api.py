@@ -9,6 +9,7 @@ from ninja import Field, Query, Router, Schema
 
 from access.permission import ApiRequest
 from access.problem import Problem
+from access.schema import Request
 from proxy import selectors
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.figures import route_document, tier_document
@@ -20,7 +21,7 @@ from telemetry.domain.errors import MetricsError
 router = Router(tags=["tiers"])
 
 
-class WindowIn(Schema):
+class WindowIn(Request):
     """What the figures are over."""
 
     window_seconds: int = Field(60, ge=5, le=3600)

@@ -6,11 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import Router, Schema
 
 from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
+from access.schema import Why
 from runbooks import selectors, services
 from runbooks.domain.states import WrongState
 from runbooks.selectors import ApprovalRow, RunRow
@@ -72,12 +73,6 @@ class RunOut(Schema):
             steps=[RunStepOut.model_validate(asdict(step)) for step in row.steps],
             approvals=list(row.approvals),
         )
-
-
-class Why(Schema):
-    """Why it is done."""
-
-    reason: str = Field("", max_length=500)
 
 
 class ApproveIn(Why):

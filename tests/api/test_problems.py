@@ -85,6 +85,36 @@ def test_a_field_that_does_not_validate_is_named(client: Client) -> None:
     assert problem(answer, 422)["errors"][0]["field"] == "error_rate"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("lab/faults", {"backend": "shop-v1", "eror_rate": 0.5}, "eror_rate"),
+        ("incidents/1/silence", {"minutes": 0}, "minutes"),
+        ("incidents/1/acknowledge", {"why": "mine"}, "why"),
+        ("rollouts", {"route": "shop", "upstream": "shop-v2", "steps": [100]}, "steps"),
+        ("rollouts/1/rollback", {"resaon": "it smells"}, "resaon"),
+        ("runs/1/approve", {"hash": "3f"}, "hash"),
+    ],
+)
+def test_a_field_that_is_none_is_named_and_nothing_is_done(
+    path: str, body: dict[str, Any], field: str, client: Client
+) -> None:
+    answer = client.post(
+        f"/api/v1/{path}", body, content_type="application/json", headers=bearer(Role.OPERATOR)
+    )
+
+    assert problem(answer, 422)["errors"][0]["field"] == field
+
+
+def test_every_body_that_an_operation_takes_refuses_other_fields(client: Client) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+
+    shapes = document["components"]["schemas"]
+    bodies = {name for name in shapes if name == "Why" or name.endswith("In")}
+    assert {"Why", "StartIn", "FaultIn", "SilenceIn", "ApproveIn"} <= bodies
+    assert {name for name in bodies if shapes[name].get("additionalProperties") is not False} == set()
+
+
 def test_a_body_that_is_no_json_is_a_problem(client: Client) -> None:
     answer = client.post(
         "/api/v1/lab/faults", "{no", content_type="application/json", headers=bearer(Role.OPERATOR)
