@@ -8,6 +8,14 @@ from django import forms
 from canary.domain.plan import WHOLE, BadPlan, read
 
 BASIS_POINTS_PER_PERCENT = 100
+# Another route has other upstreams; without a script the form says so once it is sent.
+FOLLOWED = {
+    "hx-get": "",
+    "hx-trigger": "change",
+    "hx-target": "#id_upstream",
+    "hx-select": "#id_upstream",
+    "hx-swap": "outerHTML",
+}
 
 
 class StartForm(forms.Form):
@@ -27,14 +35,23 @@ class StartForm(forms.Form):
     )
     reason = forms.CharField(max_length=500, help_text="Kept in the audit.")
 
-    def __init__(self, *args: Any, routes: list[str], upstreams: list[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, routes: list[str], standing_by: list[str], others: list[str], **kwargs: Any
+    ) -> None:
+        """`standing_by` are upstreams in the route's split without weight, `others` those that could be."""
         super().__init__(*args, **kwargs)
+        names = standing_by + others
+        choices = [(name, name) for name in names]
+        # Nothing is chosen for a person that was not declared to stand by.
+        unchosen = [] if standing_by else [("", "choose" if names else "no upstream is free for this route")]
         # One declaration, the choices of the moment: fields are copied per form.
         self.fields["route"] = forms.ChoiceField(
-            choices=[(name, name) for name in routes], help_text=self.fields["route"].help_text
+            choices=[(name, name) for name in routes],
+            help_text=self.fields["route"].help_text,
+            widget=forms.Select(attrs=FOLLOWED),
         )
         self.fields["upstream"] = forms.ChoiceField(
-            choices=[(name, name) for name in upstreams], help_text=self.fields["upstream"].help_text
+            choices=unchosen + choices, help_text=self.fields["upstream"].help_text
         )
 
     def clean_steps(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.contrib import messages
@@ -23,6 +24,7 @@ from canary.forms import StartForm
 from canary.selectors import ActionRow, MetricRow, RolloutDetail
 from proxy import selectors as proxy
 from proxy.domain.errors import ProxyError
+from proxy.domain.tier import Route, Tier
 from telemetry.charts import Chart
 
 LABELS = {
@@ -93,7 +95,8 @@ def start(request: HttpRequest) -> HttpResponse:
     given = form.cleaned_data
     key = request.POST.get("key", "")
     if not key:
-        context = {"form": form, "given": given, "key": f"web-{uuid4()}", **_preview(given)}
+        back = urlencode({name: request.POST.get(name, "") for name in form.fields})
+        context = {"form": form, "given": given, "back": back, "key": f"web-{uuid4()}", **_preview(given)}
         return render(request, "canary/start.html", context)
     try:
         started = services.start(
@@ -184,13 +187,27 @@ def _chart(detail: RolloutDetail, row: MetricRow) -> Chart:
 
 
 def _start_form(request: HttpRequest) -> StartForm:
-    tiers = proxy.tiers()
-    bases = [proxy.base(tier.name) for tier in tiers]
+    bases = [proxy.base(tier.name) for tier in proxy.tiers()]
+    routes = [route.name for base in bases for route in base.routes]
+    sent = request.POST if request.method == "POST" else request.GET
+    chosen = sent.get("route") if sent.get("route") in routes else next(iter(routes), None)
+    tier, where = next(
+        ((base, route) for base in bases for route in base.routes if route.name == chosen), (None, None)
+    )
     return StartForm(
         request.POST if request.method == "POST" else None,
-        initial={name: request.GET[name] for name in ("route", "upstream") if name in request.GET},
-        routes=[route.name for base in bases for route in base.routes],
-        upstreams=sorted({upstream.name for base in bases for upstream in base.upstreams}),
+        initial={name: request.GET[name] for name in StartForm.base_fields if name in request.GET},
+        routes=routes,
+        standing_by=[arm for arm, weight in where.split.items() if weight == 0] if where else [],
+        others=_others(tier, where) if tier and where else [],
+    )
+
+
+def _others(tier: Tier, route: Route) -> list[str]:
+    """Upstreams outside the route's split that speak what its arms speak."""
+    spoken = {each.protocol for each in tier.upstreams if route.split.get(each.name)}
+    return sorted(
+        each.name for each in tier.upstreams if each.name not in route.split and each.protocol in spoken
     )
 
 

@@ -75,6 +75,29 @@ def test_steps_that_make_no_sense_are_refused_in_percent(
     assert "basis points" not in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("route", "offered"), [("shop", ["shop-v2", "payments"]), ("payments", ["", "shop-v1", "shop-v2"])]
+)
+def test_only_upstreams_without_weight_on_the_route_are_offered_and_one_that_stands_by_first(
+    world: World, operator: Client, route: str, offered: list[str]
+) -> None:
+    form = operator.get(f"/rollouts/start/?route={route}").context["form"]
+    assert [value for value, _ in form.fields["upstream"].choices] == offered
+
+
+def test_the_way_back_from_the_exact_change_keeps_what_was_filled_in(world: World, operator: Client) -> None:
+    given = {
+        "route": "shop",
+        "upstream": "shop-v2",
+        "mode": "auto",
+        "reason": "new & faster",
+        "steps": "1, 50",
+    }
+    shown = operator.post("/rollouts/start/", given)
+    form = operator.get(f"/rollouts/start/?{shown.context['back']}").context["form"]
+    assert {name: form[name].value() for name in given} == given
+
+
 def test_an_action_without_a_reason_says_so_with_one_full_stop(world: World, operator: Client) -> None:
     number = world.start()
     answer = operator.post(f"/rollouts/{number}/pause/", {"reason": ""}, follow=True)
