@@ -14,12 +14,12 @@ from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from access.schema import Request, Why
 from canary import selectors, services
-from canary.domain.errors import Held, LiveRollout, Refused, UnknownRollout
+from canary.domain.errors import Held, KeyReused, LiveRollout, Refused, UnknownRollout
 from canary.domain.states import WrongState
 from canary.selectors import MetricRow, RolloutDetail, RolloutRow, StepRow, Times, VerifiedRow
 
 router = Router(tags=["rollouts"])
-CONFLICTS = (LiveRollout, Held)
+CONFLICTS = (LiveRollout, Held, KeyReused)
 
 
 class StartIn(Request):
@@ -85,7 +85,10 @@ def rollouts(request: ApiRequest, live: bool | None = None, limit: Limit = 100) 
 
 @router.post("/rollouts", response={201: RolloutDetailOut}, auth=operates)
 def start(request: ApiRequest, body: StartIn) -> Status[dict[str, Any]]:
-    """Start a rollout. 409 when the route has one already, 422 for what cannot be; both name the field."""
+    """Start a rollout. 409 when the route has one already, 422 for what cannot be; both name the field.
+
+    The same `key` with the same body answers with the rollout that it started; with another body it is 409.
+    """
     try:
         started = services.start(
             route=body.route,

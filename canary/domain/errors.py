@@ -26,5 +26,9 @@ class Held(Refused):
     """Somebody else holds the route's weights."""
 
 
+class KeyReused(Refused):
+    """The key started another rollout: another route, upstream, plan or mode."""
+
+
 class UnknownRollout(Refused, LookupError):
     """There is no rollout with this number."""

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 import proxy.selectors
 from audit import services as audit
 from audit.domain.actor import Actor
-from canary.domain.errors import Held, LiveRollout, Refused, UnknownRoute, UnknownUpstream
+from canary.domain.errors import Held, KeyReused, LiveRollout, Refused, UnknownRoute, UnknownUpstream
 from canary.domain.plan import BadPlan, Plan, read
 from canary.models import Rollout
 from canary.services.moving import enter_step, lay
@@ -33,11 +33,12 @@ def start(
 ) -> int:
     """Put `upstream` on `route` at the plan's first step; returns the rollout's number.
 
-    The same non-empty `key` gives the same rollout. Raises a `Refused` that names the field.
+    The same non-empty `key` gives the same rollout, if the same is asked of it. Raises a `Refused` that names
+    the field.
     """
-    known = Rollout.objects.filter(key=key).values_list("pk", flat=True).first() if key else None
+    known = _by_key(key)
     if known is not None:
-        return known
+        return _same(known, route, upstream, plan, mode)
     steps, where = _check(route, upstream, plan, mode)
     try:
         with transaction.atomic():
@@ -46,12 +47,38 @@ def start(
         raise Held("route", f"the weights of {where.name} are held by {error.owner}") from error
     except IntegrityError as error:
         # The database is the judge of a race between two starts: the same key, or the same route.
-        again = Rollout.objects.filter(key=key).values_list("pk", flat=True).first() if key else None
+        again = _by_key(key)
         if again is not None:
-            return again
+            return _same(again, route, upstream, plan, mode)
         if not _has_live(where):
             raise
         raise _live(where) from error
+
+
+def _by_key(key: str) -> Rollout | None:
+    return Rollout.objects.filter(key=key).first() if key else None
+
+
+def _same(known: Rollout, route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str) -> int:
+    """The number of the rollout that a key started. Raises KeyReused where another one is asked for."""
+    names = {known.route_name, f"{known.tier}/{known.route_name}", str(known.route_id)}
+    differs = {
+        "route": str(route) not in names,
+        "upstream": upstream != known.upstream,
+        "plan": _read(plan) != Plan.model_validate(known.plan),
+        "mode": mode != known.mode,
+    }
+    others = " and ".join(name for name, other in differs.items() if other)
+    if others:
+        raise KeyReused("key", f"started rollout {known.pk} already, with another {others}")
+    return known.pk
+
+
+def _read(plan: Mapping[str, Any] | None) -> Plan:
+    try:
+        return read(plan)
+    except BadPlan as error:
+        raise Refused(f"plan.{error.field}", error.why) from error
 
 
 def _check(
@@ -67,10 +94,7 @@ def _check(
         raise Refused("upstream", f"{upstream} takes traffic of {where.name} already, by its configuration")
     if mode not in ("approve", "auto"):
         raise Refused("mode", "must be approve or auto")
-    try:
-        steps = read(plan)
-    except BadPlan as error:
-        raise Refused(f"plan.{error.field}", error.why) from error
+    steps = _read(plan)
     if _has_live(where):
         raise _live(where)
     return steps, where

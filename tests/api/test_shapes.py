@@ -138,6 +138,30 @@ def test_the_same_key_gives_the_same_rollout(client: Client, operator: dict[str,
     assert first == second
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"route": "payments"},
+        {"upstream": "payments"},
+        {"plan": {"steps": [100]}},
+        {"mode": "auto"},
+    ],
+)
+def test_a_key_that_started_another_rollout_is_a_conflict(
+    other: dict[str, Any], client: Client, operator: dict[str, str], now: datetime
+) -> None:
+    world.tier(now)
+    body = {"route": "shop", "upstream": "shop-v2", "key": "deploy-17"}
+    number = post(client, "rollouts", operator, body).json()["id"]
+
+    answer = post(client, "rollouts", operator, {**body, **other})
+
+    assert answer.status_code == 409
+    assert answer.json()["errors"] == [
+        {"field": "key", "message": f"started rollout {number} already, with another {next(iter(other))}"}
+    ]
+
+
 def test_a_rollout_is_rolled_back_by_hand(client: Client, operator: dict[str, str], now: datetime) -> None:
     world.tier(now)
     number = world.rollout(now)
