@@ -63,7 +63,10 @@ class RouteFacts:
 
 @dataclass(frozen=True, slots=True)
 class TierFacts:
-    """What is known about a tier. `age` None: nothing was measured; `unreachable` says why not."""
+    """What is known about a tier. `age` None: nothing was measured; `unreachable` says why not.
+
+    `paging` are the open incidents that call a person, `burning` the objectives whose budgets burn.
+    """
 
     tier: str
     proxies: int
@@ -75,6 +78,8 @@ class TierFacts:
     routes: Sequence[RouteFacts] = ()
     acting: Sequence[str] = ()
     waiting: Sequence[str] = ()
+    paging: Sequence[str] = ()
+    burning: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def sentence(facts: TierFacts) -> Sentence:
 
 
 def _trouble(facts: TierFacts) -> tuple[str, str]:
-    for look in (_blind, _disconnected, _errors, _slow, _masked):
+    for look in (_blind, _disconnected, _errors, _slow, _masked, _open):
         found = look(facts)
         if found:
             return found
@@ -200,6 +205,21 @@ def _masked(facts: TierFacts) -> tuple[str, str] | None:
         else "retries heal it"
     )
     return "wait", f"Backend {arm} fails {percent(-ratio)} of first attempts on {row.route}; {felt}."
+
+
+def _open(facts: TierFacts) -> tuple[str, str] | None:
+    """Requests are answered now, but it is not over: what calls a person, or what spends a promise."""
+    parts = []
+    if facts.paging:
+        rest = len(facts.paging) - 1
+        parts.append(f"{facts.paging[0]} {f'and {rest} more are' if rest else 'is'} open")
+    if facts.burning:
+        whose = "the budget of" if len(facts.burning) == 1 else "the budgets of"
+        verb = "burns" if len(facts.burning) == 1 else "burn"
+        parts.append(f"{whose} {', '.join(facts.burning)} {verb}")
+    if not parts:
+        return None
+    return "wait", f"{facts.tier} answers now, but {'; '.join(parts)}."
 
 
 def _machine(facts: TierFacts) -> str:

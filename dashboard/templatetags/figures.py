@@ -1,13 +1,15 @@
 """Template names for figures, times and states; built in to every template."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.domain import figures, look, sentence
@@ -140,6 +142,20 @@ def over(value: float | str | None, limit: float) -> str:
 def over_us(value: float | str | None, limit_ms: float | None) -> str:
     """`wait` when microseconds pass a limit in milliseconds."""
     return "wait" if isinstance(value, float) and limit_ms is not None and value > limit_ms * 1000 else ""
+
+
+@register.filter
+def linked(text: str) -> SafeString:
+    """A sentence whose "rollout 3", "run 2" and "incident 1" lead to their pages."""
+    parts = re.split(r"\b((?:rollout|run|incident) \d+)\b", text, flags=re.IGNORECASE)
+    return format_html_join(
+        "", "{}", ((_link(part) if place % 2 else part,) for place, part in enumerate(parts))
+    )
+
+
+def _link(words: str) -> SafeString:
+    page, number = words.lower().split()
+    return format_html('<a href="{}">{}</a>', reverse(page, args=[int(number)]), words)
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """The overview: in ten seconds, is it us or a backend, and is a machine already acting?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from access.domain.roles import Role
 from access.permission import requires
 from alerts import selectors as alerts
+from alerts.selectors import IncidentRow
 from canary import selectors as canary
 from canary.selectors import RolloutRow
 from dashboard import reading
@@ -79,11 +80,12 @@ def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
         ended=canary.rollouts(live=False, limit=5),
     )
     beats = alerts.heartbeats(now=now)
+    incidents = alerts.open_incidents()
     context = {
         "now": now,
-        "panels": [_panel(row, acting.on(row.name), now) for row in proxy.tiers()],
+        "panels": [_panel(row, acting.on(row.name), incidents, now) for row in proxy.tiers()],
         "acting": acting,
-        "incidents": alerts.open_incidents(),
+        "incidents": incidents,
         "beats": beats,
         "late": [beat for beat in beats if beat.late],
         "outbox": alerts.outbox_state(),
@@ -93,22 +95,32 @@ def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
     return render(request, f"dashboard/overview.html{fragment}", context)
 
 
-def _panel(row: TierRow, acting: Acting, now: datetime) -> Panel:
+def _panel(row: TierRow, acting: Acting, incidents: list[IncidentRow], now: datetime) -> Panel:
+    budgets = slo.budgets(row.name)
     seen = reading.shared(tier=row.name, now=now)
     served = proxy.served(row.name, now=now)
     limit = threshold_ms(served.base)
     return Panel(
         tier=row,
         reading=seen,
-        sentence=sentence(_facts(row, served.live, seen, limit, acting, now)),
+        sentence=sentence(
+            replace(
+                _facts(row, served.live, seen, limit, acting, now),
+                paging=[
+                    f"incident {each.id}"
+                    for each in incidents
+                    if each.tier == row.name and each.severity == "page"
+                ],
+                burning=[each.name for each in budgets if each.firing],
+            )
+        ),
         threshold_ms=limit,
-        budgets=_budgets(row.name),
+        budgets=_budgets(budgets),
     )
 
 
-def _budgets(tier: str) -> list[ObjectiveRow]:
+def _budgets(every: list[ObjectiveRow]) -> list[ObjectiveRow]:
     """The tier's own, and the route's that has least left."""
-    every = slo.budgets(tier)
     own = [row for row in every if not row.route]
     return own + [row for row in every if row.route][:1]
 

@@ -139,3 +139,16 @@ def test_what_the_machine_does_and_what_it_waits_for_are_said() -> None:
     said = sentence(facts(acting=["rollout 3 is running at 5 %"], waiting=["run 2 waits for approval"]))
 
     assert said.machine == "Rollout 3 is running at 5 %; a person is needed: run 2 waits for approval."
+
+
+def test_a_tier_with_an_open_page_or_a_burning_budget_is_not_called_healthy() -> None:
+    said = sentence(facts(paging=["incident 7", "incident 4"], burning=["shop"]))
+
+    assert said.kind == "wait"
+    assert said.says == ("edge answers now, but incident 7 and 1 more are open; the budget of shop burns.")
+
+
+def test_what_fails_now_is_said_before_what_is_still_open() -> None:
+    shop = RouteFacts("shop", 0.0, 0.4, {"shop-v1": 0.4})
+
+    assert sentence(facts(routes=[shop], paging=["incident 7"])).says.startswith("Backend shop-v1 fails")
