@@ -7,7 +7,7 @@ import pytest
 
 from slo.domain.alerting import Judged, Verdict, decide, judge
 from slo.domain.burn import Counts
-from slo.domain.windows import PAGE_FAST, PAGE_SLOW
+from slo.domain.windows import PAGE_FAST, PAGE_SLOW, TICKET_SLOW
 
 MONTH = timedelta(days=30)
 TARGET = Decimal("0.999")
@@ -42,11 +42,47 @@ def test_it_is_over_only_when_it_is_well_below() -> None:
     assert judged(counts(5000), counts(1151)).verdict == "clear"
 
 
-def test_a_young_window_does_not_fire() -> None:
-    found = judged(counts(5000), counts(5000), coverage="0.49")
+def test_what_a_young_window_did_not_measure_counts_as_good() -> None:
+    # 5 % of the events failed: 50 times. With 28.8 % of the hour covered, the hour burns 14.4 times at least.
+    at_the_factor = judged(counts(5000), counts(5000), coverage="0.288")
+    above_it = judged(counts(5000), counts(5000), coverage="0.2881")
 
-    assert found.verdict == "off"
-    assert found.why == "49% of its long window is covered, 50% are needed"
+    assert (at_the_factor.verdict, above_it.verdict) == ("too_young", "fires")
+    assert at_the_factor.why == "28.8% of its long window is covered; with the rest good it burns 14.4x"
+
+
+def test_a_total_outage_of_a_young_tier_fires_when_it_would_in_an_old_one() -> None:
+    # 1000 times: 14.4 / 1000 of an hour is 51.84 s.
+    def after(seconds: int) -> Verdict:
+        events = counts(seconds * 50, seconds * 50)
+        return judged(events, events, coverage=str(Decimal(seconds) / 3600)).verdict
+
+    assert [after(15), after(51), after(52)] == ["too_young", "too_young", "fires"]
+
+
+def test_half_a_minute_of_outage_after_seven_hours_does_not_fire_three_days() -> None:
+    # 30 s of 7 h burn 1.19 times, which 3 d page at 1: of 3 d they are 0.116 times.
+    long, outage = counts(3000, 7 * 3600 * 100), counts(3000, 6 * 3600 * 100)
+    covered = Decimal(7) / 72
+    found = judge(TICKET_SLOW, target=TARGET, period=MONTH, long=long, short=outage, coverage=covered)
+
+    assert found.long_burn is not None
+    assert found.long_burn > found.factor
+    assert found.verdict == "too_young"
+    assert found.why == "9.7% of its long window is covered; with the rest good it burns 0.1x"
+
+
+def test_a_young_window_needs_its_short_window_and_its_traffic_too() -> None:
+    assert judged(counts(5000), counts(100), coverage="0.4").verdict == "too_young"
+    # Six minutes of a request a minute: one failure of six burns the hour 16.7 times.
+    few = judged(counts(1, 6), counts(1, 5), coverage="0.1")
+    assert few.verdict == "too_young"
+    assert few.why.endswith("burns 16.7x; 6 requests in its long window are too few")
+
+
+def test_a_young_window_is_never_clear() -> None:
+    assert judged(counts(0), counts(0), coverage="0.49").verdict == "too_young"
+    assert judged(counts(0), counts(0), coverage="0.5").verdict == "clear"
 
 
 def test_a_window_that_is_half_covered_fires() -> None:
@@ -54,7 +90,7 @@ def test_a_window_that_is_half_covered_fires() -> None:
 
 
 def test_unknown_coverage_does_not_fire() -> None:
-    assert judged(counts(5000), counts(5000), coverage=None).verdict == "off"
+    assert judged(counts(5000), counts(5000), coverage=None).verdict == "too_young"
 
 
 def test_a_few_failures_among_few_requests_do_not_fire() -> None:
@@ -84,6 +120,8 @@ def test_nothing_in_a_window_is_unknown() -> None:
         (("clear", "unknown"), "hold"),
         (("off", "off"), "hold"),
         (("unknown", "unknown"), "hold"),
+        (("too_young", "too_young"), "hold"),
+        (("clear", "too_young"), "clear"),
     ],
 )
 def test_no_data_never_ends_an_alert(verdicts: tuple[Verdict, Verdict], decision: str) -> None:
@@ -93,3 +131,9 @@ def test_no_data_never_ends_an_alert(verdicts: tuple[Verdict, Verdict], decision
     ]
 
     assert decide(tiers) == decision
+
+
+def test_what_a_young_tier_measured_can_be_over() -> None:
+    quiet = judged(counts(5000), counts(100), coverage="0.1")
+
+    assert decide([quiet]) == "clear"

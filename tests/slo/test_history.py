@@ -105,3 +105,39 @@ def test_the_promql_that_is_shown_gives_the_burn_that_is_shown(metrics: Promethe
     (sample,) = metrics.vector(hour.promql, at=NOW)
 
     assert sample.value == pytest.approx(hour.burn)
+
+
+YOUNG = timedelta(seconds=120)
+
+
+@pytest.fixture(scope="module")
+def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Two minutes of history: one route is down since its first request, another fails one in a hundred."""
+    place = tmp_path_factory.mktemp("young")
+    history = [
+        History("up", EDGE, [(START + timedelta(seconds=15 * i), 1.0) for i in range(9)]),
+        *route("down", failing=1, reason="connect_failed"),
+        *route("blip", failing=0.01),
+    ]
+    cut = [History(h.metric, h.labels, [p for p in h.points if p[0] <= START + YOUNG]) for h in history]
+    with prometheus(place, history=cut) as running:
+        backfill_rules(running, layer(rates=True), start=START, end=START + YOUNG, every="15s")
+    with prometheus(place) as running:
+        backfill_rules(running, layer(rates=False), start=START + YOUNG / 2, end=START + YOUNG, every="15s")
+    with prometheus(place) as running:
+        client = Prometheus(running.url, timeout=5.0)
+        yield client
+        client.close()
+
+
+def test_an_outage_of_a_tier_two_minutes_old_pages_and_a_blip_does_not(young: Prometheus) -> None:
+    now = START + YOUNG
+    strict = [
+        {"name": name, "kind": "route_availability", "route": name, "target": 99.95}
+        for name in ("down", "blip")
+    ]
+    services.sync(tier=tier("down", "blip", objectives=strict), by=BY, now=now)
+
+    services.tick(metrics=young, now=now)
+
+    assert [row.name for row in selectors.firing()] == ["down"]

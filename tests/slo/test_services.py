@@ -182,13 +182,25 @@ def test_just_below_the_page_nobody_is_told() -> None:
     assert named("shop-availability").state == "ok"
 
 
-def test_half_an_hour_of_history_is_needed_for_the_fast_page() -> None:
+def test_a_young_history_pages_when_an_hour_would_burn_even_with_the_rest_good() -> None:
     declare()
 
+    # 29 min at 16 times are 7.7 times an hour; half of the hour stands for all of it.
     tick(FAILING, age=timedelta(minutes=29))
     assert selectors.firing() == []
 
     tick(FAILING, age=timedelta(minutes=30), after=TICK)
+    assert [row.name for row in selectors.firing()] == ["shop-availability"]
+
+
+def test_an_outage_of_a_young_tier_pages_at_once() -> None:
+    declare()
+
+    # 200 times: 14.4 / 200 of an hour is 259 s.
+    tick(Traffic(backend=1), age=timedelta(seconds=255))
+    assert selectors.firing() == []
+
+    tick(Traffic(backend=1), age=timedelta(seconds=270), after=TICK)
     assert [row.name for row in selectors.firing()] == ["shop-availability"]
 
 
