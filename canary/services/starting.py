@@ -88,16 +88,29 @@ def _check(
         where = proxy.selectors.route(route)
     except NoRoute as error:
         raise UnknownRoute("route", str(error)) from error
-    if proxy.selectors.base(where.tier).upstream(upstream) is None:
-        raise UnknownUpstream("upstream", f"tier {where.tier} has no upstream {upstream}")
-    if where.split.get(upstream, 0) > 0:
-        raise Refused("upstream", f"{upstream} takes traffic of {where.name} already, by its configuration")
+    _check_upstream(where, upstream)
     if mode not in ("approve", "auto"):
         raise Refused("mode", "must be approve or auto")
     steps = _read(plan)
     if _has_live(where):
         raise _live(where)
     return steps, where
+
+
+def _check_upstream(where: RouteRow, upstream: str) -> None:
+    tier = proxy.selectors.base(where.tier)
+    canary = tier.upstream(upstream)
+    if canary is None:
+        raise UnknownUpstream("upstream", f"tier {where.tier} has no upstream {upstream}")
+    if where.split.get(upstream, 0) > 0:
+        raise Refused("upstream", f"{upstream} takes traffic of {where.name} already, by its configuration")
+    arms = [tier.upstream(name) for name, weight in where.split.items() if weight > 0]
+    for arm in arms:
+        if arm is not None and arm.protocol != canary.protocol:
+            why = (
+                f"{upstream} speaks {canary.protocol}, and {arm.name}, which has the traffic of {where.name},"
+            )
+            raise Refused("upstream", f"{why} speaks {arm.protocol}")
 
 
 def _has_live(where: RouteRow) -> bool:

@@ -17,6 +17,7 @@ from telemetry.domain.errors import MetricsUnavailable
 from telemetry.domain.series import Series
 from telemetry.memory import InMemoryMetrics
 from tests.canary.factories import ANN, World, messages, rollout, state
+from tests.proxy.factories import document
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +58,18 @@ def test_a_start_that_makes_no_sense_names_its_field(
         world.start(**change)
     assert caught.value.field == field
     assert not Rollout.objects.exists()
+
+
+def test_an_upstream_of_another_protocol_is_refused(world: World) -> None:
+    greeter = {"name": "greeter", "protocol": "http2", "endpoints": [{"port": 11006}]}
+    declared = document(upstreams=[*document()["tiers"][0]["upstreams"], greeter])
+    proxy.services.apply(document=declared, by=ANN, reason="a greeter", now=world.now)
+    with pytest.raises(Refused) as caught:
+        world.start(upstream="greeter")
+    assert caught.value.field == "upstream"
+    assert "greeter speaks http2" in caught.value.why
+    assert "shop-v1, which has the traffic of shop, speaks http1" in caught.value.why
+    assert world.split() == {"shop-v1": 10000, "shop-v2": 0}
 
 
 def test_a_route_has_one_live_rollout(world: World) -> None:
