@@ -77,6 +77,7 @@ class Budget(models.Model):
     class State(models.TextChoices):
         OK = "ok"
         BURNING = "burning"
+        SPENT = "spent"
         NO_DATA = "no_data", "no data"
 
     objective = models.OneToOneField(Objective, on_delete=models.CASCADE, related_name="budget")

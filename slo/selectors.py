@@ -24,8 +24,10 @@ class ObjectiveRow:
     """An objective with its latest state. Shares are 0 to 1; a figure that is None is no data.
 
     `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy` and `spent_backend` are whose
-    failures spent the rest. `coverage` is the measured share of the period. `since` is when the state began;
-    for `no_data` when data ended. `problem` says why an objective cannot be measured.
+    failures spent the rest. `state` is ok, burning (somebody was told), spent (nothing is left, though too
+    little burns now to tell) or no_data. `exhausted_in` is zero when it is gone. `coverage` is the measured
+    share of the period. `since` is when the state began; for `no_data` when data ended. `problem` says why an
+    objective cannot be measured.
     """
 
     id: int

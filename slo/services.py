@@ -179,12 +179,12 @@ def _without_data(held: Budget, why: str, last: datetime | None, now: datetime) 
 def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -> dict[str, Any]:
     decision = seen.decision
     firing = decision == "fire" or (held.firing and decision == "hold")
-    state = Budget.State.BURNING if firing else Budget.State.NO_DATA if seen.idle else Budget.State.OK
+    state = _state(seen, firing=firing)
     counts, left = seen.counts, plain(seen.budget.left if seen.budget else None)
     return {
         "state": state,
         "since": held.since if held.state == state else now,
-        "why": f"no requests in {duration(SHORT[0])}" if seen.idle else "",
+        "why": _why(seen),
         "data_at": last,
         "counted": duration(seen.counted),
         "total": plain(counts.total if counts else None),
@@ -199,6 +199,25 @@ def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -
         "fired_at": (held.fired_at if held.firing else now) if firing else None,
         "left_when_fired": _left_when_fired(held, firing, left),
     }
+
+
+def _state(seen: Look, *, firing: bool) -> Budget.State:
+    """What is worst of it: a budget that is spent is not well when nothing burns any more."""
+    if firing:
+        return Budget.State.BURNING
+    if seen.budget and seen.budget.left <= 0:
+        return Budget.State.SPENT
+    return Budget.State.NO_DATA if seen.idle else Budget.State.OK
+
+
+def _why(seen: Look) -> str:
+    spent = (
+        [f"the budget is {wording.remains(seen.budget.left)}"]
+        if seen.budget and seen.budget.left <= 0
+        else []
+    )
+    idle = [f"no requests in {duration(SHORT[0])}"] if seen.idle else []
+    return "; ".join([*spent, *idle])
 
 
 def _left_when_fired(held: Budget, firing: bool, left: float | None) -> float | None:

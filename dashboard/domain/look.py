@@ -27,8 +27,8 @@ _LOOKS = {
     "rolling_back pending mitigated",
     WAIT: "wait awaiting_approval paused needs_human inconclusive between ticket open drifting "
     "acknowledged warning",
-    BAD: "bad fires failed fail firing rolled_back page nacked disconnected burning failed_reverted",
-    UNKNOWN: "unknown no_data stale not_confirmed",
+    BAD: "bad fires failed fail firing rolled_back page nacked disconnected burning failed_reverted spent",
+    UNKNOWN: "unknown too_young no_data stale not_confirmed",
     QUIET: "quiet cancelled denied expired suppressed silenced off ended next",
 }
 _BY_WORD = {word: look for look, words in _LOOKS.items() for word in words.split()}

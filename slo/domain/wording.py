@@ -50,12 +50,25 @@ def numbers(
         "made by": split(counts),
     }
     if left is not None:
-        said["budget left"] = percent(left)
+        said["budget left" if left > 0 else "budget"] = remains(left)
     if spent_since is not None:
-        said["budget spent since it fired"] = percent(spent_since)
-    if exhausted_in is not None:
+        said["budget spent since it fired"] = portion(spent_since)
+    if exhausted_in is not None and (left is None or left > 0):
         said["budget gone in"] = ago(exhausted_in)
     return said
+
+
+def remains(left: Decimal) -> str:
+    """What is left of a budget: `12 %`; past its end how often it was spent: `spent 795 times over`."""
+    if left > 0:
+        return percent(left)
+    often = round(1 - left, 0 if left <= -9 else 1).normalize()
+    return "spent" if often == 1 else f"spent {often:,f} times over"
+
+
+def portion(spent: Decimal) -> str:
+    """A part of the budget: `40 %`; of more than all of it how often: `12 times the budget`."""
+    return percent(spent) if spent <= 1 else f"{round(spent, 1).normalize():,f} times the budget"
 
 
 def split(counts: Counts) -> str:
@@ -87,6 +100,8 @@ def times(burning: Decimal | None) -> str:
 def ago(span: timedelta) -> str:
     """The two largest units: `3 d 4 h`, `12 min`."""
     minutes = int(span.total_seconds() // 60)
+    if not minutes:
+        return "less than a minute"
     days, rest = divmod(minutes, 1440)
     hours, left = divmod(rest, 60)
     if days:

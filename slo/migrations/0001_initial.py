@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             name='Budget',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('ok', 'Ok'), ('burning', 'Burning'), ('no_data', 'no data')], default='no_data', max_length=10)),
+                ('state', models.CharField(choices=[('ok', 'Ok'), ('burning', 'Burning'), ('spent', 'Spent'), ('no_data', 'no data')], default='no_data', max_length=10)),
                 ('since', models.DateTimeField()),
                 ('why', models.CharField(blank=True, max_length=200)),
                 ('looked_at', models.DateTimeField()),

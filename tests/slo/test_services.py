@@ -10,6 +10,7 @@ from audit.domain.actor import Actor
 from audit.models import Entry
 from slo import selectors, services
 from slo.domain import objectives
+from slo.domain.readings import queries
 from slo.models import Objective
 from slo.selectors import ObjectiveRow
 from telemetry.domain.errors import MetricsUnavailable
@@ -138,6 +139,22 @@ def test_slow_requests_spend_the_budget_of_added_latency() -> None:
     assert named("added-latency").left == pytest.approx(0.75)
 
 
+def test_a_budget_that_is_spent_is_not_well_when_the_burn_is_over() -> None:
+    declared = declare()
+    metrics = recorded(FAILING, of=declared)
+    calm = [
+        ({"tier": "edge", "route": "shop", "window": w, "originator": "backend"}, 0.0) for w in ("5m", "30m")
+    ]
+    month = ({"tier": "edge", "route": "shop", "window": "30d", "originator": "backend"}, 2_000_000.0)
+    metrics.answer(queries(declared).errors, [*calm, month])
+
+    services.tick(metrics=metrics, now=NOW)
+
+    row = named("shop-availability")
+    assert (row.state, row.firing) == ("spent", False)
+    assert row.left == pytest.approx(1 - 2 / 1.296)
+
+
 def test_exhaustion_is_forecast_at_the_burn_of_the_last_hour() -> None:
     declare()
 
@@ -179,7 +196,10 @@ def test_just_below_the_page_nobody_is_told() -> None:
     tick(Traffic(backend=0.029))  # 5.8 times, and 6 pages over 6 hours
 
     assert alerts.selectors.open_incidents() == []
-    assert named("shop-availability").state == "ok"
+    # In thirty days that is the budget 5.8 times.
+    row = named("shop-availability")
+    assert (row.state, row.exhausted_in) == ("spent", timedelta(0))
+    assert row.why == "the budget is spent 5.8 times over"
 
 
 def test_a_young_history_pages_when_an_hour_would_burn_even_with_the_rest_good() -> None:
