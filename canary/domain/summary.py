@@ -31,7 +31,7 @@ def sentence(
     canary that would earn the step if none of them failed, by the dispersion seen so far.
     """
     if state in WITH_REASON:
-        return f"{WITH_REASON[state]}: {reason}"
+        return _with_reason(WITH_REASON[state], reason)
     head = "No data" if silent else BEFORE_FIGURES[state]
     counts = family[JUDGED].counts
     if not counts.n_c:
@@ -41,6 +41,14 @@ def sentence(
     if more is None:
         return said
     return f"{said}; about {more:,} more requests without a failure earn the next step"
+
+
+def _with_reason(head: str, reason: str) -> str:
+    """The state and why. A person's decision says itself what it is: "Rolled back by ann: too slow"."""
+    decision = head.removeprefix("Being ").capitalize()
+    if reason.startswith(f"{decision} by "):
+        return f"{head}{reason.removeprefix(decision)}"
+    return f"{head}: {reason}"
 
 
 def _counts(counts: Counts, upstream: str) -> str:

@@ -20,7 +20,10 @@ def approve(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> N
     with _acting(rollout_id) as rollout:
         event = "approve_last" if moving.is_last(rollout) else "approve"
         states.after(rollout.state, event)
-        said = reason or f"the next step was approved by {by.name}"
+        last = event == "approve_last"
+        said = (
+            _decided("Promoted", by, reason) if last else reason or f"the next step was approved by {by.name}"
+        )
         moving.up(rollout, event=event, by=by, reason=said, now=now, problem="")
 
 
@@ -52,7 +55,7 @@ def promote(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> N
     """Give the canary everything at once, whatever the judge says so far. Raises as `approve` does."""
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "promote")
-        said = reason or f"promoted by {by.name}"
+        said = _decided("Promoted", by, reason)
         moving.leave_step(rollout, verdict="promoted", reason=said, now=now)
         moving.whole(rollout, event="promote", by=by, reason=said, now=now, problem="")
 
@@ -61,7 +64,7 @@ def rollback(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> 
     """Take the canary's traffic away, in every state that has not ended. Raises as `approve` does."""
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "roll_back")
-        said = reason or f"rolled back by {by.name}"
+        said = _decided("Rolled back", by, reason)
         moving.away(rollout, event="roll_back", verdict="rolled_back", by=by, reason=said, now=now)
 
 
@@ -86,6 +89,11 @@ def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
             overlay_expires_at=None,
         )
         telling.closed(rollout, said, by=by, now=now)
+
+
+def _decided(what: str, by: Actor, reason: str) -> str:
+    """A person's decision, as it stays the rollout's reason until the end: who, and why."""
+    return f"{what} by {by.name}: {reason}" if reason else f"{what} by {by.name}"
 
 
 @contextmanager

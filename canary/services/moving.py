@@ -18,6 +18,8 @@ from proxy.domain.errors import ProxyError
 # When every worker is dead, the tier is back at its base after this long. Renewed at half time.
 LEASE = timedelta(seconds=120)
 RENEW_BELOW = LEASE / 2
+# What the audit says of events whose next state says something else.
+SAID = {"approve": "approved", "resume": "resumed"}
 
 
 class Overtaken(Exception):
@@ -55,12 +57,16 @@ def commit(
     if event is not None and by is not None:
         audit.record(
             by=by,
-            action=f"rollout.{event}" if rollout.state == came_from else f"rollout.{rollout.state}",
+            action=f"rollout.{_said(event, came_from, rollout.state)}",
             target=rollout.subject,
             reason=reason,
             now=now,
             detail={"from": came_from, "to": rollout.state, "weight": rollout.weight, "step": rollout.step},
         )
+
+
+def _said(event: str, came_from: str, state: str) -> str:
+    return SAID.get(event) or (event if state == came_from else state)
 
 
 def lock(rollout: Rollout) -> None:
@@ -93,20 +99,21 @@ def lay(rollout: Rollout, *, share: int, reason: str, by: Actor, now: datetime) 
         "fence": fence,
         "overlay_expires_at": until,
         "weight": share,
-        "push": push(rollout, generation, split, stage="overlay", now=now),
+        "push": push(rollout, generation, split, stage="overlay", by=by, now=now),
     }
 
 
 def push(
-    rollout: Rollout, generation: int, split: Mapping[str, int], *, stage: str, now: datetime
+    rollout: Rollout, generation: int, split: Mapping[str, int], *, stage: str, by: Actor, now: datetime
 ) -> dict[str, Any]:
     """A change of weights on its way to the proxies, as `Rollout.push` holds it.
 
-    `stage` is `overlay`, or `base` where a promotion has become the configuration.
+    `stage` is `overlay`, or `base` where a promotion has become the configuration; `by` is who decided on it.
     """
     deadline = now + timedelta(seconds=plan_of(rollout).push_deadline)
     return {
         "stage": stage,
+        "by": {"name": by.name, "source": by.source},
         "generation": generation,
         "weights": dict(split),
         "before": rollout.weight,
@@ -116,6 +123,12 @@ def push(
         "verified_at": None,
         "proxies": {},
     }
+
+
+def decider(rollout: Rollout) -> Actor | None:
+    """Who decided on the present weights; None for a change that was sent before that was kept."""
+    kept = rollout.push.get("by")
+    return Actor(**kept) if kept else None
 
 
 def stepped(evidence: Mapping[str, Any]) -> dict[str, Any]:

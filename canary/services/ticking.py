@@ -287,9 +287,10 @@ def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetim
 def _make_base(rollout: Rollout, now: datetime) -> None:
     moving.lock(rollout)
     split = weights(rollout.base, rollout.upstream, WHOLE)
+    by = moving.decider(rollout) or JUDGE
     proxy.services.publish_split(
-        tier=rollout.tier, route=rollout.route_name, weights=split, by=JUDGE, reason=rollout.reason, now=now
+        tier=rollout.tier, route=rollout.route_name, weights=split, by=by, reason=rollout.reason, now=now
     )
     generation = moving.release(rollout, by=JUDGE, reason=rollout.reason, now=now)
-    sent = moving.push(rollout, generation, split, stage="base", now=now)
+    sent = moving.push(rollout, generation, split, stage="base", by=by, now=now)
     moving.commit(rollout, now=now, push=sent, fence=None, overlay_expires_at=None, problem="")

@@ -140,7 +140,7 @@ def test_the_api_sums_a_rollout_up_and_closes_it(world: World, client: Client) -
     assert answer.status_code == 200
     found = answer.json()
     assert (found["summary"], found["stated_reason"], found["reason"]) == (
-        "Rolled back: enough; closed by operator: edge-2 burnt down",
+        "Rolled back by ann: enough; closed by operator: edge-2 burnt down",
         "version 2 is faster",
-        "enough; closed by operator: edge-2 burnt down",
+        "Rolled back by ann: enough; closed by operator: edge-2 burnt down",
     )

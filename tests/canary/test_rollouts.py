@@ -148,6 +148,8 @@ def test_the_last_approval_promotes(world: World) -> None:
     assert world.run(60, until=lambda: state(number) == "awaiting_approval")
     services.approve(rollout_id=number, by=ANN, now=world.now)
     assert world.run(5, until=lambda: state(number) == "promoted")
+    assert rollout(number).reason == "Promoted by ann"
+    assert proxy.selectors.revisions("edge")[0].by == "ann"
 
 
 def test_a_canary_fails_even_while_it_waits_for_approval_or_is_paused(world: World) -> None:
@@ -165,7 +167,40 @@ def test_a_rollback_works_in_every_live_state(world: World, before: str) -> None
     services.rollback(rollout_id=number, by=ANN, reason="enough", now=world.now)
     assert world.run(5, until=lambda: state(number) == "rolled_back")
     assert world.split() == {"shop-v1": 10000, "shop-v2": 0}
-    assert rollout(number).reason == "enough"
+    assert rollout(number).reason == "Rolled back by ann: enough"
+    assert selectors.rollout(number).row.summary == "Rolled back by ann: enough"
+    assert entries(action="rollout.rolled_back")[0].reason == "Rolled back by ann: enough"
+
+
+@pytest.mark.parametrize("reason", ["known good", ""])
+def test_a_promotion_by_a_person_is_theirs_to_the_end(world: World, reason: str) -> None:
+    number = world.start()
+    world.run(2)
+    services.promote(rollout_id=number, by=ANN, reason=reason, now=world.now)
+    assert world.run(5, until=lambda: state(number) == "promoted")
+    said = "Promoted by ann: known good" if reason else "Promoted by ann"
+    assert selectors.rollout(number).row.summary == said
+    assert entries(action="rollout.promoted")[0].reason == said
+    newest = proxy.selectors.revisions("edge")[0]
+    assert (newest.by, newest.reason) == ("ann", said)
+
+
+def test_a_promotion_by_the_judge_is_the_judges(world: World) -> None:
+    number = world.start(plan={"steps": [5000], "warm_up": 0})
+    world.per_second = 4000
+    assert world.run(60, until=lambda: state(number) == "promoted")
+    assert proxy.selectors.revisions("edge")[0].by == "judge"
+
+
+def test_the_audit_calls_what_a_person_did_by_its_name(world: World) -> None:
+    number = world.start(mode="approve")
+    world.per_second = 4000
+    services.pause(rollout_id=number, by=ANN, now=world.now)
+    services.resume(rollout_id=number, by=ANN, now=world.now)
+    assert world.run(60, until=lambda: state(number) == "awaiting_approval")
+    services.approve(rollout_id=number, by=ANN, now=world.now)
+    done = [entry.action for entry in entries(action="rollout.", actor="ann")]
+    assert done == ["rollout.approved", "rollout.resumed", "rollout.paused", "rollout.started"]
 
 
 def test_a_rollback_undoes_a_promotion_that_became_the_base(world: World) -> None:
@@ -321,7 +356,7 @@ def test_a_person_in_between_makes_the_worker_in_flight_fail_to_commit(world: Wo
     world.works = False
     world.run(6)
     services.tick(metrics=Interrupting(), admin=world.admin, now=world.now + timedelta(seconds=0.95))
-    assert rollout(number).reason == "mine"
+    assert rollout(number).reason == "Rolled back by ann: mine"
     assert not messages()
     assert len(entries(action="rollout.rolling_back")) == 1
 

@@ -16,8 +16,10 @@ def judged(n_c: int, e_c: int, n_k: int, e_k: int) -> Family:
     return family.observe(family.empty(), {"first_attempt": tick, "final": tick}, LIMITS)
 
 
-def said(state: str, weighed: Family, *, silent: bool = False, limits: Limits = LIMITS) -> str:
-    return sentence(state, upstream="shop-v2", reason="because", family=weighed, limits=limits, silent=silent)
+def said(
+    state: str, weighed: Family, *, silent: bool = False, limits: Limits = LIMITS, reason: str = "because"
+) -> str:
+    return sentence(state, upstream="shop-v2", reason=reason, family=weighed, limits=limits, silent=silent)
 
 
 def test_while_judged_it_says_what_each_arm_does_and_what_is_still_to_come() -> None:
@@ -55,3 +57,16 @@ def test_an_earned_step_is_no_open_question() -> None:
 )
 def test_what_was_decided_is_said_with_its_reason(state: str, words: str) -> None:
     assert said(state, family.empty()) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("rolling_back", "Rolled back by ann: too slow", "Being rolled back by ann: too slow"),
+        ("rolled_back", "Rolled back by ann", "Rolled back by ann"),
+        ("promoting", "Promoted by ann: known good", "Being promoted by ann: known good"),
+        ("promoted", "Promoted by ann: known good", "Promoted by ann: known good"),
+    ],
+)
+def test_a_persons_decision_is_said_once_with_the_person(state: str, reason: str, words: str) -> None:
+    assert said(state, family.empty(), reason=reason) == words
