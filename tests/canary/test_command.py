@@ -56,6 +56,26 @@ def test_an_error_names_its_field(world: World, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err.startswith("route: ")
 
 
+@pytest.mark.parametrize("share", ["NaN", "abc", "inf", "0", "-5", "101", ""])
+def test_a_step_that_is_no_percent_is_named(
+    world: World, share: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with("start", "shop", "shop-v2", f"--steps=5,{share}") == 2
+    said = f"--steps: {share or 'nothing'} is no percent above 0 and at most 100\n"
+    assert capsys.readouterr().err == said
+    assert not Rollout.objects.exists()
+
+
+def test_a_step_too_small_to_be_one_names_the_steps(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with("start", "shop", "shop-v2", "--steps", "0.001") == 2
+    assert capsys.readouterr().err.startswith("plan.steps: ")
+
+
+def test_status_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with("status", "--help") == 0
+    assert "Show where one rollout stands" in capsys.readouterr().out
+
+
 def test_wait_ends_with_0_when_promoted(world: World) -> None:
     number = world.start(plan={"steps": [5000], "warm_up": 0})
     world.per_second = 4000

@@ -3,6 +3,7 @@
 import dataclasses
 import getpass
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from canary.domain.states import WrongState
 from canary.selectors import RolloutRow
 
 REFUSED = 2
+LATEST = 20
+STATUS = f"show where one rollout stands in a line, or the latest {LATEST}, the newest first"
 PROMOTED, ROLLED_BACK, UNDECIDED = 0, 1, 2
 ENDS = {"promoted": PROMOTED, "rolled_back": ROLLED_BACK}
 WANTS_A_PERSON = ("awaiting_approval", "paused", "needs_human")
@@ -40,9 +43,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         self._start_arguments(verbs.add_parser("start", help="put an upstream on a route at its first step"))
-        status = verbs.add_parser("status", help="show one rollout, or the latest")
-        status.add_argument("id", type=int, nargs="?")
-        status.add_argument("--json", action="store_true")
+        status = verbs.add_parser("status", help=STATUS, description=f"{STATUS.capitalize()}.")
+        status.add_argument("id", type=int, nargs="?", help="the rollout's number; default: the latest ones")
+        status.add_argument(
+            "--json", action="store_true", help="an object, or without a number a list of them"
+        )
         wait = verbs.add_parser("wait", help="wait for the end")
         wait.add_argument("id", type=int)
         wait.add_argument("--timeout", type=float, default=3600.0, help="seconds; default 3600")
@@ -75,14 +80,7 @@ class Command(BaseCommand):
                 case "wait":
                     self._wait(options["id"], timeout=options["timeout"], patient=options["patient"])
                 case verb:
-                    act, _ = ACTIONS[verb]
-                    act(
-                        rollout_id=options["id"],
-                        by=_actor(options),
-                        reason=options["reason"],
-                        now=timezone.now(),
-                    )
-                    self._status(options["id"], as_json=False)
+                    self._act(verb, options)
         except Refused as error:
             self._refuse(f"{error.field}: {error.why}")
         except WrongState as error:
@@ -114,15 +112,27 @@ class Command(BaseCommand):
     def _plan(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             more = json.loads(options["plan"])
-            steps = [round(float(share) * 100) for share in options["steps"].split(",")]
         except ValueError as error:
-            self._refuse(f"plan: {error}")
+            self._refuse(f"--plan: is no JSON: {error}")
         if not isinstance(more, dict):
-            self._refuse("plan: must be a JSON object")
-        return {"steps": steps, **more}
+            self._refuse("--plan: must be a JSON object")
+        return {"steps": self._steps(options["steps"]), **more}
+
+    def _steps(self, given: str) -> list[int]:
+        """Percents as basis points."""
+        steps = []
+        for text in given.split(","):
+            try:
+                share = float(text)
+            except ValueError:
+                share = math.nan
+            if not 0 < share <= 100:
+                self._refuse(f"--steps: {text.strip() or 'nothing'} is no percent above 0 and at most 100")
+            steps.append(round(share * 100))
+        return steps
 
     def _status(self, number: int | None, *, as_json: bool) -> None:
-        rows = [selectors.rollout(number).row] if number is not None else selectors.rollouts(limit=20)
+        rows = [selectors.rollout(number).row] if number is not None else selectors.rollouts(limit=LATEST)
         if as_json:
             shown: Any = [dataclasses.asdict(row) for row in rows]
             text = json.dumps(shown if number is None else shown[0], cls=DjangoJSONEncoder)
