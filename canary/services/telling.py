@@ -83,6 +83,22 @@ def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
     )
 
 
+def promoted(rollout: Rollout, *, by: Actor, now: datetime) -> None:
+    """Say that the canary has the whole route now, by the configuration, and who decided that: `by`."""
+    decided = rollout.reason if by.source != "automation" else f"Sluice decided: {rollout.reason}"
+    alerts.services.tell(
+        key=f"rollout/{rollout.pk}/promoted",
+        kind="INFO",
+        incident_id=None,
+        heading=f"{rollout.upstream} was promoted on {rollout.route_name}",
+        action=f"It has 100 % on every proxy. {decided}",
+        links=[_link(rollout)],
+        tier=rollout.tier,
+        route=rollout.route_name,
+        now=now,
+    )
+
+
 def _summary(rollout: Rollout, judgement: Judgement) -> str:
     rates = judgement.verdicts[judgement.metric].rates if judgement.metric else judgement.reason
     return f"Canary {rollout.upstream} failed on {rollout.route_name}: {rates}"

@@ -282,6 +282,7 @@ def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetim
                 push=followed.push,
                 problem="",
             )
+            telling.promoted(rollout, by=moving.decider(rollout) or JUDGE, now=now)
 
 
 def _make_base(rollout: Rollout, now: datetime) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from pytest_django import DjangoAssertNumQueries
 
 import proxy.selectors
@@ -183,6 +184,12 @@ def test_a_promotion_by_a_person_is_theirs_to_the_end(world: World, reason: str)
     assert entries(action="rollout.promoted")[0].reason == said
     newest = proxy.selectors.revisions("edge")[0]
     assert (newest.by, newest.reason) == ("ann", said)
+    world.run(5)
+    told = [message.payload["text"] for message in messages("INFO")]
+    assert told == [
+        f"shop-v2 was promoted on shop [edge/shop] It has 100 % on every proxy. {said} "
+        f"{settings.BASE_URL}/rollouts/{number}"
+    ]
 
 
 def test_a_promotion_by_the_judge_is_the_judges(world: World) -> None:
@@ -190,6 +197,7 @@ def test_a_promotion_by_the_judge_is_the_judges(world: World) -> None:
     world.per_second = 4000
     assert world.run(60, until=lambda: state(number) == "promoted")
     assert proxy.selectors.revisions("edge")[0].by == "judge"
+    assert "Sluice decided: " in messages("INFO")[0].payload["text"]
 
 
 def test_the_audit_calls_what_a_person_did_by_its_name(world: World) -> None:

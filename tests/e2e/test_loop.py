@@ -100,6 +100,15 @@ def roots(system: Running, incident: int) -> list[dict[str, Any]]:
     ]
 
 
+def about(system: Running, number: int) -> list[str]:
+    """The texts of the messages that link to a rollout, in the order that they came in."""
+    return [
+        str(message["text"])
+        for message in system.messages()
+        if str(message["text"]).endswith(f"/rollouts/{number}") and message["method"] == "chat.postMessage"
+    ]
+
+
 def test_a_bad_canary_is_gone_within_ten_seconds_and_a_healthy_one_stays(calm: Running) -> None:
     falls, controls = [], []
     for _ in range(TRIES):
@@ -193,10 +202,10 @@ def test_a_healthy_canary_earns_its_step_and_a_person_takes_it(calm: Running) ->
     number = start(calm, reason="tests: it will be promoted", plan=plan)
     try:
         calm.wait_rollout(number, "awaiting_approval", timeout=90)
-        asked = [m for m in calm.messages() if f"/rollouts/{number}" in json.dumps(m)]
+        asked = wait_until(lambda: about(calm, number), timeout=10, what="the question")
         wait_served(calm, "shop-v2-a", 30)
         assert calm.rollout(number)["weight"] == 2500, "nothing is taken before a person says yes"
-        assert len(asked) <= 1
+        assert len(asked) == 1
 
         calm.post(f"rollouts/{number}/approve", {"reason": "tests"})
         calm.wait_rollout(number, "promoted", timeout=60)
@@ -204,8 +213,12 @@ def test_a_healthy_canary_earns_its_step_and_a_person_takes_it(calm: Running) ->
         served = calm.counts("shop-v1-a")["total"]
         wait_served(calm, "shop-v2-a", 150)
         assert calm.counts("shop-v1-a")["total"] == served
-        told = [m for m in calm.messages() if f"/rollouts/{number}" in json.dumps(m)]
-        assert len(told) == 1
+        wait_until(lambda: len(about(calm, number)) > len(asked), timeout=10, what="the message")
+        told = about(calm, number)
+        assert [("passed at" in text, "was promoted" in text) for text in told] == [
+            (True, False),
+            (False, True),
+        ]
         route = next(each for each in calm.get("routes?tier=edge") if each["name"] == "shop")
         assert route["split"]["shop-v2"] == 10_000
     finally:
