@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -15,12 +16,15 @@ from proxy.domain.tier import Tier
 from slo.domain import objectives, rules, wording
 from slo.domain.budget import originator
 from slo.domain.burn import Counts
+from slo.domain.faults import Fault, faults
 from slo.domain.looks import Look, look, plain, tier_facts, window_facts
 from slo.domain.readings import Readings, queries, read
 from slo.domain.windows import SHORT
 from slo.models import Budget, Objective
+from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
 from telemetry.domain.promql import duration
+from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 from telemetry.rulefiles import Away, NotPublished, RuleFiles
 
@@ -111,13 +115,14 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     rows = list(Objective.objects.live().filter(problem=""))
     declared = [row.plain() for row in rows]
     readings, why = _ask(metrics, declared, now)
+    failures = _Failures(metrics, now)
     budgets = {held.objective_id: held for held in Budget.objects.filter(objective__in=rows)}
     for row, objective in zip(rows, declared, strict=True):
         held = (
             budgets.get(row.pk)
             or Budget.objects.get_or_create(objective=row, defaults={"since": now, "looked_at": now})[0]
         )
-        _look(row, objective, held, readings, why, by=by, now=now)
+        _look(row, objective, held, readings, why, failures, by=by, now=now)
     return Budget.objects.filter(objective__in=rows, firing=True).count()
 
 
@@ -138,12 +143,28 @@ def _ask(
         return None, f"Prometheus gave no answer: {error.message}"[:200]
 
 
+class _Failures:
+    """What fails now, by reason and backend: one query a tick, and only when something fires."""
+
+    def __init__(self, metrics: Metrics, now: datetime) -> None:
+        self._metrics, self._now = metrics, now
+
+    @cached_property
+    def all(self) -> tuple[Sample, ...]:
+        """Nothing without an answer: a page must not wait for its words."""
+        try:
+            return self._metrics.vector(catalogue.faults(window=SHORT[0]), at=self._now)
+        except MetricsError:
+            return ()
+
+
 def _look(
     row: Objective,
     objective: objectives.Objective,
     held: Budget,
     readings: Readings | None,
     why: str,
+    failures: "_Failures",
     *,
     by: Actor,
     now: datetime,
@@ -157,9 +178,10 @@ def _look(
         _write(held, now=now, **_without_data(held, said, last, now))
         return
     seen = look(objective, readings)
+    found = faults(failures.all, objective) if seen.decision == "fire" else ()
     with transaction.atomic():
         if _write(held, now=now, **_with_data(held, seen, last, now)):
-            _tell(row, held, seen, by=by, now=now)
+            _tell(row, held, seen, found, by=by, now=now)
 
 
 def _write(held: Budget, *, now: datetime, **fields: Any) -> bool:
@@ -226,17 +248,21 @@ def _left_when_fired(held: Budget, firing: bool, left: float | None) -> float | 
     return held.left_when_fired if held.firing else left
 
 
-def _tell(row: Objective, before: Budget, seen: Look, *, by: Actor, now: datetime) -> None:
+def _tell(
+    row: Objective, before: Budget, seen: Look, found: Sequence[Fault], *, by: Actor, now: datetime
+) -> None:
     """Signal while it burns (each tick renews the numbers), clear once when it is over."""
     if seen.decision == "clear" and before.firing:
         why = "every window that counts burns well below its page"
         alerts.services.clear(rule=RULE, labels=_labels(row), why=why, by=by, now=now)
     if seen.decision == "fire":
-        incident = _signal(row, before, seen, by=by, now=now)
+        incident = _signal(row, before, seen, found, by=by, now=now)
         Budget.objects.filter(pk=before.pk).update(incident_id=incident)
 
 
-def _signal(row: Objective, before: Budget, seen: Look, *, by: Actor, now: datetime) -> int:
+def _signal(
+    row: Objective, before: Budget, seen: Look, found: Sequence[Fault], *, by: Actor, now: datetime
+) -> int:
     judged = wording.leading(seen.pages)
     counts = seen.windows[judged.tier.long] or Counts(Decimal(0))
     left = seen.budget.left if seen.budget else None
@@ -248,13 +274,14 @@ def _signal(row: Objective, before: Budget, seen: Look, *, by: Actor, now: datet
         labels=_labels(row),
         severity=seen.objective.severity,
         originator=originator(counts),
-        summary=wording.summary(seen.objective, judged, counts),
+        summary=wording.summary(seen.objective, judged, counts, found),
         numbers=wording.numbers(
             judged=judged,
             counts=counts,
             left=left,
             spent_since=spent_since,
             exhausted_in=seen.exhausted_in,
+            found=found,
         ),
         action=wording.ACTION,
         runbook=seen.objective.runbook,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from slo.domain.alerting import Judged
 from slo.domain.budget import originator
 from slo.domain.burn import Counts
+from slo.domain.faults import Fault, told
 from slo.domain.objectives import Objective
 from telemetry.domain.promql import duration
 
@@ -25,9 +26,13 @@ def promise(objective: Objective) -> str:
     return f"{share} of requests to {where} succeed"
 
 
-def summary(objective: Objective, judged: Judged, counts: Counts) -> str:
-    """One line for a page: what burns how fast, and whose failures they are."""
+def summary(objective: Objective, judged: Judged, counts: Counts, found: Sequence[Fault] = ()) -> str:
+    """One line for a page: what burns how fast, and what fails most; else whose failures they are."""
     long = duration(judged.tier.long)
+    if found:
+        # A tier's objective is about every route: the one that spends most is named.
+        where = "" if objective.route else f"route {found[0].route}: "
+        return f"{objective.name} burns {times(judged.long_burn)} over {long}: {where}{found[0]}"
     made = {"proxy": "made by the proxy", "backend": "made by backends", "both": "made by both"}
     whose = made.get(originator(counts), "of unknown origin")
     what = "slow requests" if objective.kind == "added_latency" else "failures"
@@ -41,6 +46,7 @@ def numbers(
     left: Decimal | None,
     spent_since: Decimal | None,
     exhausted_in: timedelta | None,
+    found: Sequence[Fault] = (),
 ) -> dict[str, str]:
     """What a page says beside its line, in the order of reading."""
     said = {
@@ -49,6 +55,8 @@ def numbers(
         "failed": f"{counts.bad:,.0f} of {counts.total:,.0f} in {duration(judged.tier.long)}",
         "made by": split(counts),
     }
+    if found:
+        said["what fails now"] = told(found)
     if left is not None:
         said["budget left" if left > 0 else "budget"] = remains(left)
     if spent_since is not None:

@@ -60,6 +60,13 @@ def error_reasons(*, tier: str, window: timedelta, route: str | None = None) -> 
     return f"sum by (route, reason) ({_rates(REQUESTS, window, _where(tier, route), ways)}) > 0"
 
 
+def faults(*, window: timedelta) -> str:
+    """Failures of every tier by route, backend, reason and code: what a page of an objective names."""
+    ways = (*failed_requests("backend"), *failed_requests("proxy"))
+    rates = _rates(REQUESTS, window, [unequal("route", "")], ways)
+    return f"sum by (tier, route, arm, reason, code) ({rates}) > 0"
+
+
 def codes(*, tier: str, window: timedelta, route: str | None = None) -> str:
     """Answers by route and status code (M6)."""
     return f"sum by (route, code) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"

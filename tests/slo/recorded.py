@@ -10,6 +10,7 @@ from proxy.domain.tier import Tier
 from slo.domain import objectives
 from slo.domain.readings import queries
 from slo.domain.windows import LONG, MIDDLE, SHORT
+from telemetry.domain import catalogue
 from telemetry.domain.promql import duration
 from telemetry.memory import InMemoryMetrics
 
@@ -77,6 +78,7 @@ def recorded(
     )
     coverage = [({"tier": "edge", "window": duration(span)}, min(1.0, age / span)) for span in SPANS]
     held.answer(asked.coverage, coverage)
+    held.answer(catalogue.faults(window=SHORT[0]), [])
     held.answer(asked.scraped, [({"tier": "edge"}, scraped.timestamp())])
     return held
 

@@ -142,3 +142,5 @@ def test_an_outage_of_a_tier_two_minutes_old_pages_and_a_blip_does_not(young: Pr
     services.tick(metrics=young, now=now)
 
     assert [row.name for row in selectors.firing()] == ["down"]
+    (incident,) = alerts.selectors.open_incidents()
+    assert incident.title.endswith(" over 1h: the proxy answers 503 for v1: connect_failed (100 %)")

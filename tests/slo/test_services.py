@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 import alerts.selectors
+from alerts.models import Alert
 from audit.domain.actor import Actor
 from audit.models import Entry
 from slo import selectors, services
@@ -13,6 +14,7 @@ from slo.domain import objectives
 from slo.domain.readings import queries
 from slo.models import Objective
 from slo.selectors import ObjectiveRow
+from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsUnavailable
 from telemetry.memory import InMemoryMetrics
 from tests.slo.recorded import NOW, Traffic, recorded, tier
@@ -188,6 +190,26 @@ def test_a_page_is_told_once_with_what_a_person_needs() -> None:
     assert len(alerts.selectors.messages()) == 1
     assert [row.name for row in selectors.firing()] == ["shop-availability"]
     assert named("shop-availability").incident_id == incident.id
+
+
+def test_a_page_names_what_fails_at_which_backend_and_why() -> None:
+    declared = declare()
+    metrics = recorded(Traffic(proxy=0.3), of=declared)
+    where = {"tier": "edge", "route": "shop", "arm": "shop-v1"}
+    refused = {**where, "reason": "connect_failed", "code": "503"}
+    answered = {**where, "reason": "backend", "code": "500"}
+    metrics.answer(catalogue.faults(window=timedelta(minutes=5)), [(refused, 30.0), (answered, 10.0)])
+
+    services.tick(metrics=metrics, now=NOW)
+
+    said = {alert.labels["objective"]: alert for alert in Alert.objects.all()}
+    shop, proxy = said["shop-availability"], said["proxy-availability"]
+    assert shop.summary.endswith(" over 1h: the proxy answers 503 for shop-v1: connect_failed (75 %)")
+    assert shop.numbers["what fails now"].endswith("; shop-v1 itself answers 500 (25 %)")
+    assert shop.numbers["budget"] == "spent 60 times over"
+    assert "budget gone in" not in shop.numbers
+    assert ": route shop: the proxy answers 503 for shop-v1: connect_failed (100 %)" in proxy.summary
+    assert len(metrics.asked) == 6
 
 
 def test_just_below_the_page_nobody_is_told() -> None:
