@@ -11,12 +11,13 @@ THEMES = ("auto", "light", "dark")
 
 
 def person(request: HttpRequest) -> dict[str, Any]:
-    """`role`, `may_operate`, `may_own` (for buttons; the views check again) and the chosen `theme`."""
+    """`role`, the chosen `theme`, and for buttons `may_operate`, `may_own`, `may_administer`: views check."""
     role = role_of(request) if hasattr(request, "user") else None
     theme = request.COOKIES.get("theme", "auto")
     return {
         "role": role,
         "may_operate": role is not None and role >= Role.OPERATOR,
         "may_own": role is not None and role >= Role.OWNER,
+        "may_administer": role is not None and role >= Role.ADMINISTRATOR,
         "theme": theme if theme in THEMES else "auto",
     }
