@@ -35,6 +35,13 @@ def overspent(ratio: float) -> str:
     return f"spent {number(1 - ratio)} times over"
 
 
+def measured(coverage: float | None, period: timedelta) -> str:
+    """Over how much of a period a figure was measured, where that is less than half; else empty."""
+    if coverage is None or math.isnan(coverage) or coverage >= 0.5:
+        return ""
+    return f"{duration(period * coverage)} measured"
+
+
 def milliseconds(value: float | None) -> str:
     """Milliseconds, finer the smaller they are: 0.84 ms, 12.3 ms, 1.25 s."""
     if value is None or _missing(value):

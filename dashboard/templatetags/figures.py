@@ -115,6 +115,19 @@ def span(value: timedelta | float | None) -> str:
 
 
 @register.filter
+def measured(objective: Any) -> str:
+    """`, 3 min measured` behind a budget that rests on less than half of its period."""
+    words = figures.measured(objective.coverage, objective.period)
+    return f", {words}" if words else ""
+
+
+@register.filter
+def measured_note(objective: Any) -> str:
+    """The same as a note of its own."""
+    return figures.measured(objective.coverage, objective.period)
+
+
+@register.filter
 def pretty(value: Any) -> str:
     """Plain data as indented JSON."""
     return json.dumps(value, indent=2, sort_keys=True, default=str)

@@ -105,3 +105,11 @@ def test_the_fields_of_a_message_are_one_line() -> None:
     assert found == (
         (Part("Tier", strong=True), Part(" edge · "), Part("Route", strong=True), Part(" shop")),
     )
+
+
+@pytest.mark.parametrize(
+    ("coverage", "words"),
+    [(None, ""), (0.6, ""), (0.0001, "4 min 19 s measured"), (0.25, "7 d 12 h measured")],
+)
+def test_a_budget_says_over_how_little_it_was_measured(coverage: float | None, words: str) -> None:
+    assert figures.measured(coverage, timedelta(days=30)) == words

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 import proxy.services
 from access.domain.roles import Role
+from slo.models import Budget
 from tests.pages import world
 from tests.proxy.factories import document
 from tests.support.people import BY, person
@@ -100,6 +101,29 @@ def test_a_fragment_is_a_part_with_its_own_address(path: str, reader: Client, no
     assert page.lstrip().startswith('<div class="fragment"')
     assert f'hx-get="{path}"' in page or "routes" in path
     assert "<html" not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/objectives/"])
+def test_an_overspent_budget_is_marked_and_says_how_little_was_measured(
+    path: str, reader: Client, now: datetime
+) -> None:
+    world.tier(now)
+    world.budgets(now)
+    Budget.objects.update(left=-231.0, coverage=0.0001)
+
+    page = text(reader, path)
+
+    assert "overspent</span>" in page
+    assert "spent 232 times over" in page
+    assert ", 4 min 19 s measured" in page
+    assert "-231" not in page
+
+
+def test_the_sentence_leads_to_the_rollout_that_it_names(reader: Client, now: datetime) -> None:
+    world.tier(now)
+    number = world.rollout(now, ticks=0)
+
+    assert f'<a href="/rollouts/{number}/">Rollout {number}</a> of shop-v2 on shop is' in text(reader, "/")
 
 
 def test_a_late_automation_is_told_on_the_overview(reader: Client, now: datetime) -> None:
@@ -295,3 +319,10 @@ def test_the_audit_is_narrowed_and_exported(reader: Client, now: datetime) -> No
     assert "incident." in text(reader, "/audit/?action=incident.")
     assert "revision." not in text(reader, "/audit/?action=incident.")
     assert "'=1+1" in text(reader, "/audit/export.csv")
+
+
+@pytest.mark.parametrize(("role", "there"), [(Role.ADMINISTRATOR, True), (Role.OWNER, False)])
+def test_an_administrator_finds_the_way_to_people(client: Client, role: Role, there: bool) -> None:
+    client.force_login(person(role, name="one"))
+
+    assert ('href="/admin/"' in text(client, "/")) is there
