@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Min
 
 from proxy import models, validation
-from proxy.domain.difference import Change
+from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.patches import apply_patches
@@ -227,10 +227,12 @@ def desired(tier: str, *, now: datetime) -> Tier:
 
 
 def plan(declared: Tier) -> tuple[Change, ...]:
-    """What publishing the declared tier would change in the base, in Envoy's terms."""
+    """What publishing the declared tier would change in the base: in Envoy's terms, then objectives and
+    runbooks.
+    """
     newest = models.Revision.objects.filter(tier__name=declared.name).first()
     old = Tier.model_validate(newest.document) if newest else None
-    return _changes(old, declared)
+    return (*_changes(old, declared), *untold(old, declared))
 
 
 def difference(tier: str, patches: Iterable[Mapping[str, Any]], *, now: datetime) -> tuple[Change, ...]:

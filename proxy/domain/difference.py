@@ -1,10 +1,11 @@
-"""What changes between two sets of resources, in Envoy's terms and to the single field."""
+"""What changes between two declarations, field by field: in Envoy's terms, and what no proxy is told."""
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, kinds
 
 _ABSENT = "(none)"
@@ -14,6 +15,8 @@ _HIDDEN = "(not shown)"
 @dataclass(frozen=True, slots=True)
 class Change:
     """One field of one resource: `kind` is cluster, endpoints, listener, routes, secret or runtime.
+
+    Or of what no proxy is told: `kind` is objective or runbook, and the path is as a person wrote it.
 
     An empty `path` means that the whole resource came or went; a side that is not there is None.
     """
@@ -40,6 +43,23 @@ def difference(before: Resources, after: Resources) -> tuple[Change, ...]:
         for name in sorted({*old, *new}):
             found += _resource(kinds.SPOKEN[kind], name, old.get(name), new.get(name))
     return tuple(found)
+
+
+def untold(before: Tier | None, after: Tier) -> tuple[Change, ...]:
+    """The changes of objectives and runbooks, by name and field."""
+    found: list[Change] = []
+    old, new = _untold(before), _untold(after)
+    for kind, name in sorted({*old, *new}):
+        found += _resource(kind, name, old.get((kind, name)), new.get((kind, name)))
+    return tuple(found)
+
+
+def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
+    if tier is None:
+        return {}
+    document = tier.document()
+    objectives = {("objective", one["name"]): one for one in document["objectives"]}
+    return {**objectives, **{("runbook", name): one for name, one in document["runbooks"].items()}}
 
 
 def _resource(

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from proxy import models
+from audit.domain.actor import Actor
+from proxy import models, selectors, services
+from proxy.domain.document import parse
 from tests.proxy.factories import document
 from tests.proxy.test_document import FIVE_MISTAKES
 
@@ -49,6 +52,31 @@ def test_a_plan_shows_the_exact_fields_and_writes_nothing(tmp_path: Path) -> Non
     path = "virtual_hosts[payments.test].routes[payments].route"
     assert f"~ routes edge: {path}.timeout: 3s -> 4s" in run("apply", "--plan", str(changed)).splitlines()
     assert models.Revision.objects.count() == 1
+
+
+def test_a_plan_shows_objectives_and_runbooks_which_no_proxy_is_told() -> None:
+    given = document()
+    kept = {"name": "tls", "kind": "proxy_availability", "target": 99.9, "owner": "ann"}
+    given["tiers"][0] |= {
+        "objectives": [kept, {"name": "gone", "kind": "proxy_availability", "target": 99}],
+        "runbooks": {"retry-storm": {"mode": "approve"}},
+    }
+    services.apply(document=given, by=Actor("ann", "cli"), reason="", now=timezone.now())
+    given["tiers"][0] |= {
+        "objectives": [{**kept, "target": 99.95, "owner": "bo"}],
+        "runbooks": {"retry-storm": {"mode": "auto"}},
+    }
+    expected = [
+        "- objective gone",
+        "~ objective tls: owner: ann -> bo",
+        "~ objective tls: target: 99.9 -> 99.95",
+        "~ runbook retry-storm: mode: approve -> auto",
+    ]
+
+    planned = [str(change) for change in selectors.plan(parse(given)[0])]
+    applied = services.apply(document=given, by=Actor("ann", "cli"), reason="", now=timezone.now())
+
+    assert planned == list(applied.changes) == expected
 
 
 def test_five_mistakes_give_five_lines_and_two_and_nothing_is_written(tmp_path: Path) -> None:
