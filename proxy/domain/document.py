@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from proxy.domain.errors import Invalid, Problem
-from proxy.domain.tier import Objective, Proxy, Route, Tier, Upstream
+from proxy.domain.tier import RUNBOOKS, Objective, Proxy, Route, Tier, Upstream
 
 M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -147,6 +147,19 @@ def _reference_problems(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
     for index, objective in _valid(raw, "objectives", Objective):
         if objective.route is not None and objective.route not in routes:
             yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
+    yield from _runbook_problems(raw, path)
+
+
+def _runbook_problems(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """A misspelt name would leave a runbook in another mode than its tier says, or a page without one."""
+    settings = raw.get("runbooks")
+    named = [(f"runbooks.{name}", name) for name in settings] if isinstance(settings, dict) else []
+    for index, objective in _valid(raw, "objectives", Objective):
+        if objective.runbook:
+            named.append((f"objectives[{index}].runbook", objective.runbook))
+    for field, name in named:
+        if name not in RUNBOOKS:
+            yield f"{path}.{field}", f"there is no runbook {name}; there are {', '.join(RUNBOOKS)}"
 
 
 def _arms(route: Any) -> Iterator[tuple[str, str]]:

@@ -88,6 +88,21 @@ def test_five_mistakes_give_five_lines_and_two_and_nothing_is_written(tmp_path: 
     assert not models.Tier.objects.exists()
 
 
+def test_a_runbook_that_is_not_there_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    given = document()
+    given["tiers"][0] |= {
+        "objectives": [{"name": "tls", "kind": "proxy_availability", "target": 99, "runbook": "nope"}],
+        "runbooks": {"retry-strom": {"mode": "auto"}},
+    }
+    file.write_text(yaml.safe_dump(given))
+    known = "there are canary-rolled-back, retry-storm, slo-burn"
+    assert refused("apply", "--plan", str(file)) == [
+        f"tiers[0].runbooks.retry-strom: there is no runbook retry-strom; {known}",
+        f"tiers[0].objectives[0].runbook: there is no runbook nope; {known}",
+    ]
+
+
 @pytest.mark.real
 def test_what_only_envoy_knows_to_be_wrong_is_refused_with_its_words(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.tier import RUNBOOKS
 from runbooks import texts
 from runbooks.domain.policy import Policy
 
@@ -29,6 +30,10 @@ def test_a_text_is_rendered_without_anything_that_runs() -> None:
 def test_a_text_without_front_matter_is_refused(raw: str) -> None:
     with pytest.raises(ValueError, match="front matter"):
         texts.read("x", raw)
+
+
+def test_a_tier_may_name_every_text_and_no_other() -> None:
+    assert tuple(texts.library()) == RUNBOOKS
 
 
 def test_an_unknown_runbook_is_said_to_be_unknown() -> None:
