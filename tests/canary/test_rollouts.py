@@ -4,8 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
-from pytest_django import DjangoAssertNumQueries
 
 import proxy.selectors
 import proxy.services
@@ -13,7 +11,7 @@ from audit.selectors import entries
 from canary import selectors, services
 from canary.domain.errors import LiveRollout, Refused, UnknownRollout, UnknownRoute, UnknownUpstream
 from canary.domain.states import WrongState
-from canary.models import Observation, Rollout
+from canary.models import Rollout
 from telemetry.domain.errors import MetricsUnavailable
 from telemetry.domain.series import Series
 from telemetry.memory import InMemoryMetrics
@@ -171,44 +169,6 @@ def test_a_rollback_works_in_every_live_state(world: World, before: str) -> None
     assert rollout(number).reason == "Rolled back by ann: enough"
     assert selectors.rollout(number).row.summary == "Rolled back by ann: enough"
     assert entries(action="rollout.rolled_back")[0].reason == "Rolled back by ann: enough"
-
-
-@pytest.mark.parametrize("reason", ["known good", ""])
-def test_a_promotion_by_a_person_is_theirs_to_the_end(world: World, reason: str) -> None:
-    number = world.start()
-    world.run(2)
-    services.promote(rollout_id=number, by=ANN, reason=reason, now=world.now)
-    assert world.run(5, until=lambda: state(number) == "promoted")
-    said = "Promoted by ann: known good" if reason else "Promoted by ann"
-    assert selectors.rollout(number).row.summary == said
-    assert entries(action="rollout.promoted")[0].reason == said
-    newest = proxy.selectors.revisions("edge")[0]
-    assert (newest.by, newest.reason) == ("ann", said)
-    world.run(5)
-    told = [message.payload["text"] for message in messages("INFO")]
-    assert told == [
-        f"shop-v2 was promoted on shop [edge/shop] It has 100 % on every proxy. {said} "
-        f"{settings.BASE_URL}/rollouts/{number}"
-    ]
-
-
-def test_a_promotion_by_the_judge_is_the_judges(world: World) -> None:
-    number = world.start(plan={"steps": [5000], "warm_up": 0})
-    world.per_second = 4000
-    assert world.run(60, until=lambda: state(number) == "promoted")
-    assert proxy.selectors.revisions("edge")[0].by == "judge"
-    assert "Sluice decided: " in messages("INFO")[0].payload["text"]
-
-
-def test_the_audit_calls_what_a_person_did_by_its_name(world: World) -> None:
-    number = world.start(mode="approve")
-    world.per_second = 4000
-    services.pause(rollout_id=number, by=ANN, now=world.now)
-    services.resume(rollout_id=number, by=ANN, now=world.now)
-    assert world.run(60, until=lambda: state(number) == "awaiting_approval")
-    services.approve(rollout_id=number, by=ANN, now=world.now)
-    done = [entry.action for entry in entries(action="rollout.", actor="ann")]
-    assert done == ["rollout.approved", "rollout.resumed", "rollout.paused", "rollout.started"]
 
 
 def test_a_rollback_undoes_a_promotion_that_became_the_base(world: World) -> None:
@@ -382,40 +342,3 @@ def test_one_bad_rollout_stops_no_other(world: World) -> None:
     Rollout.objects.filter(pk=number).update(plan={"steps": "nonsense"})
     world.run(1)
     assert "ValidationError" in rollout(number).problem
-
-
-def test_a_verdict_is_replayed_from_the_same_scrapes(world: World) -> None:
-    number = world.start()
-    world.run(4)
-    world.works, world.fails["shop-v2"] = False, 0.1
-    world.run(20)
-    before = rollout(number)
-    world.tick()
-    once = rollout(number)
-    assert once.state == "rolling_back"
-    Rollout.objects.filter(pk=number).update(
-        state="running",
-        evidence=before.evidence,
-        folded_until=before.folded_until,
-        push=before.push,
-        next_wakeup_at=world.now,
-    )
-    world.tick(at=0.97)
-    again = rollout(number)
-    assert (again.reason, again.evidence) == (once.reason, once.evidence)
-
-
-def test_evidence_is_kept_a_row_a_tick(world: World) -> None:
-    number = world.start()
-    world.run(10)
-    points = selectors.evidence(number)
-    assert len(points) == Observation.objects.count() >= 7
-    assert all(point.control[0] > 0 for point in points[1:])
-
-
-def test_a_list_of_rollouts_takes_one_query(
-    world: World, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    world.start()
-    with django_assert_num_queries(1):
-        assert selectors.rollouts(live=True)[0].state == "running"
