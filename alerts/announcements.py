@@ -1,6 +1,7 @@
 """What an incident says: its first message, its thread, and what the first message shows later."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -36,7 +37,7 @@ def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool =
 
 def back(incident: Incident, why: str, now: datetime) -> None:
     """Say, in the channel too, that what was mitigated is not."""
-    facts = Facts(heading=f"It is back: {incident.title}", action=why, links=[_link(incident)])
+    facts = replace(told(incident), heading=f"It is back: {incident.title}", detail=[why])
     outbox.add(
         key=f"incident/{incident.pk}/back/{incident.version}",
         kind="FIRING",
@@ -46,11 +47,12 @@ def back(incident: Incident, why: str, now: datetime) -> None:
     )
 
 
-def resolved(incident: Incident, why: str, now: datetime) -> None:
-    """Say in the thread that it is over, when it was ever told of."""
+def resolved(incident: Incident, why: str, now: datetime, *, person: str = "") -> None:
+    """Say in the thread that it is over, when it was ever told of. `person` is who said so, if one did."""
     if not incident.messages.filter(kind="FIRING").exists():
         return
-    facts = Facts(heading=f"Resolved: {incident.title}", action=why, links=[_link(incident)])
+    facts = replace(told(incident), heading=f"Resolved: {incident.title}", hint="")
+    facts = replace(facts, detail=[f"Resolved by {person}: {why}"]) if person else replace(facts, action=why)
     outbox.add(
         key=f"incident/{incident.pk}/resolved/{incident.version}",
         kind="RESOLVED",
@@ -64,7 +66,12 @@ def show(incident: Incident, now: datetime) -> None:
     """Bring the incident's root message up to date, when there is one."""
     if not incident.messages.filter(op="post").exists():
         return
-    facts = _facts(
+    outbox.show(incident=incident, payload=message.payload(told(incident)), now=now)
+
+
+def told(incident: Incident) -> Facts:
+    """What every message of an incident says: where, whose fault, figures, what was done, the runbook."""
+    return _facts(
         incident,
         incident.title,
         incident.originator,
@@ -73,7 +80,6 @@ def show(incident: Incident, now: datetime) -> None:
         incident.action,
         incident.runbook,
     )
-    outbox.show(incident=incident, payload=message.payload(facts), now=now)
 
 
 def _facts(

@@ -248,7 +248,8 @@ def _resolve(incident: Incident, *, why: str, by: Actor, now: datetime) -> None:
     incident.resolved_at = now
     incidents.move(incident, "resolve", now=now, by=by, why=why)
     announcements.show(incident, now)
-    announcements.resolved(incident, why, now)
+    person = "" if by.source == "automation" else by.name
+    announcements.resolved(incident, why, now, person=person)
 
 
 @transaction.atomic
@@ -328,18 +329,25 @@ def tell(
 ) -> bool:
     """Send one message once per `key`, in the incident's thread when there is one.
 
-    `links` are (words, address) pairs. True when the row was added: not when the key was there already, nor
-    under a silence (which never holds back NEEDS_HUMAN).
+    In an incident the message also says what every message of it does: originator, figures, what the machine
+    did, the runbook's link. `links` are (words, address) pairs. True when the row was added: not when the key
+    was there already, nor under a silence (which never holds back NEEDS_HUMAN).
     """
     incident = incidents.locked(incident_id) if incident_id is not None else None
+    originator = ""
     if incident is not None:
         if kind != "NEEDS_HUMAN" and incidents.silenced(incident, now):
             return False
-        tier, route = tier or incident.tier, route or incident.route
+        known = announcements.told(incident)
+        tier, route = tier or known.tier, route or known.route
+        originator, numbers, action = known.originator, numbers or known.numbers, action or known.action
+        given = {address for _, address in links}
+        links = [*links, *(link for link in known.links if link[1] not in given)]
     facts = Facts(
         heading=heading,
         tier=tier,
         route=route,
+        originator=originator,
         numbers=numbers or {},
         action=action,
         detail=detail,
