@@ -21,7 +21,7 @@ def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool =
         incident,
         alert.summary,
         alert.originator,
-        alert.labels.get("upstream", ""),
+        alert.upstream,
         alert.numbers,
         alert.action,
         alert.runbook,

@@ -58,6 +58,8 @@ class Alert(models.Model):
     state = models.CharField(max_length=16, default="FIRING", db_index=True)
     severity = models.CharField(max_length=8)
     originator = models.CharField(max_length=16)
+    # Which upstream the originator is, where that is known: identity does not depend on it.
+    upstream = models.CharField(max_length=63, blank=True, default="")
     cause = models.CharField(max_length=32)
     summary = models.TextField()
     numbers = models.JSONField(default=dict)

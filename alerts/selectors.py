@@ -283,7 +283,7 @@ def _alert(row: Alert, incident: Incident) -> AlertRow:
         route=incident.route,
         state=row.state,
         severity=row.severity,
-        originator=originator_words(row.originator, row.labels.get("upstream", "")),
+        originator=originator_words(row.originator, row.upstream),
         cause=row.cause,
         summary=row.summary,
         numbers=row.numbers,

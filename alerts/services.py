@@ -50,11 +50,13 @@ def signal(
     cause: str,
     by: Actor,
     now: datetime,
+    upstream: str = "",
 ) -> int:
     """Say that `rule` fires for `labels` (identity: `tier`, and `route` and `upstream` where known).
 
     Idempotent per rule and labels: a repeated signal renews numbers and `last_seen` of the firing alert
-    and sends nothing. Returns the incident's number.
+    and sends nothing. `upstream` is which backend it is, where the labels do not have it since it may change
+    while the rule fires. Returns the incident's number.
     """
     mark = fingerprint(rule, labels)
     where = {"tier": labels.get("tier", ""), "route": labels.get("route", ""), "family": causes.family(cause)}
@@ -71,6 +73,7 @@ def signal(
         incident=incident,
         severity=severity,
         originator=originator,
+        upstream=upstream or labels.get("upstream", ""),
         cause=cause,
         summary=summary,
         numbers=dict(numbers),
@@ -137,7 +140,7 @@ def _adopt(incident: Incident, alert: Alert, *, leads: bool) -> None:
         incident.cause = alert.cause
         incident.title = alert.summary[:300]
         incident.originator = alert.originator
-        incident.upstream = alert.labels.get("upstream", "")
+        incident.upstream = alert.upstream
         incident.numbers = alert.numbers
         incident.action = alert.action
         incident.runbook = alert.runbook
@@ -340,7 +343,11 @@ def tell(
             return False
         known = announcements.told(incident)
         tier, route = tier or known.tier, route or known.route
-        originator, numbers, action = known.originator, numbers or known.numbers, action or known.action
+        originator, numbers, action = (
+            known.originator,
+            {**(numbers or {}), **known.numbers},
+            action or known.action,
+        )
         given = {address for _, address in links}
         links = [*links, *(link for link in known.links if link[1] not in given)]
     facts = Facts(

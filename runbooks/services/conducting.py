@@ -329,7 +329,7 @@ def _reverting(run: Run, look: Look) -> bool:
             event = ENDING_EVENTS[run.ending]
             move(run, event, why=run.ending_why, by=BY, now=look.now, ended_at=look.now)
             telling.ended(run, look.now)
-            _acted(run, f"Run {run.pk}: {telling.ENDINGS[run.state].lower()}: {run.why}", look.now)
+            _acted(run, telling.ended_words(run), look.now)
         return False
     if look.now - run.entered_at >= look.policy.revert_within:
         with transaction.atomic():

@@ -56,7 +56,7 @@ def _check_declaration(tier: Tier, now: datetime) -> None:
         summary=f"The policy that {tier.name} declares for {SLUG} is not used: {problem}",
         numbers={},
         action="The runbook goes on with the policy of its text.",
-        runbook="",
+        runbook=SLUG,
         cause="automation",
         by=BY,
         now=now,
@@ -98,6 +98,7 @@ def tell(tier: str, route: str, measure: Measure, policy: Policy, *, action: str
         cause=CAUSE,
         by=BY,
         now=now,
+        upstream=measure.busiest,
     )
     Detection.objects.filter(runbook=SLUG, tier=tier, route=route).update(incident=incident)
     return incident

@@ -12,11 +12,11 @@ from runbooks.models import Run
 
 SHOWN = 4
 ENDINGS = {
-    "SUCCEEDED": "Done and taken back",
-    "FAILED_REVERTED": "Did not help and was taken back",
-    "CANCELLED": "Cancelled and taken back",
-    "DENIED": "Denied",
-    "EXPIRED": "Nobody approved in time",
+    "SUCCEEDED": "done and taken back",
+    "FAILED_REVERTED": "did not help and was taken back",
+    "CANCELLED": "cancelled and taken back",
+    "DENIED": "denied",
+    "EXPIRED": "nobody approved in time",
 }
 
 
@@ -38,14 +38,22 @@ def ask(run: Run, plan: Plan, now: datetime) -> None:
 
 
 def did(run: Run, text: str, now: datetime) -> None:
-    """Say what the machine just did, in the incident's thread and its first message."""
-    _say(run, key=f"run/{run.pk}/did/{run.version}", heading=text, now=now)
+    """Say what the machine just did, in the incident's thread."""
+    heading = f"Run {run.pk} acted on {run.route}"
+    _say(run, key=f"run/{run.pk}/did/{run.version}", heading=heading, action=text, now=now)
 
 
 def ended(run: Run, now: datetime) -> None:
     """Say how it ended, where that is worth a message."""
     if run.state in ENDED and run.state in ENDINGS:
-        _say(run, key=f"run/{run.pk}/ended", heading=f"{ENDINGS[run.state]}: {run.why}", now=now)
+        heading = f"Run {run.pk} on {run.route}: {ENDINGS[run.state]}"
+        _say(run, key=f"run/{run.pk}/ended", heading=heading, action=ended_words(run), now=now)
+
+
+def ended_words(run: Run) -> str:
+    """How an ended run ended and why, by its number: what the machine did about the incident."""
+    untouched = "" if run.generation else " Nothing was changed."
+    return f"Run {run.pk}: {ENDINGS[run.state]}: {run.why}.{untouched}"
 
 
 def need_a_person(run: Run, now: datetime) -> None:
@@ -62,11 +70,17 @@ def need_a_person(run: Run, now: datetime) -> None:
     )
 
 
-def _say(run: Run, *, key: str, heading: str, now: datetime) -> None:
+def _say(run: Run, *, key: str, heading: str, action: str, now: datetime) -> None:
     if run.incident_id is None:
         return
     alerts.services.tell(
-        key=key, kind="INFO", incident_id=run.incident_id, heading=heading, links=_links(run)[:1], now=now
+        key=key,
+        kind="INFO",
+        incident_id=run.incident_id,
+        heading=heading,
+        action=action,
+        links=_links(run)[:1],
+        now=now,
     )
 
 
