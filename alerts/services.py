@@ -329,12 +329,14 @@ def tell(
     tier: str = "",
     route: str = "",
     hint: str = "",
+    broadcast: bool = False,
 ) -> bool:
     """Send one message once per `key`, in the incident's thread when there is one.
 
     In an incident the message also says what every message of it does: originator, figures, what the machine
-    did, the runbook's link. `links` are (words, address) pairs. True when the row was added: not when the key
-    was there already, nor under a silence (which never holds back NEEDS_HUMAN).
+    did, the runbook's link. `links` are (words, address) pairs; with `broadcast` the channel shows it, too.
+    True when the row was added: not when the key was there already, nor under a silence (which never holds
+    back NEEDS_HUMAN).
     """
     incident = incidents.locked(incident_id) if incident_id is not None else None
     originator = ""
@@ -361,7 +363,8 @@ def tell(
         links=links,
         hint=hint,
     )
-    added = outbox.add(key=key, kind=kind, incident=incident, payload=message.payload(facts), now=now)
+    payload = message.payload(facts, broadcast=broadcast)
+    added = outbox.add(key=key, kind=kind, incident=incident, payload=payload, now=now)
     if added and incident is not None:
         # Callers repeat themselves at every tick: what is not sent again is not told again either.
         incidents.log(incident, now=now, kind="message", actor="alerts", text=heading)

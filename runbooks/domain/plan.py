@@ -2,9 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+# The fields that a remedy is about, in Envoy's terms, and how a person calls them.
+ESSENTIAL = {"num_retries": "retries", "budget_percent": "retry budget in percent"}
+_FIELD = re.compile(rf"\.({'|'.join(ESSENTIAL)})(?:\.value)?: (.+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,18 @@ def plan_from(data: Mapping[str, Any]) -> Plan:
     """The plan that `as_data` wrote."""
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
     return Plan(**fields)
+
+
+def essence(plan: Plan) -> tuple[str, ...]:
+    """What the changes come to, each once and in a person's words: "retries 2 -> 0". Empty when unknown."""
+    found = (_FIELD.search(change) for change in plan.changes)
+    return tuple(dict.fromkeys(f"{ESSENTIAL[match[1]]} {match[2]}" for match in found if match))
+
+
+def shown(plan: Plan, most: int) -> tuple[str, ...]:
+    """The changes that a short message shows: at most `most`, the essential ones alone when there are any."""
+    essential = tuple(change for change in plan.changes if _FIELD.search(change))
+    return (essential or plan.changes)[:most]
 
 
 def summary(patches: Sequence[Mapping[str, Any]]) -> str:

@@ -6,6 +6,8 @@ from django.conf import settings
 
 import alerts.services
 from alerts.domain.message import runbook_link
+from runbooks.domain import plan as plans
+from runbooks.domain import policy as policies
 from runbooks.domain.plan import Plan
 from runbooks.domain.states import ENDED
 from runbooks.models import Run
@@ -21,18 +23,23 @@ ENDINGS = {
 
 
 def ask(run: Run, plan: Plan, now: datetime) -> None:
-    """Ask people to approve this plan: once a plan."""
+    """Ask people to approve this plan, once a plan; in the channel, since it expires."""
+    within = policies.policy(run.policy).approval_for
     alerts.services.tell(
         key=f"run/{run.pk}/approval/{plan.digest}",
         kind="APPROVAL",
         incident_id=run.incident_id,
         tier=run.tier,
         route=run.route,
-        heading=f"Approve? Run {run.pk} would {plan.summary}",
-        numbers={"Touches": ", ".join(plan.routes), "Ends by itself after": _minutes(plan)},
+        heading=": ".join([f"Approve? Run {run.pk} would {plan.summary}", *_essence(plan)]),
+        numbers={
+            "Touches": ", ".join(plan.routes),
+            "Ends by itself after": _minutes(plan.expires_after_seconds),
+        },
         detail=[*_shown(plan), f"Undo: {plan.undo}"],
         links=_links(run),
-        hint="Approve or deny on the run's page.",
+        hint=f"Approve or deny on the run's page within {_minutes(within.total_seconds())}.",
+        broadcast=True,
         now=now,
     )
 
@@ -93,11 +100,16 @@ def _links(run: Run) -> list[tuple[str, str]]:
 
 
 def _shown(plan: Plan) -> list[str]:
-    """The first lines of the difference; the run's page has them all."""
-    more = len(plan.changes) - SHOWN
-    lines = list(plan.changes[:SHOWN])
-    return [*lines, f"and {more} more lines on the run's page"] if more > 0 else lines
+    """The lines of the difference that matter, and how many others the run's page has."""
+    lines = plans.shown(plan, SHOWN)
+    more = len(plan.changes) - len(lines)
+    return [*lines, f"and {more} further lines on the run's page"] if more else list(lines)
 
 
-def _minutes(plan: Plan) -> str:
-    return f"{plan.expires_after_seconds / 60:.0f} min"
+def _essence(plan: Plan) -> list[str]:
+    found = plans.essence(plan)
+    return [", ".join(found)] if found else []
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min"

@@ -128,3 +128,23 @@ def test_what_a_run_says_names_it_and_links_to_it(kind: str) -> None:
 
     assert f"Run {w.run().id}" in found.payload["blocks"][0]["text"]["text"]
     assert f"{settings.BASE_URL}/runs/{w.run().id}" in json.dumps(found.payload)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "essence"),
+    [("retry_off", "retries 2 -&gt; 0"), ("retry_budget", "retry budget in percent 20.0 -&gt; 2.0")],
+)
+def test_a_request_for_approval_is_in_the_channel_and_says_first_what_it_comes_to(
+    remedy: str, essence: str
+) -> None:
+    w = asking(remedy=remedy)
+    plan = w.run().plan
+    assert plan is not None
+
+    found = message(w, "Approve? Run")
+
+    heading, *rest = (json.dumps(block) for block in found.payload["blocks"])
+    assert found.payload["broadcast"]
+    assert heading.count(essence) == 1
+    assert f"and {len(plan.changes) - 1} further lines on the run's page" in "".join(rest)
+    assert "within 1 min" in rest[-1]
