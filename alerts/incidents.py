@@ -21,12 +21,15 @@ def locked(incident_id: int) -> Incident:
     return incident
 
 
-def move(incident: Incident, event: str, *, now: datetime, by: Actor, why: str) -> None:
-    """Take `event` from the incident's state. Raises WrongState."""
+def move(incident: Incident, event: str, *, now: datetime, by: Actor, why: str, line: str = "") -> None:
+    """Take `event` from the incident's state. Raises WrongState.
+
+    `line` is what the timeline says of it, where another line there has `why` already.
+    """
     incident.state = incident_after(incident.state, event)
     incident.version += 1
     incident.save()
-    log(incident, now=now, kind="state", actor=by.name, text=f"{incident.state.lower()}: {why}")
+    log(incident, now=now, kind="state", actor=by.name, text=line or f"{incident.state.lower()}: {why}")
     record(incident, f"incident.{incident.state.lower()}", by=by, why=why, now=now)
 
 

@@ -122,9 +122,9 @@ def _join(incident: Incident, alert: Alert, was: str, *, by: Actor, now: datetim
         incident.flaps += 1
         incident.resolved_at = incident.acked_at = None
         incident.acked_by = ""
-        incidents.move(incident, "reopen", now=now, by=by, why=alert.summary)
+        incidents.move(incident, "reopen", now=now, by=by, why=alert.summary, line="open again")
     elif was == "MITIGATED":
-        incidents.move(incident, "worsen", now=now, by=by, why=alert.summary)
+        incidents.move(incident, "worsen", now=now, by=by, why=alert.summary, line="open again")
     pages = alert.severity == "page" and incident.severity != "page"
     came_back = was in ("RESOLVED", "MITIGATED")
     _adopt(incident, alert, leads=came_back)
@@ -176,7 +176,7 @@ def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: dat
         return
     incidents.log(incident, now=now, kind="clear", actor=by.name, text=f"{rule}: {why}")
     if incident.state in OPEN_STATES and not incident.alerts.filter(state="FIRING").exists():
-        _resolve(incident, why=why, by=by, now=now)
+        _resolve(incident, why=why, by=by, now=now, line="resolved: nothing fires any more")
 
 
 def _end_alert(pk: int, why: str, now: datetime) -> int:
@@ -247,9 +247,9 @@ def resolve(*, incident_id: int, by: Actor, reason: str, now: datetime) -> None:
         _end_alert(pk, reason, now)
 
 
-def _resolve(incident: Incident, *, why: str, by: Actor, now: datetime) -> None:
+def _resolve(incident: Incident, *, why: str, by: Actor, now: datetime, line: str = "") -> None:
     incident.resolved_at = now
-    incidents.move(incident, "resolve", now=now, by=by, why=why)
+    incidents.move(incident, "resolve", now=now, by=by, why=why, line=line)
     announcements.show(incident, now)
     person = "" if by.source == "automation" else by.name
     announcements.resolved(incident, why, now, person=person)

@@ -156,6 +156,27 @@ def test_a_mitigated_incident_that_gets_worse_is_open_again() -> None:
     assert Incident.objects.get().state == "OPEN"
 
 
+@pytest.mark.parametrize("before", ["mitigated", "resolved"])
+def test_a_state_line_of_the_timeline_does_not_repeat_its_signal(before: str) -> None:
+    number = fire()
+    if before == "mitigated":
+        services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
+        fire(rule="retry-storm", cause="retry_storm", summary="shop retries")
+    else:
+        clear()
+        fire(summary="shop retries", now=NOW + timedelta(minutes=5))
+    lines = [entry.text for entry in TimelineEntry.objects.order_by("id")]
+    assert len([line for line in lines if "shop retries" in line]) == 1
+    assert "open again" in lines
+
+
+def test_what_resolves_with_its_last_alert_says_why_once_in_the_timeline() -> None:
+    fire()
+    clear()
+    lines = [entry.text for entry in TimelineEntry.objects.order_by("id")]
+    assert lines[-2:] == ["canary-failed: no errors", "resolved: nothing fires any more"]
+
+
 def test_a_silence_stops_messages_but_not_the_record() -> None:
     number = fire()
     services.silence(incident_id=number, until=NOW + timedelta(hours=1), by=ANN, reason="known", now=NOW)
