@@ -52,7 +52,10 @@ def resolved(incident: Incident, why: str, now: datetime, *, person: str = "") -
     if not incident.messages.filter(kind="FIRING").exists():
         return
     facts = replace(told(incident), heading=f"Resolved: {incident.title}", hint="")
-    facts = replace(facts, detail=[f"Resolved by {person}: {why}"]) if person else replace(facts, action=why)
+    if person:
+        facts = replace(facts, detail=[f"Resolved by {person}: {why}"])
+    elif why != incident.action:
+        facts = replace(facts, detail=[why])
     outbox.add(
         key=f"incident/{incident.pk}/resolved/{incident.version}",
         kind="RESOLVED",

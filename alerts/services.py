@@ -165,8 +165,11 @@ def _repeat(
 
 
 @transaction.atomic
-def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: datetime) -> None:
-    """Say that `rule` no longer fires for `labels`. The incident resolves with its last alert. Idempotent."""
+def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: datetime, did: str = "") -> None:
+    """Say that `rule` no longer fires for `labels`. The incident resolves with its last alert. Idempotent.
+
+    `did` is what the machine did about it, now that it is done: it replaces what the signal said it does.
+    """
     mark = fingerprint(rule, labels)
     alert = Alert.objects.filter(fingerprint=mark, state="FIRING").first()
     if alert is None:
@@ -174,6 +177,10 @@ def clear(*, rule: str, labels: Mapping[str, str], why: str, by: Actor, now: dat
     incident = Incident.objects.select_for_update().get(pk=alert.incident_id)
     if not _end_alert(alert.pk, why, now):
         return
+    if did and incident.cause == alert.cause:
+        incident.action = did
+        incident.save(update_fields=["action"])
+        announcements.show(incident, now)
     incidents.log(incident, now=now, kind="clear", actor=by.name, text=f"{rule}: {why}")
     if incident.state in OPEN_STATES and not incident.alerts.filter(state="FIRING").exists():
         _resolve(incident, why=why, by=by, now=now, line="resolved: nothing fires any more")

@@ -121,7 +121,7 @@ def _signal(rollout: Rollout, *, summary: str, numbers: Mapping[str, str], actio
 
 
 def _clear(rollout: Rollout, why: str, *, by: Actor, now: datetime) -> None:
-    alerts.services.clear(rule=RULE, labels=_labels(rollout), why=why, by=by, now=now)
+    alerts.services.clear(rule=RULE, labels=_labels(rollout), why=why, did=why, by=by, now=now)
 
 
 def _labels(rollout: Rollout) -> dict[str, str]:

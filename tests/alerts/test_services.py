@@ -304,3 +304,22 @@ def test_what_is_told_once_stands_in_the_timeline_once() -> None:
         now = NOW + timedelta(seconds=second)
         services.tell(key="late", kind="NEEDS_HUMAN", incident_id=number, heading="late", now=now)
     assert TimelineEntry.objects.filter(kind="message").count() == 1
+
+
+def test_what_was_done_replaces_what_is_being_done_in_root_and_thread() -> None:
+    fire(action="Sluice takes shop-v2 from 5 % to 0 %")
+    took = "Sluice took shop-v2 to 0 %; read back from edge-1, edge-2 1.3 s after the decision"
+    services.clear(rule="canary-failed", labels=CANARY, why=took, did=took, by=JUDGE, now=NOW)
+    assert Incident.objects.get().action == took
+    assert root().startswith("Resolved: ")
+    for message in Outbox.objects.exclude(kind="FIRING"):
+        assert str(message.payload["blocks"]).count(f"*What the machine did*\\n{took}") == 1
+        assert "Sluice takes" not in str(message.payload)
+
+
+def test_why_it_is_over_is_not_what_the_machine_did() -> None:
+    fire(action="took its weight to 0")
+    clear()
+    said = str(posts()[-1].payload["blocks"])
+    assert "*What the machine did*\\ntook its weight to 0" in said
+    assert "• no errors" in said
