@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -10,6 +10,8 @@ from alerts import outbox
 from alerts.domain import message
 from alerts.domain.message import Facts
 from alerts.models import Alert, Incident
+
+RENEW_EVERY = timedelta(minutes=1)
 
 
 def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool = False) -> None:
@@ -70,6 +72,19 @@ def show(incident: Incident, now: datetime) -> None:
     if not incident.messages.filter(op="post").exists():
         return
     outbox.show(incident=incident, payload=message.payload(told(incident)), now=now)
+
+
+def renew(incident: Incident, now: datetime) -> None:
+    """Let the root message follow the figures: at most once a minute, and only when they differ."""
+    rows = incident.messages.order_by("-id")
+    last = rows.filter(op="update").first() or incident.messages.filter(op="post").order_by("id").first()
+    if last is None or now - last.created_at < RENEW_EVERY:
+        return
+    if last.payload == message.payload(told(incident)):
+        return
+    # A problem may last for days: its timeline has the history, not the outbox.
+    rows.filter(op="update", state="SENT").delete()
+    show(incident, now)
 
 
 def told(incident: Incident) -> Facts:

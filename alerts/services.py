@@ -158,10 +158,21 @@ def _repeat(
     if action != alert.action:
         incidents.log(incident, now=now, kind="action", actor=alert.rule, text=action)
         if incident.cause == alert.cause:
-            incident.action, incident.numbers = action, dict(numbers)
-            incident.save(update_fields=["action", "numbers"])
+            incident.action = action
+            _follow(incident, alert, summary=summary, numbers=numbers)
             announcements.show(incident, now)
+    elif _follow(incident, alert, summary=summary, numbers=numbers):
+        announcements.renew(incident, now)
     return incident.pk
+
+
+def _follow(incident: Incident, alert: Alert, *, summary: str, numbers: Mapping[str, str]) -> bool:
+    """Have an incident that speaks for this alert say its newest figures. False if it speaks for another."""
+    speaks = incident.cause == alert.cause and incident.title == alert.summary[:300]
+    if speaks:
+        incident.title, incident.numbers = summary[:300], dict(numbers)
+    incident.save(update_fields=["action", "title", "numbers"])
+    return speaks
 
 
 @transaction.atomic

@@ -117,7 +117,7 @@ def _decide(run: Run, look: Look, symptom: str) -> bool:
             incident = _tell(run, look, f"Nothing: {answer.why}")
             return _suppress(run, look, answer.why, incident)
         if answer.answer == "ask":
-            incident = _tell(run, look, f"Run {run.pk} asks for approval to {plan.summary}")
+            incident = _tell(run, look, detecting.asks(run, plan))
             move(
                 run,
                 "ask",

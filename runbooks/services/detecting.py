@@ -13,6 +13,7 @@ from proxy.domain.tier import Tier
 from runbooks import selectors
 from runbooks.domain import policy as policies
 from runbooks.domain import retry_storm
+from runbooks.domain.plan import Plan, plan_from
 from runbooks.domain.policy import Policy
 from runbooks.domain.retry_storm import CAUSE, SLUG, Measure
 from runbooks.domain.states import ACTING
@@ -69,7 +70,7 @@ def _act(tier: Tier, detection: Detection, measure: Measure, policy: Policy, now
     if detection.said == "storm":
         if run is None:
             run = _propose(tier, route, measure, policy, now)
-        deciding = run is not None and run.state in ("PROPOSED", "CONFIRMING", "AWAITING_APPROVAL")
+        deciding = run is not None and run.state in ("PROPOSED", "CONFIRMING")
         if not deciding and now - detection.since >= policy.confirm_for:
             number = tell(tier.name, route, measure, policy, action=_action(run, tier.name, route), now=now)
             if run is None or run.state not in ACTING:
@@ -185,9 +186,16 @@ def patches_for(tier: Tier, route: str, policy: Policy) -> list[dict[str, object
     return retry_storm.plan(route=route, upstreams=upstreams, policy=policy)
 
 
+def asks(run: Run, plan: Plan) -> str:
+    """What the machine does while a person decides."""
+    return f"Run {run.pk} asks for approval to {plan.summary}"
+
+
 def _action(run: Run | None, tier: str, route: str) -> str:
     if run is None:
         run = Run.objects.on(runbook=SLUG, tier=tier, route=route).first()
     if run is None:
         return "Nothing yet"
+    if run.state == "AWAITING_APPROVAL":
+        return asks(run, plan_from(run.plan or {}))
     return f"Run {run.pk} is {run.state.lower().replace('_', ' ')}: {run.why}"

@@ -323,3 +323,28 @@ def test_why_it_is_over_is_not_what_the_machine_did() -> None:
     said = str(posts()[-1].payload["blocks"])
     assert "*What the machine did*\\ntook its weight to 0" in said
     assert "• no errors" in said
+
+
+def test_the_incident_and_its_root_follow_the_figures_once_a_minute() -> None:
+    fire()
+    for second in range(5, 200, 5):
+        errors = f"{second} %"
+        now = NOW + timedelta(seconds=second)
+        fire(now=now, numbers={"first-attempt errors": errors}, summary=f"shop-v2 fails {errors}")
+        incident = Incident.objects.get()
+        assert (incident.numbers, incident.title) == (
+            {"first-attempt errors": errors},
+            f"shop-v2 fails {errors}",
+        )
+        Outbox.objects.filter(op="update").update(state="SENT")
+        assert Outbox.objects.filter(op="update").count() <= 1
+    assert root().startswith("shop-v2 fails 180 %")
+    assert TimelineEntry.objects.count() == 1
+
+
+def test_an_incident_follows_the_figures_of_the_alert_that_it_speaks_for() -> None:
+    fire(summary="the first burns")
+    fire(rule="other", summary="the second burns", cause="retry_storm")
+    fire(rule="other", summary="the second burns more", cause="retry_storm", now=NOW + timedelta(minutes=2))
+    assert Incident.objects.get().title == "the first burns"
+    assert not Outbox.objects.filter(op="update", created_at__gt=NOW).exists()

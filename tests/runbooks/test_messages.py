@@ -148,3 +148,15 @@ def test_a_request_for_approval_is_in_the_channel_and_says_first_what_it_comes_t
     assert heading.count(essence) == 1
     assert f"and {len(plan.changes) - 1} further lines on the run's page" in "".join(rest)
     assert "within 1 min" in rest[-1]
+
+
+def test_the_figures_of_a_storm_are_the_latest_while_a_person_decides() -> None:
+    w = asking(approval_for="10m")
+    lines = Incident.objects.get().timeline.count()
+    w.retries, w.wasted = 95.0, 95.0
+    w.ticks(40)
+    incident = Incident.objects.get()
+    assert incident.numbers["Retries per first attempt"] == "95.0 %"
+    assert "95.0 % retries" in incident.title
+    assert "95.0 % retries" in Outbox.objects.filter(op="update").latest("id").payload["text"]
+    assert incident.timeline.count() == lines
