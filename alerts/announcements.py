@@ -89,15 +89,16 @@ def renew(incident: Incident, now: datetime) -> None:
 
 def told(incident: Incident) -> Facts:
     """What every message of an incident says: where, whose fault, figures, what was done, the runbook."""
-    return _facts(
+    facts = _facts(
         incident,
-        incident.title,
+        incident.standing or incident.title,
         incident.originator,
         incident.upstream,
         incident.numbers,
         incident.action,
         incident.runbook,
     )
+    return replace(facts, detail=[incident.title]) if incident.standing else facts
 
 
 def _facts(

@@ -28,6 +28,8 @@ def move(incident: Incident, event: str, *, now: datetime, by: Actor, why: str, 
     """
     incident.state = incident_after(incident.state, event)
     incident.version += 1
+    if event != "mitigate":
+        incident.standing = ""
     incident.save()
     log(incident, now=now, kind="state", actor=by.name, text=line or f"{incident.state.lower()}: {why}")
     record(incident, f"incident.{incident.state.lower()}", by=by, why=why, now=now)

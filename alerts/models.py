@@ -21,6 +21,8 @@ class Incident(models.Model):
     title = models.CharField(max_length=300)
     numbers = models.JSONField(default=dict)
     action = models.TextField(blank=True)
+    # What clients still feel while it is mitigated.
+    standing = models.TextField(blank=True, default="")
     upstream = models.CharField(max_length=63, blank=True)
     runbook = models.CharField(max_length=63, blank=True)
     flaps = models.PositiveIntegerField(default=0)

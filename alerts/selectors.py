@@ -107,6 +107,7 @@ class IncidentRow:
     acked_at: datetime | None
     acked_by: str
     resolved_at: datetime | None
+    standing: str = ""
     timeline: tuple[EntryRow, ...] = field(default=())
     alerts: tuple[AlertRow, ...] = field(default=())
     messages: tuple[MessageRow, ...] = field(default=())
@@ -268,6 +269,7 @@ def _incident(
         acked_at=row.acked_at,
         acked_by=row.acked_by,
         resolved_at=row.resolved_at,
+        standing=row.standing,
         timeline=timeline,
         alerts=alerts,
         messages=messages,

@@ -213,12 +213,16 @@ def acknowledge(*, incident_id: int, by: Actor, reason: str, now: datetime) -> N
 
 
 @transaction.atomic
-def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool:
-    """The symptom is gone though its cause may not be. False when the incident is past that already."""
+def mitigate(*, incident_id: int, by: Actor, reason: str, now: datetime, standing: str = "") -> bool:
+    """The symptom is gone though its cause may not be. False when the incident is past that already.
+
+    `standing` is what clients still feel: the root message says that first.
+    """
     incident = incidents.locked(incident_id)
     if incident.state not in ("OPEN", "ACKED"):
         return False
     incident.alerts.filter(state="FIRING").update(mitigated_at=now)
+    incident.standing = standing
     incidents.move(incident, "mitigate", now=now, by=by, why=reason)
     announcements.show(incident, now)
     return True
@@ -238,6 +242,23 @@ def worsen(*, incident_id: int, by: Actor, reason: str, now: datetime) -> bool:
     if not incidents.silenced(incident, now):
         announcements.back(incident, reason, now)
     announcements.show(incident, now)
+    return True
+
+
+@transaction.atomic
+def stands(
+    *, incident_id: int, standing: str, numbers: Mapping[str, str], action: str, now: datetime
+) -> bool:
+    """Say how a mitigated incident is now, in its figures and its root message; the timeline stays as it is.
+
+    False when it is not mitigated.
+    """
+    incident = incidents.locked(incident_id)
+    if incident.state != "MITIGATED":
+        return False
+    incident.standing, incident.numbers, incident.action = standing, dict(numbers), action
+    incident.save(update_fields=["standing", "numbers", "action"])
+    announcements.renew(incident, now)
     return True
 
 

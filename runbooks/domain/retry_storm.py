@@ -186,6 +186,30 @@ def hold(
     return Verdict("wait", "holding")
 
 
+def holds(measure: Measure, policy: Policy) -> str:
+    """What the remedy does and what it cannot heal, in words with the number."""
+    did = "retries are off" if policy.remedy == "retry_off" else "the retry budget is tight"
+    if measure.failed_share is None or measure.failed_share <= policy.healthy_share:
+        return f"{did}; {_first_attempts(measure)}"
+    return f"{did}; first attempts still fail {measure.failed_share * 100:.0f} %"
+
+
+def standing(measure: Measure, before: Measure, policy: Policy) -> str:
+    """What clients still feel while it is mitigated. `before` knows the upstream that had the retries."""
+    at = f" at backend {before.busiest}" if before.busiest else ""
+    # Without retries a failed first attempt is a failed request; a tight budget heals some of them.
+    what = "requests" if policy.remedy == "retry_off" else "first attempts"
+    if measure.failed_share is None or measure.failed_share <= policy.healthy_share:
+        return f"load is no longer multiplied; {_first_attempts(measure)}{at}"
+    return f"load is no longer multiplied; {measure.failed_share * 100:.0f} % of {what} still fail{at}"
+
+
+def _first_attempts(measure: Measure) -> str:
+    if measure.failed_share is None:
+        return "no data of first attempts"
+    return f"first attempts are healthy: {_percent(measure.failed_share)} fail"
+
+
 def worsened(measure: Measure, before: Measure, policy: Policy) -> bool:
     """Whether first attempts fail more than before the change, by more than the policy allows.
 

@@ -281,7 +281,7 @@ def _verifying(run: Run, look: Look) -> bool:
     if verdict.outcome == "yes":
         with transaction.atomic():
             move(run, "worked", why=verdict.why, by=BY, now=look.now, evidence=evidence)
-            _mitigated(run, verdict.why, look.now)
+            _mitigated(run, look, verdict.why)
         return True
     if verdict.extend:
         with transaction.atomic():
@@ -289,11 +289,35 @@ def _verifying(run: Run, look: Look) -> bool:
     return False
 
 
-def _mitigated(run: Run, why: str, now: datetime) -> None:
+def _mitigated(run: Run, look: Look, why: str) -> None:
     """The incident's symptom is gone for as long as the run holds."""
-    _acted(run, f"Run {run.pk} holds: {why}", now)
+    _acted(run, _holds(run, look), look.now)
     if run.incident_id is not None:
-        alerts.services.mitigate(incident_id=run.incident_id, by=BY, reason=f"run {run.pk}: {why}", now=now)
+        alerts.services.mitigate(
+            incident_id=run.incident_id,
+            by=BY,
+            reason=f"run {run.pk}: {why}",
+            now=look.now,
+            standing=retry_storm.standing(look.measure, _before(run), look.policy),
+        )
+        _stands(run, look)
+
+
+def _stands(run: Run, look: Look) -> None:
+    """What clients still feel now; without data the last that was known stays."""
+    if run.incident_id is None or retry_storm.detect(look.measure, look.policy) == "no_data":
+        return
+    alerts.services.stands(
+        incident_id=run.incident_id,
+        standing=retry_storm.standing(look.measure, _before(run), look.policy),
+        numbers=retry_storm.numbers(look.measure),
+        action=_holds(run, look),
+        now=look.now,
+    )
+
+
+def _holds(run: Run, look: Look) -> str:
+    return f"Run {run.pk} holds: {retry_storm.holds(look.measure, look.policy)}"
 
 
 def _holding(run: Run, look: Look) -> bool:
@@ -306,6 +330,7 @@ def _holding(run: Run, look: Look) -> bool:
         _measures(run), _before(run), look.policy, since=run.entered_at, until=until, now=look.now
     )
     if verdict.outcome == "wait":
+        _stands(run, look)
         return False
     return _revert(run, look, "SUCCEEDED" if verdict.outcome == "yes" else "FAILED_REVERTED", verdict.why)
 

@@ -160,3 +160,36 @@ def test_the_figures_of_a_storm_are_the_latest_while_a_person_decides() -> None:
     assert "95.0 % retries" in incident.title
     assert "95.0 % retries" in Outbox.objects.filter(op="update").latest("id").payload["text"]
     assert incident.timeline.count() == lines
+
+
+def root() -> str:
+    """What the root message shows in the end."""
+    return json.dumps(Outbox.objects.filter(op="update").latest("id").payload)
+
+
+def test_what_clients_still_feel_is_said_first_while_a_run_holds() -> None:
+    w = holding(hold_for="10m")
+    incident = Incident.objects.get()
+    assert incident.action == f"Run {w.run().id} holds: retries are off; first attempts still fail 50 %"
+    felt = "Mitigated: load is no longer multiplied; 50 % of requests still fail at backend shop-v1"
+    assert felt in root()
+    assert "Retry storm on shop" in root()
+
+
+def test_what_clients_still_feel_follows_the_measurements_but_not_into_the_timeline() -> None:
+    w = holding(hold_for="10m")
+    lines = Incident.objects.get().timeline.count()
+    w.failed = 40.0
+    w.ticks(40)
+    incident = Incident.objects.get()
+    assert incident.state == "MITIGATED"
+    assert incident.numbers["Failed first attempts"] == "40.0 %"
+    assert "40 % of requests still fail at backend shop-v1" in root()
+    assert incident.timeline.count() == lines
+
+
+@pytest.mark.parametrize("make", [resolved, back])
+def test_what_is_resolved_or_back_says_no_more_what_was_felt(make: Callable[[], World]) -> None:
+    make()
+    assert "no longer multiplied" not in root()
+    assert Incident.objects.get().standing == ""
