@@ -24,7 +24,7 @@ from runbooks.domain.plan import plan_from
 from runbooks.domain.policy import Policy
 from runbooks.domain.retry_storm import Measure
 from runbooks.models import Approval, Measurement, Run, Switch
-from runbooks.services import acting, detecting, gating, telling
+from runbooks.services import acting, detecting, gating, holding, telling
 from runbooks.services.moving import Overtaken, lock, move
 from runbooks.services.planning import make_plan
 
@@ -269,7 +269,7 @@ def _verifying(run: Run, look: Look) -> bool:
         return _revert(run, look, "FAILED_REVERTED", lost)
     verdict = retry_storm.verify(
         _measures(run),
-        _before(run),
+        holding.before(run),
         look.policy,
         applied_at=run.applied_at or run.entered_at,
         extended=run.extended,
@@ -281,43 +281,12 @@ def _verifying(run: Run, look: Look) -> bool:
     if verdict.outcome == "yes":
         with transaction.atomic():
             move(run, "worked", why=verdict.why, by=BY, now=look.now, evidence=evidence)
-            _mitigated(run, look, verdict.why)
+            holding.mitigated(run, look.measure, look.policy, why=verdict.why, now=look.now)
         return True
     if verdict.extend:
         with transaction.atomic():
             move(run, "extend", why=verdict.why, by=BY, now=look.now, evidence=evidence, extended=True)
     return False
-
-
-def _mitigated(run: Run, look: Look, why: str) -> None:
-    """The incident's symptom is gone for as long as the run holds."""
-    _acted(run, _holds(run, look), look.now)
-    if run.incident_id is not None:
-        alerts.services.mitigate(
-            incident_id=run.incident_id,
-            by=BY,
-            reason=f"run {run.pk}: {why}",
-            now=look.now,
-            standing=retry_storm.standing(look.measure, _before(run), look.policy),
-        )
-        _stands(run, look)
-
-
-def _stands(run: Run, look: Look) -> None:
-    """What clients still feel now; without data the last that was known stays."""
-    if run.incident_id is None or retry_storm.detect(look.measure, look.policy) == "no_data":
-        return
-    alerts.services.stands(
-        incident_id=run.incident_id,
-        standing=retry_storm.standing(look.measure, _before(run), look.policy),
-        numbers=retry_storm.numbers(look.measure),
-        action=_holds(run, look),
-        now=look.now,
-    )
-
-
-def _holds(run: Run, look: Look) -> str:
-    return f"Run {run.pk} holds: {retry_storm.holds(look.measure, look.policy)}"
 
 
 def _holding(run: Run, look: Look) -> bool:
@@ -327,10 +296,10 @@ def _holding(run: Run, look: Look) -> bool:
         if lost:
             return _revert(run, look, "FAILED_REVERTED", lost)
     verdict = retry_storm.hold(
-        _measures(run), _before(run), look.policy, since=run.entered_at, until=until, now=look.now
+        _measures(run), holding.before(run), look.policy, since=run.entered_at, until=until, now=look.now
     )
     if verdict.outcome == "wait":
-        _stands(run, look)
+        holding.stands(run, look.measure, look.policy, now=look.now)
         return False
     return _revert(run, look, "SUCCEEDED" if verdict.outcome == "yes" else "FAILED_REVERTED", verdict.why)
 
@@ -394,10 +363,6 @@ def _missing(acked: dict[str, bool]) -> str:
 
 def _measures(run: Run) -> Sequence[Measure]:
     return [retry_storm.measure_from(row.values) for row in run.measurements.all()]
-
-
-def _before(run: Run) -> Measure:
-    return retry_storm.measure_from(run.before or {"at": run.started_at.isoformat()})
 
 
 STEPS: dict[str, Callable[[Run, Look], bool]] = {
