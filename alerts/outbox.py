@@ -48,7 +48,7 @@ def add(*, key: str, kind: str, incident: Incident | None, payload: dict[str, An
 def show(*, incident: Incident, payload: dict[str, Any], now: datetime) -> None:
     """Have the incident's root message show `payload`; what was still to be shown before is superseded."""
     Outbox.objects.filter(incident=incident, op="update", state="PENDING").delete()
-    key = f"incident/{incident.pk}/root/{secrets.token_hex(8)}"
+    key = f"incident/{incident.pk}/update/{secrets.token_hex(8)}"
     Outbox.objects.create(
         key=key, kind="INFO", op="update", incident=incident, payload=payload, next_at=now, created_at=now
     )
