@@ -108,12 +108,11 @@ def _facts(
     upstream: str,
     numbers: Mapping[str, str],
     action: str,
-    runbook: str,
+    slug: str,
 ) -> Facts:
     links = [_link(incident)]
-    if runbook:
-        address = message.runbook_link(settings.BASE_URL, runbook, incident.pk)
-        links.insert(0, (f"Runbook: {runbook}", address))
+    if slug:
+        links.insert(0, runbook(slug, incident))
     return Facts(
         heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",
         tier=incident.tier,
@@ -125,6 +124,12 @@ def _facts(
         links=links,
         hint=_hint(incident),
     )
+
+
+def runbook(slug: str, incident: Incident | None = None) -> tuple[str, str]:
+    """The link to a runbook's page, with the incident in view where there is one."""
+    address = message.runbook_link(settings.BASE_URL, slug, incident.pk if incident else None)
+    return f"Runbook: {slug}", address
 
 
 def _link(incident: Incident) -> tuple[str, str]:

@@ -319,18 +319,22 @@ def tell(
     links: Sequence[tuple[str, str]] = (),
     tier: str = "",
     route: str = "",
+    originator: str = "",
+    runbook: str = "",
     hint: str = "",
     broadcast: bool = False,
 ) -> bool:
     """Send one message once per `key`, in the incident's thread when there is one.
 
     In an incident the message also says what every message of it does: originator, figures, what the machine
-    did, the runbook's link. `links` are (words, address) pairs; with `broadcast` the channel shows it, too.
+    did, the runbook's link. Outside one the caller gives `originator` in words, and `runbook`. `links` are
+    (words, address) pairs; with `broadcast` the channel shows it, too.
     True when the row was added: not when the key was there already, nor under a silence (which never holds
     back NEEDS_HUMAN).
     """
     incident = incidents.locked(incident_id) if incident_id is not None else None
-    originator = ""
+    if incident is None and runbook:
+        links = [announcements.runbook(runbook), *links]
     if incident is not None:
         if kind != "NEEDS_HUMAN" and incidents.silenced(incident, now):
             return False

@@ -43,9 +43,10 @@ def originator_words(originator: str, upstream: str) -> str:
     return f"backend {upstream}" if originator == "backend" and upstream else originator
 
 
-def runbook_link(base_url: str, slug: str, incident_id: int) -> str:
-    """Where the runbook's page opens with the incident in view."""
-    return f"{base_url}/runbooks/{slug}/?incident={incident_id}"
+def runbook_link(base_url: str, slug: str, incident_id: int | None) -> str:
+    """Where the runbook's page opens, with the incident in view where there is one."""
+    page = f"{base_url}/runbooks/{slug}/"
+    return page if incident_id is None else f"{page}?incident={incident_id}"
 
 
 def incident_link(base_url: str, incident_id: int) -> str:

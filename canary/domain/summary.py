@@ -2,6 +2,7 @@
 
 from math import floor, log10
 
+from canary.domain import verdicts
 from canary.domain.family import OF, Family, Metric, limits_of
 from canary.domain.judge import Counts, Limits, attempts_to_pass
 
@@ -41,6 +42,22 @@ def sentence(
     if more is None:
         return said
     return f"{said}; about {more:,} more requests without a failure earn the next step"
+
+
+def figures(family: Family, *, upstream: str, weight: int) -> dict[str, str]:
+    """What a message says of a rollout in numbers; `weight` is the canary's share in basis points."""
+    counts = family[JUDGED].counts
+    return {
+        "canary's share": f"{weight / 100:g} %",
+        f"failed {OF[JUDGED]} of {upstream}": _part(counts.e_c, counts.n_c),
+        f"failed {OF[JUDGED]} of the control": _part(counts.e_k, counts.n_k),
+    }
+
+
+def _part(failed: int, attempts: int) -> str:
+    if not attempts:
+        return "none were judged yet"
+    return f"{failed:,} of {attempts:,} ({verdicts.percent(failed, attempts)})"
 
 
 def _with_reason(head: str, reason: str) -> str:

@@ -53,13 +53,14 @@ def decide(evidence: Evidence, limits: Limits, words: Words, *, traffic_now: boo
 def rates(counts: Counts, words: Words) -> str:
     """Both arms' failure rates with the counts behind them."""
     return (
-        f"{words.canary} {words.fails} {_percent(counts.e_c, counts.n_c)} of {words.of} "
-        f"({counts.e_c} of {counts.n_c}), {words.control} {_percent(counts.e_k, counts.n_k)} "
+        f"{words.canary} {words.fails} {percent(counts.e_c, counts.n_c)} of {words.of} "
+        f"({counts.e_c} of {counts.n_c}), {words.control} {percent(counts.e_k, counts.n_k)} "
         f"({counts.e_k} of {counts.n_k})"
     )
 
 
-def _percent(part: int, whole: int) -> str:
+def percent(part: int, whole: int) -> str:
+    """A rate in words: "0.3 %"; a tiny one keeps two digits."""
     share = 100 * part / whole if whole else 0.0
     return f"{share:.2g} %" if 0 < share < 0.1 else f"{share:.1f} %"
 

@@ -7,12 +7,16 @@ from django.conf import settings
 
 import alerts.services
 from audit.domain.actor import Actor, automation
+from canary.domain import family, summary
 from canary.domain.family import Judgement
 from canary.domain.judge import e_value
 from canary.models import Rollout
 
 RULE = "canary_failed"
 RUNBOOK = "canary-rolled-back"
+STEP_RUNBOOK = "canary-step"
+# What is at fault where nothing is.
+NOBODY = "none: nothing is wrong"
 JUDGE = automation("judge")
 
 
@@ -20,7 +24,7 @@ def failed(rollout: Rollout, judgement: Judgement, *, before: int, now: datetime
     """Signal a failed canary, once per rollout; returns the incident's number."""
     return _signal(
         rollout,
-        summary=_summary(rollout, judgement),
+        summary=_heading(rollout, judgement),
         numbers=_numbers(judgement, before),
         action=f"Sluice takes {rollout.upstream} from {before / 100:g} % to 0 % on every proxy.",
         now=now,
@@ -43,26 +47,25 @@ def closed(rollout: Rollout, said: str, *, by: Actor, now: datetime) -> None:
     _clear(rollout, why, by=by, now=now)
 
 
-def needs_human(rollout: Rollout, why: str, *, now: datetime) -> None:
+def needs_human(rollout: Rollout, why: str, *, now: datetime, originator: str = "unknown") -> None:
     """Ask for a person, once per transition."""
-    _ask(rollout, f"{rollout.state}/{rollout.version}", why, now=now)
+    _ask(rollout, f"{rollout.state}/{rollout.version}", why, originator=originator, now=now)
 
 
 def not_obeyed(rollout: Rollout, why: str, *, now: datetime) -> None:
     """Ask for a person, once per push however often it is found late."""
-    _ask(rollout, f"{rollout.state}/push/{rollout.push.get('generation', 0)}", why, now=now)
+    once = f"{rollout.state}/push/{rollout.push.get('generation', 0)}"
+    _ask(rollout, once, why, originator="proxy", now=now)
 
 
-def _ask(rollout: Rollout, once: str, why: str, *, now: datetime) -> None:
-    alerts.services.tell(
-        key=f"rollout/{rollout.pk}/needs-human/{once}",
+def _ask(rollout: Rollout, once: str, why: str, *, originator: str, now: datetime) -> None:
+    _tell(
+        rollout,
+        f"needs-human/{once}",
         kind="NEEDS_HUMAN",
-        incident_id=rollout.incident,
         heading=f"Rollout of {rollout.upstream} on {rollout.route_name} needs a person",
-        action=why,
-        links=[_link(rollout)],
-        tier=rollout.tier,
-        route=rollout.route_name,
+        action=f"Sluice asks for a person: {why}",
+        originator=originator,
         now=now,
     )
 
@@ -70,15 +73,13 @@ def _ask(rollout: Rollout, once: str, why: str, *, now: datetime) -> None:
 def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
     """Ask whether to take the step that was earned, with its exact weights."""
     split = ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in then.items())
-    alerts.services.tell(
-        key=f"rollout/{rollout.pk}/approval/{rollout.step}/{rollout.version}",
+    _tell(
+        rollout,
+        f"approval/{rollout.step}/{rollout.version}",
         kind="APPROVAL",
-        incident_id=None,
         heading=f"{rollout.upstream} passed at {rollout.weight / 100:g} % of {rollout.route_name}",
-        action=f"Next step: {split}. {rollout.reason}",
-        links=[_link(rollout)],
-        tier=rollout.tier,
-        route=rollout.route_name,
+        action=f"Sluice waits for approval of the next step: {split}. {rollout.reason}",
+        originator=NOBODY,
         now=now,
     )
 
@@ -86,20 +87,46 @@ def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
 def promoted(rollout: Rollout, *, by: Actor, now: datetime) -> None:
     """Say that the canary has the whole route now, by the configuration, and who decided that: `by`."""
     decided = rollout.reason if by.source != "automation" else f"Sluice decided: {rollout.reason}"
-    alerts.services.tell(
-        key=f"rollout/{rollout.pk}/promoted",
+    _tell(
+        rollout,
+        "promoted",
         kind="INFO",
-        incident_id=None,
         heading=f"{rollout.upstream} was promoted on {rollout.route_name}",
-        action=f"It has 100 % on every proxy. {decided}",
-        links=[_link(rollout)],
-        tier=rollout.tier,
-        route=rollout.route_name,
+        action=f"Sluice gave {rollout.upstream} 100 % on every proxy. {decided}",
+        originator=NOBODY,
         now=now,
     )
 
 
-def _summary(rollout: Rollout, judgement: Judgement) -> str:
+def _tell(
+    rollout: Rollout,
+    once: str,
+    *,
+    kind: alerts.services.Kind,
+    heading: str,
+    action: str,
+    originator: str,
+    now: datetime,
+) -> None:
+    """One message of the rollout: in its incident, where it has one, and else with every part of its own."""
+    seen = family.load(rollout.evidence.get("family", {}))
+    alerts.services.tell(
+        key=f"rollout/{rollout.pk}/{once}",
+        kind=kind,
+        incident_id=rollout.incident,
+        heading=heading,
+        numbers=summary.figures(seen, upstream=rollout.upstream, weight=rollout.weight),
+        action=action,
+        links=[_link(rollout)],
+        tier=rollout.tier,
+        route=rollout.route_name,
+        originator=originator,
+        runbook=STEP_RUNBOOK,
+        now=now,
+    )
+
+
+def _heading(rollout: Rollout, judgement: Judgement) -> str:
     rates = judgement.verdicts[judgement.metric].rates if judgement.metric else judgement.reason
     return f"Canary {rollout.upstream} failed on {rollout.route_name}: {rates}"
 

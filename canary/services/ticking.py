@@ -231,7 +231,7 @@ def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
         laid["evidence"] = moving.stepped(rollout.evidence)
         event = "refuse" if "refuse" in states.ROLLOUT[rollout.state] else None
         moving.commit(rollout, event=event, by=JUDGE, reason=why, now=now, step=number, problem=why, **laid)
-        telling.needs_human(rollout, why, now=now)
+        telling.needs_human(rollout, why, originator="proxy", now=now)
 
 
 def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:

@@ -19,7 +19,7 @@ from pydantic import (
 WEIGHT_TOTAL = 10_000
 """The weights of a route always add up to this, in basis points. A constant total keeps ramps nested."""
 
-RUNBOOKS = ("canary-rolled-back", "retry-storm", "slo-burn")
+RUNBOOKS = ("canary-rolled-back", "canary-step", "retry-storm", "slo-burn")
 """What a tier may name: the texts of the runbooks app, which stands above this one."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

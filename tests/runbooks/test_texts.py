@@ -13,7 +13,7 @@ from runbooks.domain.policy import Policy
 FRONT = "---\ntitle: T\nsummary: S\nseverity: page\nowner: O\n---\n"
 
 
-@pytest.mark.parametrize("slug", ["retry-storm", "canary-rolled-back", "slo-burn"])
+@pytest.mark.parametrize("slug", RUNBOOKS)
 def test_every_text_answers_the_questions_of_3_am(slug: str) -> None:
     html = texts.text(slug).html
     for heading in ("What it means", "Is it us or a backend?", "Look at", "Do", "Undo"):
