@@ -11,7 +11,7 @@ from proxy.domain.translate import Resources, kinds
 
 def problems(resources: Resources) -> list[Problem]:
     """Every reference that leads nowhere."""
-    return [*_routes(resources), *_clusters(resources), *_listeners(resources)]
+    return [*_routes(resources), *_endpoints(resources), *_discovered(resources)]
 
 
 def _routes(resources: Resources) -> Iterator[Problem]:
@@ -23,25 +23,29 @@ def _routes(resources: Resources) -> Iterator[Problem]:
                         yield f"route {route['name']}", f"there is no cluster {arm['name']}"
 
 
-def _clusters(resources: Resources) -> Iterator[Problem]:
+def _endpoints(resources: Resources) -> Iterator[Problem]:
     for name, cluster in resources[kinds.CLUSTER].items():
         if cluster["type"] == "EDS" and name not in resources[kinds.ENDPOINTS]:
             yield f"cluster {name}", "has no endpoints"
 
 
-def _listeners(resources: Resources) -> Iterator[Problem]:
-    for name, listener in resources[kinds.LISTENER].items():
-        for key, wanted, kind in _pointers(listener):
-            if wanted not in resources[kind]:
-                yield f"listener {name}", f"{key}: there is no {kinds.SPOKEN[kind]} {wanted}"
+def _discovered(resources: Resources) -> Iterator[Problem]:
+    """Secrets and route tables by their name, wherever in a listener or a cluster they are named."""
+    for kind in (kinds.LISTENER, kinds.CLUSTER):
+        for name, resource in resources[kind].items():
+            for wanted, wanted_kind in _pointers(resource):
+                if wanted not in resources[wanted_kind]:
+                    yield f"{kinds.SPOKEN[kind]} {name}", f"there is no {kinds.SPOKEN[wanted_kind]} {wanted}"
 
 
-def _pointers(listener: Any) -> Iterator[tuple[str, str, str]]:
-    for chain in listener["filter_chains"]:
-        for filter_ in chain["filters"]:
-            yield "rds", filter_["typed_config"]["rds"]["route_config_name"], kinds.ROUTES
-        if "transport_socket" in chain:
-            tls = chain["transport_socket"]["typed_config"]
-            for reference in tls["common_tls_context"]["tls_certificate_sds_secret_configs"]:
-                yield "certificate", reference["name"], kinds.SECRET
-            yield "tickets", tls["session_ticket_keys_sds_secret_config"]["name"], kinds.SECRET
+def _pointers(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _pointers(item)
+    if isinstance(node, dict):
+        if "sds_config" in node:
+            yield node["name"], kinds.SECRET
+        if "route_config_name" in node:
+            yield node["route_config_name"], kinds.ROUTES
+        for item in node.values():
+            yield from _pointers(item)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.domain.tier import Route, Tier, seconds
-from proxy.domain.translate import kinds, retries
+from proxy.domain.translate import filters, kinds, retries
 
 
 def table(tier: Tier) -> dict[str, Any]:
@@ -40,9 +40,11 @@ def _virtual_host(tier: Tier, host: str) -> dict[str, Any]:
 
 
 def _route(tier: Tier, route: Route) -> dict[str, Any]:
+    own = filters.per_route(tier, route)
     return {
         "name": route.name,
         "match": _match(route),
+        **({"typed_per_filter_config": own} if own else {}),
         "route": {
             "timeout": seconds(route.timeout),
             "weighted_clusters": {

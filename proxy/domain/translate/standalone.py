@@ -12,6 +12,7 @@ from proxy.domain.translate.bootstrap import observed
 def standalone(resources: Resources) -> dict[str, Any]:
     """A bootstrap that needs no ADS server: endpoints in their clusters, the routes in their listeners."""
     found = copy.deepcopy({kind: dict(named) for kind, named in resources.items()})
+    _named_only(found)
     endpoints, tables = found[kinds.ENDPOINTS], found[kinds.ROUTES]
     return {
         **observed(),
@@ -37,10 +38,14 @@ def _listener(listener: dict[str, Any], tables: Any) -> dict[str, Any]:
     for chain in listener["filter_chains"]:
         for filter_ in chain["filters"]:
             manager = filter_["typed_config"]
-            manager["route_config"] = _untyped(tables[manager.pop("rds")["route_config_name"]])
-        if "transport_socket" in chain:
-            tls = chain["transport_socket"]["typed_config"]
-            named = [*tls["common_tls_context"]["tls_certificate_sds_secret_configs"]]
-            for reference in [*named, tls["session_ticket_keys_sds_secret_config"]]:
-                del reference["sds_config"]
+            if "rds" in manager:
+                manager["route_config"] = _untyped(tables[manager.pop("rds")["route_config_name"]])
     return _untyped(listener)
+
+
+def _named_only(node: Any) -> None:
+    """Secrets are found by their names alone in a file that holds them."""
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _named_only(item)
+    if isinstance(node, dict):
+        node.pop("sds_config", None)

@@ -1,0 +1,104 @@
+"""What a declaration's parts say of each other: names that lead nowhere, or that stand twice."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from proxy.domain.errors import Problem
+from proxy.domain.tier import RUNBOOKS, Objective, Proxy, Route, Upstream
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """References are checked even where other fields are wrong, so that one run shows all mistakes."""
+    upstreams = {name_of(item) for item in _items(raw, "upstreams")}
+    routes = {name_of(item) for item in _items(raw, "routes")}
+    for section in ("proxies", "upstreams", "routes", "objectives"):
+        named = ((i, name_of(item)) for i, item in enumerate(_items(raw, section)))
+        yield from doubles(named, f"{path}.{section}[{{}}].name", "name")
+    yield from _port_problems(_valid(raw, "proxies", Proxy), path)
+    for index, upstream in _valid(raw, "upstreams", Upstream):
+        labels = ((i, f"{end.address}:{end.port}") for i, end in enumerate(upstream.endpoints))
+        yield from doubles(labels, f"{path}.upstreams[{index}].endpoints[{{}}]", "endpoint")
+    for index, item in enumerate(_items(raw, "routes")):
+        for field, name in _arms(item):
+            if name not in upstreams:
+                yield f"{path}.routes[{index}].{field}", f"there is no upstream {name}"
+    yield from _host_problems(_valid(raw, "routes", Route), path)
+    for index, objective in _valid(raw, "objectives", Objective):
+        if objective.route is not None and objective.route not in routes:
+            yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
+    yield from _runbook_problems(raw, path)
+
+
+def _runbook_problems(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """A misspelt name would leave a runbook in another mode than its tier says, or a page without one."""
+    settings = raw.get("runbooks")
+    named = [(f"runbooks.{name}", name) for name in settings] if isinstance(settings, dict) else []
+    for index, objective in _valid(raw, "objectives", Objective):
+        if objective.runbook:
+            named.append((f"objectives[{index}].runbook", objective.runbook))
+    for field, name in named:
+        if name not in RUNBOOKS:
+            yield f"{path}.{field}", f"there is no runbook {name}; there are {', '.join(RUNBOOKS)}"
+
+
+def _arms(route: Any) -> Iterator[tuple[str, str]]:
+    """The upstreams that a route names, each with the field that names it."""
+    if not isinstance(route, dict):
+        return
+    if isinstance(route.get("split"), dict):
+        yield from ((f"split.{name}", str(name)) for name in route["split"])
+    elif "upstream" in route:
+        yield "upstream", str(route["upstream"])
+
+
+def _host_problems(routes: Sequence[tuple[int, Route]], path: str) -> Iterator[Problem]:
+    taken: dict[tuple[str, str, tuple[str, ...]], str] = {}
+    for index, route in routes:
+        here = f"{path}.routes[{index}]"
+        for place, host in enumerate(route.hosts):
+            key = (host, route.prefix, route.methods)
+            if key in taken:
+                yield f"{here}.hosts[{place}]", f"{host}{route.prefix} already goes to route {taken[key]}"
+            taken.setdefault(key, route.name)
+
+
+def _port_problems(proxies: Sequence[tuple[int, Proxy]], path: str) -> Iterator[Problem]:
+    taken: dict[tuple[str, int], str] = {}
+    for index, proxy in proxies:
+        for field in ("http_port", "https_port", "admin_port"):
+            key = (proxy.address, getattr(proxy, field))
+            if key in taken:
+                yield f"{path}.proxies[{index}].{field}", f"port {key[1]} is already {taken[key]}"
+            taken.setdefault(key, f"{proxy.name}'s {field}")
+
+
+def doubles(named: Iterator[tuple[int, str]], form: str, what: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, name in named:
+        if name and name in seen:
+            yield form.format(index), f"the {what} {name} stands twice"
+        seen.add(name)
+
+
+def _valid(raw: Mapping[str, Any], section: str, model: type[M]) -> list[tuple[int, M]]:
+    """The items of a section whose own fields are right, with their places."""
+    found = []
+    for index, item in enumerate(_items(raw, section)):
+        try:
+            found.append((index, model.model_validate(item)))
+        except ValidationError:
+            continue
+    return found
+
+
+def _items(raw: Mapping[str, Any], section: str) -> Sequence[Any]:
+    items = raw.get(section)
+    return items if isinstance(items, list | tuple) else ()
+
+
+def name_of(item: Any) -> str:
+    return str(item.get("name", "")) if isinstance(item, dict) else ""

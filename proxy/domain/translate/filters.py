@@ -1,0 +1,34 @@
+"""The HTTP filters of a tier, in the order in which a request meets them."""
+
+from typing import Any
+
+from proxy.domain.tier import Route, Tier
+from proxy.domain.translate import kinds, measuring, retries
+
+
+def http_filters(tier: Tier) -> list[dict[str, Any]]:
+    """Who it is, whether it may, what becomes of its bytes, where it goes: the router is the last."""
+    return [_router(tier)]
+
+
+def per_route(tier: Tier, route: Route) -> dict[str, Any]:
+    """What a route has of its own of each filter: `typed_per_filter_config`, by the filter's name."""
+    return {}
+
+
+def _router(tier: Tier) -> dict[str, Any]:
+    """The filters below the router run in each attempt, before it is decided whether there is another."""
+    mark = kinds.extension(
+        "envoy.filters.http.lua",
+        "filters.http.lua.v3.Lua",
+        default_source_code={"inline_string": retries.MARK_RETRIABLE},
+    )
+    codec = kinds.extension(
+        "envoy.filters.http.upstream_codec", "filters.http.upstream_codec.v3.UpstreamCodec"
+    )
+    return kinds.extension(
+        "envoy.filters.http.router",
+        "filters.http.router.v3.Router",
+        upstream_log=[measuring.attempt_log()],
+        upstream_http_filters=[mark, codec],
+    )
