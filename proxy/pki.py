@@ -4,9 +4,11 @@ Files below `settings.VAR/pki`: `ca.pem` and `ca.key` for all tiers, and in a di
 certificate, key and session ticket keys. Keys are readable by their owner only.
 """
 
+import fcntl
 import ipaddress
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from proxy.domain.identity import Identity
 from proxy.domain.tier import Tier
 from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
 
@@ -31,16 +34,20 @@ def ensure(directory: Path, tier: Tier, *, now: datetime) -> Material:
 
     A certificate fits while it names every host of the tier and has a month to live.
     """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    authority, authority_key = _authority(directory, now)
+    with locked(directory):
+        return _ensure(directory, tier, now)
+
+
+def _ensure(directory: Path, tier: Tier, now: datetime) -> Material:
+    authority, authority_key = ensure_authority(directory, now)
     here = directory / tier.name
     here.mkdir(exist_ok=True, mode=0o700)
     names = sorted({*_ALWAYS, *(host for route in tier.routes for host in route.hosts if _certifiable(host))})
     chain, key = here / "certificate.pem", here / "certificate.key"
     if not (chain.is_file() and key.is_file() and _fits(chain, names, now)):
         certificate, private = issue(names, authority, authority_key, now=now)
-        _write(key, private)
-        _write(chain, certificate + _pem(authority), mode=0o644)
+        write(key, private)
+        write(chain, certificate + _pem(authority), mode=0o644)
     return Material(chain.read_text(), key.read_text(), (_ticket_key(here / "tickets.key"),))
 
 
@@ -65,7 +72,37 @@ def issue(
     return _pem(certificate), _private(key)
 
 
-def _authority(directory: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """One process at a time makes anything here: two ADS servers that start at once have one authority."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def issue_identity(
+    directory: Path, *, uri: str, names: Iterable[str] = (), server: bool, life: timedelta, now: datetime
+) -> Identity:
+    """A certificate on a URI, by the local authority, for one end of the ADS connection."""
+    with locked(directory):
+        authority, authority_key = ensure_authority(directory, now)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, uri.rpartition("/")[2][:64])])
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    alternatives = [x509.UniformResourceIdentifier(uri), *(_name(name) for name in names)]
+    certificate = (
+        _builder(subject, authority.subject, key, now, life)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    return Identity(_pem(certificate).decode(), _private(key).decode(), _pem(authority).decode())
+
+
+def ensure_authority(directory: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """The local authority's certificate and key, made first where there is none. Needs `locked`."""
     chain, private = directory / "ca.pem", directory / "ca.key"
     if not (chain.is_file() and private.is_file()):
         key = ec.generate_private_key(ec.SECP256R1())
@@ -88,8 +125,8 @@ def _authority(directory: Path, now: datetime) -> tuple[x509.Certificate, ec.Ell
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        _write(private, _private(key))
-        _write(chain, _pem(certificate), mode=0o644)
+        write(private, _private(key))
+        write(chain, _pem(certificate), mode=0o644)
     loaded = serialization.load_pem_private_key(private.read_bytes(), password=None)
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{private} holds no elliptic curve key")
@@ -131,7 +168,7 @@ def _name(name: str) -> x509.GeneralName:
 
 def _ticket_key(path: Path) -> bytes:
     if not path.is_file():
-        _write(path, os.urandom(TICKET_KEY_BYTES))
+        write(path, os.urandom(TICKET_KEY_BYTES))
     return path.read_bytes()
 
 
@@ -145,9 +182,9 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """The mode is right from the first byte on, and a reader sees the old file or the new."""
-    partial = path.with_suffix(path.suffix + ".partial")
+    partial = path.with_suffix(f"{path.suffix}.{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)

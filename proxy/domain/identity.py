@@ -1,0 +1,34 @@
+"""Who is at the ends of an ADS connection: names in certificates, and what a proxy needs to prove its own."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+ADS_URI = "spiffe://sluice/_/ads"
+"""The ADS server's own name. No tier is called `_`."""
+_PREFIX = "spiffe://sluice/"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate, its private key and the authority that signed it, in PEM."""
+
+    certificate: str
+    key: str
+    authority: str
+
+    def __repr__(self) -> str:
+        """Without the key: it must reach no log."""
+        return "Identity(...)"
+
+
+def proxy_uri(tier: str, proxy: str) -> str:
+    """The name in a proxy's certificate."""
+    return f"{_PREFIX}{tier}/{proxy}"
+
+
+def proxy_of(uri: str) -> tuple[str, str] | None:
+    """The tier and the proxy that a certificate names; None where it is no proxy's."""
+    parts = urlsplit(uri).path.split("/")
+    if not uri.startswith(_PREFIX) or len(parts) != 3 or not all(parts[1:]) or parts[1] == "_":
+        return None
+    return parts[1], parts[2]
