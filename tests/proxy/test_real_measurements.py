@@ -69,9 +69,20 @@ def test_each_failure_bears_its_reason(
     labels = {"route": "payments", "arm": backend, "code": str(code), "reason": reason}
     before = world.metric("envoy_sluice_rq", **labels)
     world.fault(backend, **fault)
+    if fault.get("refuse"):
+        _wait_until_unconnected(world, backend)
     assert world.get("payments.test", method="POST", data=b"x").status_code == code
     wait_until(
         lambda: world.metric("envoy_sluice_rq", **labels) == before + 1, timeout=5, what=f"reason {reason}"
+    )
+
+
+def _wait_until_unconnected(world: World, backend: str) -> None:
+    """A request on a kept connection that the backend closes just then is reset, not refused."""
+    wait_until(
+        lambda: world.metric("envoy_cluster_upstream_cx_active", envoy_cluster_name=backend) == 0,
+        timeout=5,
+        what=f"no connection to {backend}",
     )
 
 
