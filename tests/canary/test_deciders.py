@@ -30,8 +30,8 @@ def test_a_promotion_by_a_person_is_theirs_to_the_end(world: World, reason: str)
     world.run(5)
     told = [message.payload["text"] for message in messages("INFO")]
     assert told == [
-        f"shop-v2 was promoted on shop [edge/shop] It has 100 % on every proxy. {said} "
-        f"{settings.BASE_URL}/rollouts/{number}"
+        f"shop-v2 was promoted on shop [edge/shop] Sluice gave shop-v2 100 % on every proxy. {said} "
+        f"{settings.BASE_URL}/runbooks/canary-step/ {settings.BASE_URL}/rollouts/{number}"
     ]
 
 
