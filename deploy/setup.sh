@@ -12,5 +12,5 @@ python manage.py setup_admin
 python manage.py export edge > /dev/null 2>&1 || python manage.py apply "$SLUICE_TIER_FILE" --by setup
 mkdir -p "$SLUICE_VAR/envoy"
 for proxy in edge-1 edge-2; do
-    python manage.py bootstrap "$proxy" --ads xds:18000 > "$SLUICE_VAR/envoy/$proxy.json"
+    python manage.py bootstrap "$proxy" --ads "${SLUICE_ADS_ADDRESSES:-xds:18000,xds-2:18000}" --output "$SLUICE_VAR/envoy/$proxy.json"
 done

@@ -59,6 +59,7 @@ class Place:
             "SLUICE_PROMETHEUS_URL": f"http://127.0.0.1:{ports['SLUICE_PROMETHEUS_PORT']}",
             "SLUICE_PROMETHEUS_RULES_DIR": str(var / "prometheus" / "rules"),
             "SLUICE_ADS_BIND": f"127.0.0.1:{ports['SLUICE_ADS_PORT']}",
+            "SLUICE_ADS_ADDRESSES": f"127.0.0.1:{ports['SLUICE_ADS_PORT']}",
             "SLUICE_BROKER_URL": f"redis://127.0.0.1:{ports['SLUICE_REDIS_PORT']}/0",
             "SLUICE_LAB_URL": f"http://127.0.0.1:{ports['LAB_CONTROL_PORT']}",
             "SLUICE_LAB_RECEIVER_URL": f"http://127.0.0.1:{ports['LAB_RECEIVER_PORT']}",

@@ -11,7 +11,9 @@ from typing import Any
 import grpc
 
 from proxy import schema
+from proxy.ads.addresses import is_loopback
 from proxy.ads.conversation import Conversation, Request, Response
+from proxy.ads.credentials import mutual_tls, peer
 from proxy.ads.snapshot import Snapshot
 from proxy.ads.source import Key, Source
 from proxy.domain.translate import kinds
@@ -27,8 +29,13 @@ class CannotBind(Exception):
     """The address is taken, or is not this machine's."""
 
 
-async def serve(bind: str, pki_directory: Path) -> None:
-    """Serve until SIGTERM or SIGINT. Raises CannotBind."""
+async def serve(bind: str, pki_directory: Path, *, plaintext: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT. Raises CannotBind.
+
+    Over mutual TLS, or in plaintext where nobody but this machine's own processes can connect.
+    """
+    if plaintext and not is_loopback(bind):
+        raise CannotBind(f"{bind} is open to others: SLUICE_ADS_PLAINTEXT is for a loopback address")
     source = Source(pki_directory)
     server = grpc.aio.server(
         options=[
@@ -38,16 +45,20 @@ async def serve(bind: str, pki_directory: Path) -> None:
             ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
         ]
     )
-    server.add_generic_rpc_handlers((_handler(source),))
+    server.add_generic_rpc_handlers((_handler(source, plaintext=plaintext),))
+    credentials = None if plaintext else mutual_tls(pki_directory)
     try:
-        server.add_insecure_port(bind)
+        if credentials is None:
+            server.add_insecure_port(bind)
+        else:
+            server.add_secure_port(bind, credentials)
     except RuntimeError as error:
         raise CannotBind(f"cannot listen on {bind}: is the port taken?") from error
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     await server.start()
-    log.info("ADS on %s", bind)
+    log.info("ADS on %s, %s", bind, "in plaintext" if plaintext else "over mutual TLS")
     polling = asyncio.create_task(source.run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,12 +71,12 @@ async def serve(bind: str, pki_directory: Path) -> None:
     await source.flush()  # the streams have ended, and the pages should say so
 
 
-def _handler(source: Source) -> "grpc.GenericRpcHandler[Any, Any]":
+def _handler(source: Source, *, plaintext: bool) -> "grpc.GenericRpcHandler[Any, Any]":
     request = schema.bundled().message(f"{_MESSAGES}.DiscoveryRequest")
     response = schema.bundled().message(f"{_MESSAGES}.DiscoveryResponse")
 
     async def stream(requests: AsyncIterator[Any], context: Any) -> None:
-        await _converse(source, requests, context, response)
+        await _converse(source, requests, context, response, plaintext=plaintext)
 
     handlers = {
         "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
@@ -77,7 +88,9 @@ def _handler(source: Source) -> "grpc.GenericRpcHandler[Any, Any]":
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-async def _converse(source: Source, requests: AsyncIterator[Any], context: Any, response: type[Any]) -> None:
+async def _converse(
+    source: Source, requests: AsyncIterator[Any], context: Any, response: type[Any], *, plaintext: bool
+) -> None:
     """Requests and new snapshots come into one queue, so that the conversation meets them one at a time."""
     incoming: asyncio.Queue[Any] = asyncio.Queue()
     reading = asyncio.create_task(_read(requests, incoming))
@@ -86,6 +99,8 @@ async def _converse(source: Source, requests: AsyncIterator[Any], context: Any, 
         if first is None:
             return
         key = (first.node.cluster, first.node.id)
+        if not plaintext and key != peer(context):
+            await _refuse(context, key)
         log.info("%s/%s connected", *key)
         if key not in source.newest:
             log.warning("%s/%s is not declared, or not yet read: it waits", *key)
@@ -99,6 +114,16 @@ async def _converse(source: Source, requests: AsyncIterator[Any], context: Any, 
             log.info("%s/%s disconnected", *key)
     finally:
         reading.cancel()
+
+
+async def _refuse(context: Any, key: Key) -> None:
+    """A proxy sees what its certificate is for, and no more: another tier's secrets are served here too."""
+    named = peer(context)
+    bears = "no proxy's" if named is None else "that of {}/{}".format(*named)
+    log.warning("refused %s/%s at %s: its certificate is %s", *key, context.peer(), bears)
+    await context.abort(
+        grpc.StatusCode.PERMISSION_DENIED, f"the certificate is {bears}, not {key[0]}/{key[1]}'s"
+    )
 
 
 async def _read(requests: AsyncIterator[Any], incoming: "asyncio.Queue[Any]") -> None:

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 ADS_URI = "spiffe://sluice/_/ads"
 """The ADS server's own name. No tier is called `_`."""
+ADS_HOST = "sluice-ads"
+"""The same for gRPC libraries that know servers by host names only."""
 _PREFIX = "spiffe://sluice/"
 
 

@@ -15,6 +15,7 @@ import environ
 import requests
 from django.core.management import call_command
 from django.db import connections
+from django.test import override_settings
 from django.utils import timezone
 
 from audit.domain.actor import Actor
@@ -38,6 +39,7 @@ class World:
     var: Path
     database_url: str
     _xds: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _envoys: dict[str, contextlib.ExitStack] = field(default_factory=dict)
     _sessions: dict[str, requests.Session] = field(default_factory=dict)
 
     @property
@@ -151,11 +153,17 @@ class World:
     def stop_xds(self) -> None:
         self._xds.close()
 
+    def start_envoy(self, proxy: str) -> None:
+        self._envoys.setdefault(proxy, contextlib.ExitStack()).enter_context(self.envoy(proxy))
+
+    def stop_envoy(self, proxy: str) -> None:
+        self._envoys.pop(proxy, contextlib.ExitStack()).close()
+
     def envoy(self, proxy: str) -> contextlib.AbstractContextManager[Any]:
         """An Envoy started as the stack does it, ready when it serves what it was told to."""
         path = self.var / f"{proxy}.json"
-        with path.open("w") as file:
-            call_command("bootstrap", proxy, ads=self.environment["SLUICE_ADS_BIND"], stdout=file)
+        with override_settings(VAR=str(self.var)):
+            call_command("bootstrap", proxy, ads=self.environment["SLUICE_ADS_BIND"], output=path)
         port = self.ports[f"{proxy.upper().replace('-', '_')}_HTTP_PORT"]
         argv = [str(schema.binary()), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
         return started([*argv, "-l", "warning"], log=self.var / f"{proxy}.log", ready=lambda: listening(port))
@@ -200,8 +208,9 @@ def running(var: Path, database_url: str = "") -> Iterator[World]:
         stack.callback(world.stop_xds)
         world.start_xds()
         with database(world):
-            stack.enter_context(world.envoy("edge-1"))
-            stack.enter_context(world.envoy("edge-2"))
+            for proxy in ("edge-1", "edge-2"):
+                stack.callback(world.stop_envoy, proxy)
+                world.start_envoy(proxy)
             world.wait_acked(generation)
         yield world
 

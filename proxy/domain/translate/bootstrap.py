@@ -1,17 +1,25 @@
 """What an Envoy is started with: where its ADS server is, and what it cannot learn from there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from proxy.domain.tier import Proxy, Tier
 from proxy.domain.translate import kinds, measuring
+from proxy.domain.translate.proof import Proof, transport_socket
 from proxy.domain.translate.runtime import LAYER
 
 ADS_CLUSTER = "sluice_ads"
 MAX_HEAP_BYTES = 1 << 30
+Address = tuple[str, int]
+"""A host, by name or number, and a port."""
 
 
-def bootstrap(tier: Tier, proxy: Proxy, *, ads_address: str, ads_port: int) -> dict[str, Any]:
-    """The bootstrap of one proxy as JSON. Its node is (tier, proxy): by these the ADS server knows it."""
+def bootstrap(tier: Tier, proxy: Proxy, *, ads: Sequence[Address], proof: Proof | None) -> dict[str, Any]:
+    """The bootstrap of one proxy as JSON.
+
+    Its node is (tier, proxy); `proof` proves it to the ADS servers, and None is for plaintext. It knows
+    each of the servers in `ads`, is with one of them at a time, and goes to another when that is gone.
+    """
     return {
         "node": {"id": proxy.name, "cluster": tier.name},
         "admin": {
@@ -24,7 +32,7 @@ def bootstrap(tier: Tier, proxy: Proxy, *, ads_address: str, ads_port: int) -> d
             "cds_config": kinds.OVER_ADS,
             "lds_config": kinds.OVER_ADS,
         },
-        "static_resources": {"clusters": [_ads_cluster(ads_address, ads_port)]},
+        "static_resources": {"clusters": [ads_cluster(ads, proof)]},
         # The admin layer above the served one is the break-glass for a dead control plane. It stays on top
         # when the control plane is back, and is then shown as drift.
         "layered_runtime": {
@@ -65,10 +73,14 @@ def _ads() -> dict[str, Any]:
     }
 
 
-def _ads_cluster(address: str, port: int) -> dict[str, Any]:
+def ads_cluster(ads: Sequence[Address], proof: Proof | None) -> dict[str, Any]:
+    """The ADS servers, over mutual TLS where there is a proof."""
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     http2 = {"connection_keepalive": {"interval": "5s", "timeout": "3s"}}
-    endpoint = {"address": {"socket_address": {"address": address, "port_value": port}}}
+    endpoints = [
+        {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
+        for host, port in ads
+    ]
     return {
         "name": ADS_CLUSTER,
         "type": "STRICT_DNS",
@@ -79,10 +91,8 @@ def _ads_cluster(address: str, port: int) -> dict[str, Any]:
                 "explicit_http_config": {"http2_protocol_options": http2},
             }
         },
-        "load_assignment": {
-            "cluster_name": ADS_CLUSTER,
-            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
-        },
+        **({"transport_socket": transport_socket(proof)} if proof else {}),
+        "load_assignment": {"cluster_name": ADS_CLUSTER, "endpoints": [{"lb_endpoints": endpoints}]},
     }
 
 

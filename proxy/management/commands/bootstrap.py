@@ -1,31 +1,59 @@
 """`manage.py bootstrap PROXY`: the file that an Envoy is started with."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from proxy import selectors
+from proxy import identities, pki, selectors
+from proxy.ads.addresses import NotAnAddress, parse
 from proxy.domain.tier import Proxy, Tier
 from proxy.domain.translate.bootstrap import bootstrap
-
-EVERYWHERE = ("0.0.0.0", "[::]", "")  # noqa: S104  # what a server binds to is not what a client connects to
+from proxy.domain.translate.proof import Proof
 
 
 class Command(BaseCommand):
-    help = "Prints the bootstrap of a proxy as JSON, for `envoy -c`."
+    help = (
+        "Prints the bootstrap of a proxy as JSON, for `envoy -c`. It holds the proxy's private key: whoever "
+        "reads it may pose as the proxy."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("proxy", metavar="PROXY", help="a proxy's name, or tier/name")
-        parser.add_argument("--ads", default=settings.ADS_BIND, help="host:port of the ADS server")
+        parser.add_argument(
+            "--ads", default=",".join(settings.ADS_ADDRESSES), help="host:port of each ADS server, by commas"
+        )
+        parser.add_argument("--output", type=Path, help="write to this file, readable by its owner only")
+        parser.add_argument(
+            "--folder",
+            type=Path,
+            help="write the identity as files into this folder, which has this path on the proxy's machine: "
+            "replaced there, they are taken without a restart",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         tier, proxy = _find(options["proxy"])
-        host, _, port = options["ads"].rpartition(":")
-        address = "127.0.0.1" if host in EVERYWHERE else host.strip("[]")
-        made = bootstrap(tier, proxy, ads_address=address, ads_port=int(port))
-        self.stdout.write(json.dumps(made, indent=2))
+        try:
+            ads = parse(options["ads"])
+        except NotAnAddress as error:
+            raise CommandError(str(error)) from error
+        proof = _proof(tier.name, proxy.name, options["folder"])
+        made = bootstrap(tier, proxy, ads=ads, proof=proof)
+        text = json.dumps(made, indent=2)
+        if options["output"]:
+            pki.write(options["output"], f"{text}\n".encode())
+        else:
+            self.stdout.write(text)
+
+
+def _proof(tier: str, proxy: str, folder: Path | None) -> Proof | None:
+    if settings.ADS_PLAINTEXT:
+        return None
+    made = identities.of_proxy(Path(settings.VAR) / "pki", tier, proxy, now=timezone.now())
+    return identities.write_folder(folder, made) if folder else made
 
 
 def _find(which: str) -> tuple[Tier, Proxy]:

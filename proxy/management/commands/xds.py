@@ -18,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asyncio.run(serve(options["bind"], Path(settings.VAR) / "pki"))
+            pki = Path(settings.VAR) / "pki"
+            asyncio.run(serve(options["bind"], pki, plaintext=settings.ADS_PLAINTEXT))
         except CannotBind as error:
             raise CommandError(str(error)) from error

@@ -1,0 +1,43 @@
+"""Who may connect: the ADS server's certificate, and the proxy that a connection's certificate names."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import grpc
+from django.utils import timezone
+
+from proxy import identities
+from proxy.domain.identity import proxy_of
+
+log = logging.getLogger("sluice.xds")
+
+ANYBODY = None
+"""The peer of a plaintext connection, who is whoever it says it is."""
+_SPIFFE_ID = "peer_spiffe_id"
+
+
+def mutual_tls(pki_directory: Path) -> grpc.ServerCredentials:
+    """Clients must bear a certificate of the local authority. Each new connection meets the newest files."""
+
+    def current() -> grpc.ServerCertificateConfiguration:
+        own = identities.of_server(pki_directory, now=timezone.now())
+        return grpc.ssl_server_certificate_configuration(
+            [(own.key.encode(), own.certificate.encode())], root_certificates=own.authority.encode()
+        )
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        try:
+            return current()
+        except OSError as error:
+            log.warning("the ADS server goes on with its certificate: %s", error)
+            return None
+
+    fetch: Any = renewed  # which may say that nothing is new, though grpc's stubs do not
+    return grpc.dynamic_ssl_server_credentials(current(), fetch, require_client_authentication=True)
+
+
+def peer(context: Any) -> tuple[str, str] | None:
+    """The (tier, proxy) that the connection's certificate names; None where it names none."""
+    names = context.auth_context().get(_SPIFFE_ID, ())
+    return proxy_of(names[0].decode()) if len(names) == 1 else None

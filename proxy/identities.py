@@ -1,0 +1,52 @@
+"""The identities of ADS servers and proxies: by the local authority, kept on disk, never in the database."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from proxy import pki
+from proxy.domain.identity import ADS_HOST, ADS_URI, Identity, proxy_uri
+from proxy.domain.translate import proof
+
+LIFE = timedelta(days=365)
+SERVER_LIFE = timedelta(days=30)
+RENEW_BEFORE = timedelta(days=10)
+_SERVER = "_ads"  # beside the tiers' folders: no tier is called so
+
+
+def of_proxy(directory: Path, tier: str, proxy: str, *, now: datetime) -> Identity:
+    """A fresh identity of the proxy. Those that were issued before stay good until they end."""
+    return pki.issue_identity(directory, uri=proxy_uri(tier, proxy), server=False, life=LIFE, now=now)
+
+
+def of_server(directory: Path, *, now: datetime) -> Identity:
+    """The ADS servers' common identity, renewed ten days before its end."""
+    here = directory / _SERVER
+    chain, key, authority = here / proof.CERTIFICATE, here / proof.KEY, directory / "ca.pem"
+    if not (chain.is_file() and key.is_file() and _lasts(chain, now)):
+        made = pki.issue_identity(
+            directory, uri=ADS_URI, names=[ADS_HOST], server=True, life=SERVER_LIFE, now=now
+        )
+        here.mkdir(exist_ok=True, mode=0o700)
+        with pki.locked(directory):
+            pki.write(key, made.key.encode())
+            pki.write(chain, made.certificate.encode(), mode=0o644)
+        return made
+    return Identity(chain.read_text(), key.read_text(), authority.read_text())
+
+
+def write_folder(folder: Path, identity: Identity) -> proof.Folder:
+    """The identity as files, each replaced whole; the key for its owner only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    where = proof.Folder(str(folder.absolute()))
+    pki.write(folder / proof.AUTHORITY, identity.authority.encode(), mode=0o644)
+    pki.write(folder / proof.KEY, identity.key.encode())
+    pki.write(folder / proof.CERTIFICATE, identity.certificate.encode(), mode=0o644)
+    pki.write(folder / proof.SECRET, json.dumps(proof.secret(where), indent=2).encode(), mode=0o644)
+    return where
+
+
+def _lasts(chain: Path, now: datetime) -> bool:
+    return x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc - RENEW_BEFORE > now
