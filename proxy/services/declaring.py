@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Model
+from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
@@ -18,8 +18,9 @@ from proxy.domain import patches
 from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute, UnknownTier
 from proxy.domain.tier import Route as RouteDeclared
 from proxy.domain.tier import Tier
-from proxy.models import Endpoint, Proxy, Revision, Route, Upstream
+from proxy.models import Revision
 from proxy.models import Tier as TierRecord
+from proxy.services.mirroring import mirror
 
 Gate = Callable[[Tier], list[Problem]]
 """A last check of a whole tier before it is published, such as Envoy itself; returns what is wrong."""
@@ -112,7 +113,7 @@ def _publish(tier: Tier, *, by: Actor, reason: str, now: datetime) -> Revision |
         reason=reason,
         at=now,
     )
-    _mirror(record, tier, now)
+    mirror(record, tier, now)
     generation = bump(record)
     audit.record(
         by=by,
@@ -133,7 +134,8 @@ def _refuse_held_splits(tier: Tier, path: str, now: datetime) -> None:
     owners = {overlay.target: overlay.owner for overlay in selectors.live_overlays(tier.name, now=now)}
     problems = []
     for index, route in enumerate(tier.routes):
-        owner, old = owners.get(f"route/{route.name}/weights"), newest.route(route.name)
+        owner = owners.get(f"route/{route.name}/weights")
+        old = newest.route(route.name) if owner is not None else None
         if owner is not None and old is not None and _arms(route) != _arms(old):
             problems.append((f"{path}.routes[{index}].split", _held(route.name, owner)))
     if problems:
@@ -160,40 +162,3 @@ def _check_overlays(tier: Tier, now: datetime) -> None:
         except ProxyError as error:
             message = f"{overlay.target} is held by {overlay.owner}: {error}"
             raise Invalid([(tier.name, message)]) from error
-
-
-def _mirror(record: TierRecord, tier: Tier, now: datetime) -> None:
-    _follow(
-        Proxy,
-        {"tier": record},
-        {
-            proxy.name: {
-                "address": proxy.address,
-                "http_port": proxy.http_port,
-                "https_port": proxy.https_port,
-                "admin_port": proxy.admin_port,
-            }
-            for proxy in tier.proxies
-        },
-        now,
-    )
-    _follow(Upstream, {"tier": record}, {u.name: {"protocol": u.protocol} for u in tier.upstreams}, now)
-    routes = {
-        route.name: {"hosts": list(route.hosts), "prefix": route.prefix, "split": dict(route.split)}
-        for route in tier.routes
-    }
-    _follow(Route, {"tier": record}, routes, now)
-    for upstream in tier.upstreams:
-        row = Upstream.objects.get(tier=record, name=upstream.name)
-        ends = {end.label: {"address": end.address, "port": end.port} for end in upstream.endpoints}
-        _follow(Endpoint, {"upstream": row}, ends, now)
-
-
-def _follow(
-    model: type[Model], within: dict[str, Any], wanted: Mapping[str, dict[str, Any]], now: datetime
-) -> None:
-    """Rows keep their key as long as their name stands; what is gone is retired, what is back is revived."""
-    rows = model._default_manager
-    rows.filter(**within, retired_at=None).exclude(name__in=wanted).update(retired_at=now)
-    for name, fields in wanted.items():
-        rows.update_or_create(**within, name=name, defaults={**fields, "retired_at": None})
