@@ -1,12 +1,14 @@
 """What changes between two declarations, field by field: in Envoy's terms, and what no proxy is told."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, kinds
+from proxy.domain.translate.tables import routes_of
 
 _ABSENT = "(none)"
 _HIDDEN = "(not shown)"
@@ -39,10 +41,29 @@ def difference(before: Resources, after: Resources) -> tuple[Change, ...]:
     """The changes in the order of serving, then by name and path. Equal resources give none."""
     found: list[Change] = []
     for kind in (kinds.RUNTIME, *kinds.MAKE_BEFORE_BREAK):
-        old, new = before.get(kind, {}), after.get(kind, {})
+        old, new = _listed(kind, before.get(kind, {})), _listed(kind, after.get(kind, {}))
         for name in sorted({*old, *new}):
             found += _resource(kinds.SPOKEN[kind], name, old.get(name), new.get(name))
     return tuple(found)
+
+
+def _listed(kind: str, named: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """Route tables with plain lists: whether a host holds a list or a tree is no change of what it does."""
+    if kind != kinds.ROUTES:
+        return named
+    return {
+        name: {**table, "virtual_hosts": [_plain(host) for host in table["virtual_hosts"]]}
+        for name, table in named.items()
+    }
+
+
+def _plain(host: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree's routes once each, in the order of their names."""
+    if "matcher" not in host:
+        return dict(host)
+    once = {json.dumps(route, sort_keys=True): route for route in routes_of(host)}
+    routes = sorted(once.values(), key=lambda route: str(route["name"]))
+    return {**{key: value for key, value in host.items() if key != "matcher"}, "routes": routes}
 
 
 def untold(before: Tier | None, after: Tier) -> tuple[Change, ...]:
@@ -84,11 +105,19 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, str]]:
         for key, value in node.items():
             yield from _leaves(value, f"{path}.{key}" if path else str(key))
     elif isinstance(node, list) and node:
-        for index, item in enumerate(node):
-            yield from _leaves(item, f"{path}[{_label(item, index)}]")
+        for label, item in zip(_labels(node), node, strict=True):
+            yield from _leaves(item, f"{path}[{label}]")
     else:
         yield path, node if isinstance(node, str) else json.dumps(node)
 
 
-def _label(item: Any, index: int) -> str:
-    return str(item["name"]) if isinstance(item, Mapping) and "name" in item else str(index)
+def _labels(items: Sequence[Any]) -> Iterator[str]:
+    """Names where there are any; equal ones are told apart, since a route may be several of Envoy's."""
+    seen: Counter[str] = Counter()
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping) or "name" not in item:
+            yield str(index)
+            continue
+        name = str(item["name"])
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"

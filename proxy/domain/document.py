@@ -117,7 +117,11 @@ def _tier_problems(raw: Any, path: str) -> list[Problem]:
         Tier.model_validate(raw)
     except ValidationError as error:
         found = error.errors()
-        errors = [(_path(path, item["loc"]), _message(item)) for item in found if not _echo(item, found)]
+        errors = [
+            (_path(path, _as_written(raw, item["loc"])), _message(item))
+            for item in found
+            if not _echo(item, found)
+        ]
     return errors + list(references(raw, path))
 
 
@@ -126,6 +130,26 @@ def _echo(item: Any, found: Sequence[Any]) -> bool:
     return item["type"] == "too_short" and any(
         other is not item and other["loc"][: len(item["loc"])] == item["loc"] for other in found
     )
+
+
+def _as_written(raw: Any, location: Sequence[int | str]) -> list[int | str]:
+    """The location in the file of what was written in its short form: `prefix`, not `match.prefix`."""
+    found: list[int | str] = []
+    node = raw
+    for part, following in zip(location, (*location[1:], None), strict=True):
+        if isinstance(node, dict) and part not in node and following in node:
+            continue
+        found.append(part)
+        node = _within(node, part)
+    return found
+
+
+def _within(node: Any, part: int | str) -> Any:
+    """What stands there, or None."""
+    try:
+        return node[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _path(start: str, location: Sequence[int | str]) -> str:

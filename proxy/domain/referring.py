@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from proxy.domain import precedence
 from proxy.domain.errors import Problem
 from proxy.domain.tier import RUNBOOKS, Objective, Proxy, Route, Upstream
 
@@ -26,7 +27,7 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
         for field, name in _arms(item):
             if name not in upstreams:
                 yield f"{path}.routes[{index}].{field}", f"there is no upstream {name}"
-    yield from _host_problems(_valid(raw, "routes", Route), path)
+    yield from precedence.problems(_valid(raw, "routes", Route), path)
     for index, objective in _valid(raw, "objectives", Objective):
         if objective.route is not None and objective.route not in routes:
             yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
@@ -53,17 +54,6 @@ def _arms(route: Any) -> Iterator[tuple[str, str]]:
         yield from ((f"split.{name}", str(name)) for name in route["split"])
     elif "upstream" in route:
         yield "upstream", str(route["upstream"])
-
-
-def _host_problems(routes: Sequence[tuple[int, Route]], path: str) -> Iterator[Problem]:
-    taken: dict[tuple[str, str, tuple[str, ...]], str] = {}
-    for index, route in routes:
-        here = f"{path}.routes[{index}]"
-        for place, host in enumerate(route.hosts):
-            key = (host, route.prefix, route.methods)
-            if key in taken:
-                yield f"{here}.hosts[{place}]", f"{host}{route.prefix} already goes to route {taken[key]}"
-            taken.setdefault(key, route.name)
 
 
 def _port_problems(proxies: Sequence[tuple[int, Proxy]], path: str) -> Iterator[Problem]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate.routes import arms, runtime_prefix
+from proxy.domain.translate.splits import arms, runtime_prefix
+from proxy.domain.translate.tables import routes_of
 
 ADMIN_LAYER = "admin"
 
@@ -12,16 +13,18 @@ ADMIN_LAYER = "admin"
 def splits(tables: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Each route's weights in basis points, from `/config_dump` and `/runtime`.
 
-    As Envoy does it: the runtime's value where there is one, else the route's own.
+    As Envoy does it: the runtime's value where there is one, else the route's own. A route without a
+    split, such as a redirect, has none.
     """
     entries = runtime.get("entries", {})
     found: dict[str, dict[str, int]] = {}
     for route in _routes(tables):
         name = route.get("name", "")
+        found.setdefault(name, {})
         for arm in route.get("route", {}).get("weighted_clusters", {}).get("clusters", ()):
             value = entries.get(f"{runtime_prefix(name)}.{arm['name']}", {}).get("final_value", "")
             weight = int(value) if value.isdigit() else int(arm.get("weight", 0))
-            found.setdefault(name, {})[arm["name"]] = weight
+            found[name][arm["name"]] = weight
     return found
 
 
@@ -59,7 +62,7 @@ def _routes(tables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         route
         for config in tables.get("configs", ())
         for host in config.get("route_config", {}).get("virtual_hosts", ())
-        for route in host.get("routes", ())
+        for route in routes_of(host)
     ]
 
 

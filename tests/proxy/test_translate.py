@@ -20,6 +20,7 @@ CASES = {
     "tier": tuple(kinds.SPOKEN),
     "retries": (kinds.ROUTES,),
     "matches": (kinds.ROUTES,),
+    "routing": (kinds.ROUTES,),
     "upstreams": (kinds.CLUSTER, kinds.ENDPOINTS),
     "splits": (kinds.ROUTES, kinds.RUNTIME),
 }

@@ -2,11 +2,12 @@
 there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.domain.errors import Problem
 from proxy.domain.translate import Resources, kinds
+from proxy.domain.translate.tables import routes_of
 
 
 def problems(resources: Resources) -> list[Problem]:
@@ -17,10 +18,17 @@ def problems(resources: Resources) -> list[Problem]:
 def _routes(resources: Resources) -> Iterator[Problem]:
     for table in resources[kinds.ROUTES].values():
         for host in table["virtual_hosts"]:
-            for route in host["routes"]:
-                for arm in route["route"]["weighted_clusters"]["clusters"]:
-                    if arm["name"] not in resources[kinds.CLUSTER]:
-                        yield f"route {route['name']}", f"there is no cluster {arm['name']}"
+            for route in routes_of(host):
+                for cluster in _clusters(route.get("route", {})):
+                    if cluster not in resources[kinds.CLUSTER]:
+                        yield f"route {route['name']}", f"there is no cluster {cluster}"
+
+
+def _clusters(action: Mapping[str, Any]) -> Iterator[str]:
+    """Where a route sends; a redirect and a fixed answer send nowhere."""
+    if "cluster" in action:
+        yield action["cluster"]
+    yield from (arm["name"] for arm in action.get("weighted_clusters", {}).get("clusters", ()))
 
 
 def _endpoints(resources: Resources) -> Iterator[Problem]:

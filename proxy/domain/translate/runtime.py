@@ -5,7 +5,7 @@ from typing import Any
 from proxy.domain.tier import Tier
 from proxy.domain.translate import kinds
 from proxy.domain.translate.listeners import listener_names
-from proxy.domain.translate.routes import arms, runtime_prefix
+from proxy.domain.translate.splits import arms, runtime_prefix
 
 LAYER = "sluice"
 """The layer's name, in the bootstrap and as the resource's."""
