@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+import alerts.services
 import proxy.services
 from access.domain.roles import Role
 from slo.models import Budget
@@ -150,6 +151,17 @@ def test_a_runbook_opens_with_the_incident_in_view(reader: Client, now: datetime
 
     assert f"Incident {number}: Canary shop-v2 on shop was rolled back" in page
     assert "Set shop-v2 to 0 % on both proxies" in page
+
+
+def test_an_incident_says_first_what_clients_still_feel(reader: Client, now: datetime) -> None:
+    number = world.incident(now)
+    felt = "12 % of requests to shop still fail"
+    alerts.services.mitigate(incident_id=number, by=BY, reason="retries are off", standing=felt, now=now)
+
+    page = text(reader, f"/incidents/{number}")
+
+    assert f"<h1>{felt}</h1>" in page
+    assert "<p>Canary shop-v2 on shop was rolled back" in page
 
 
 def test_a_runbook_with_an_incident_that_is_gone_still_opens(reader: Client) -> None:
