@@ -158,7 +158,7 @@ def test_an_incident_says_first_what_clients_still_feel(reader: Client, now: dat
     felt = "12 % of requests to shop still fail"
     alerts.services.mitigate(incident_id=number, by=BY, reason="retries are off", standing=felt, now=now)
 
-    page = text(reader, f"/incidents/{number}")
+    page = text(reader, f"/incidents/{number}/")
 
     assert f"<h1>{felt}</h1>" in page
     assert "<p>Canary shop-v2 on shop was rolled back" in page
