@@ -14,6 +14,7 @@ if (BASE_DIR / ".env").is_file():
     env.read_env(str(BASE_DIR / ".env"))
 
 VAR = Path(env.str("SLUICE_VAR", default=str(BASE_DIR / "var")))
+SECRETS = Path(env.str("SLUICE_SECRETS", default=str(VAR / "secrets")))
 DEBUG = env.bool("SLUICE_DEBUG", default=False)
 SECRET_KEY = env.str("SLUICE_SECRET_KEY", default="")
 if not SECRET_KEY:

@@ -1,19 +1,22 @@
 """The identities of ADS servers and proxies: by the local authority, kept on disk, never in the database."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
 
 from proxy import pki
-from proxy.domain.identity import ADS_HOST, ADS_URI, Identity, proxy_uri
+from proxy.domain.identity import ADS_HOST, ADS_URI, Identity, proxy_uri, tier_uri
 from proxy.domain.translate import proof
 
 LIFE = timedelta(days=365)
 SERVER_LIFE = timedelta(days=30)
 RENEW_BEFORE = timedelta(days=10)
 _SERVER = "_ads"  # beside the tiers' folders: no tier is called so
+_TO_BACKENDS = "to-backends"
 
 
 def of_proxy(directory: Path, tier: str, proxy: str, *, now: datetime) -> Identity:
@@ -23,13 +26,21 @@ def of_proxy(directory: Path, tier: str, proxy: str, *, now: datetime) -> Identi
 
 def of_server(directory: Path, *, now: datetime) -> Identity:
     """The ADS servers' common identity, renewed ten days before its end."""
-    here = directory / _SERVER
+    issue = partial(pki.issue_identity, directory, uri=ADS_URI, names=[ADS_HOST], server=True)
+    return _kept(directory, directory / _SERVER, issue, now)
+
+
+def of_tier(directory: Path, tier: str, *, now: datetime) -> Identity:
+    """What the proxies of a tier show to backends; renewed ten days before its end."""
+    issue = partial(pki.issue_identity, directory, uri=tier_uri(tier), server=False)
+    return _kept(directory, directory / tier / _TO_BACKENDS, issue, now)
+
+
+def _kept(directory: Path, here: Path, issue: Callable[..., Identity], now: datetime) -> Identity:
     chain, key, authority = here / proof.CERTIFICATE, here / proof.KEY, directory / "ca.pem"
     if not (chain.is_file() and key.is_file() and _lasts(chain, now)):
-        made = pki.issue_identity(
-            directory, uri=ADS_URI, names=[ADS_HOST], server=True, life=SERVER_LIFE, now=now
-        )
-        here.mkdir(exist_ok=True, mode=0o700)
+        made = issue(life=SERVER_LIFE, now=now)
+        here.mkdir(parents=True, exist_ok=True, mode=0o700)
         with pki.locked(directory):
             pki.write(key, made.key.encode())
             pki.write(chain, made.certificate.encode(), mode=0o644)

@@ -1,7 +1,7 @@
 """The local certificate authority: made at first start, so that TLS works with nothing prepared.
 
 Files below `settings.VAR/pki`: `ca.pem` and `ca.key` for all tiers, and in a directory a tier its
-certificate, key and session ticket keys. Keys are readable by their owner only.
+certificate and key. Keys are readable by their owner only.
 """
 
 import fcntl
@@ -19,7 +19,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy.domain.identity import Identity
 from proxy.domain.tier import Tier
-from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
 
 CA_LIFE = timedelta(days=3650)
 CERTIFICATE_LIFE = timedelta(days=90)
@@ -28,17 +27,17 @@ _CLOCK_SKEW = timedelta(minutes=5)
 _ALWAYS = ("localhost", "127.0.0.1")
 
 
-def ensure(directory: Path, tier: Tier, *, now: datetime) -> Material:
-    """The tier's certificate, key and ticket keys; whatever is missing or does not fit any more is made
-    first.
+def ensure(directory: Path, tier: Tier, *, now: datetime) -> Identity:
+    """The tier's certificate for its hosts, with its chain, and its key; made first where it is missing or
+    does not fit any more.
 
-    A certificate fits while it names every host of the tier and has a month to live.
+    It fits while it names every host of the tier and has a month to live.
     """
     with locked(directory):
         return _ensure(directory, tier, now)
 
 
-def _ensure(directory: Path, tier: Tier, now: datetime) -> Material:
+def _ensure(directory: Path, tier: Tier, now: datetime) -> Identity:
     authority, authority_key = ensure_authority(directory, now)
     here = directory / tier.name
     here.mkdir(exist_ok=True, mode=0o700)
@@ -48,7 +47,7 @@ def _ensure(directory: Path, tier: Tier, now: datetime) -> Material:
         certificate, private = issue(names, authority, authority_key, now=now)
         write(key, private)
         write(chain, certificate + _pem(authority), mode=0o644)
-    return Material(chain.read_text(), key.read_text(), (_ticket_key(here / "tickets.key"),))
+    return Identity(chain.read_text(), key.read_text(), _pem(authority).decode())
 
 
 def issue(
@@ -164,12 +163,6 @@ def _name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _ticket_key(path: Path) -> bytes:
-    if not path.is_file():
-        write(path, os.urandom(TICKET_KEY_BYTES))
-    return path.read_bytes()
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

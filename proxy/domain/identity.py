@@ -28,6 +28,11 @@ def proxy_uri(tier: str, proxy: str) -> str:
     return f"{_PREFIX}{tier}/{proxy}"
 
 
+def tier_uri(tier: str) -> str:
+    """The name in the certificate that a tier's proxies show to backends."""
+    return f"{_PREFIX}{tier}"
+
+
 def proxy_of(uri: str) -> tuple[str, str] | None:
     """The tier and the proxy that a certificate names; None where it is no proxy's."""
     parts = urlsplit(uri).path.split("/")

@@ -6,17 +6,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from proxy import pki
-from proxy.domain.translate.secrets import Material
+from proxy.domain.identity import Identity
 from tests.proxy.factories import tier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def certificate(material: Material) -> x509.Certificate:
+def certificate(material: Identity) -> x509.Certificate:
     return x509.load_pem_x509_certificates(material.certificate.encode())[0]
 
 
-def names(material: Material) -> set[str]:
+def names(material: Identity) -> set[str]:
     found = certificate(material).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     return {str(name.value) for name in found.value}
 
@@ -40,7 +40,6 @@ def test_it_stays_until_it_no_longer_fits(tmp_path: Path) -> None:
     assert pki.ensure(tmp_path, tier(), now=NOW + timedelta(days=30)) == first
     later = pki.ensure(tmp_path, tier(), now=NOW + timedelta(days=61))
     assert later.certificate != first.certificate
-    assert later.ticket_keys == first.ticket_keys
 
 
 def test_a_new_host_is_named_by_a_new_certificate(tmp_path: Path) -> None:
@@ -54,10 +53,5 @@ def test_a_new_host_is_named_by_a_new_certificate(tmp_path: Path) -> None:
 def test_only_the_owner_reads_the_keys(tmp_path: Path) -> None:
     pki.ensure(tmp_path, tier(), now=NOW)
     keys = sorted(path for path in tmp_path.rglob("*.key"))
-    assert [path.name for path in keys] == ["ca.key", "certificate.key", "tickets.key"]
+    assert [path.name for path in keys] == ["ca.key", "certificate.key"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
-
-
-def test_a_ticket_key_is_eighty_bytes(tmp_path: Path) -> None:
-    (key,) = pki.ensure(tmp_path, tier(), now=NOW).ticket_keys
-    assert len(key) == 80

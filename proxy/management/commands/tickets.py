@@ -1,0 +1,54 @@
+"""`manage.py tickets rotate|show TIER`: the keys of a tier's session tickets."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from audit.domain.actor import Actor
+from proxy import services, tickets
+from proxy.domain.errors import UnknownTier
+from proxy.domain.tickets import Ring
+
+
+class Command(BaseCommand):
+    help = "Rotates the session ticket keys of a tier, or shows which there are (never the keys themselves)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("what", choices=("rotate", "show"))
+        parser.add_argument("tier", metavar="TIER")
+        parser.add_argument("--by", default="", help="who rotates; default: the user of this process")
+        parser.add_argument("--reason", default="", help="why; stands in the audit")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        directory, tier = Path(settings.VAR) / "pki", options["tier"]
+        if options["what"] == "rotate":
+            self._rotate(directory, tier, options["by"] or getpass.getuser(), options["reason"])
+        try:
+            ring = tickets.read(directory, tier)
+        except OSError:
+            raise CommandError(f"tier {tier} has no ticket keys yet: the ADS server makes them") from None
+        self.stdout.write("\n".join(_lines(ring)))
+
+    def _rotate(self, directory: Path, tier: str, by: str, reason: str) -> None:
+        try:
+            services.rotate_tickets(
+                tier=tier, directory=directory, by=Actor(by, "cli"), reason=reason, now=timezone.now()
+            )
+        except UnknownTier as error:
+            raise CommandError(str(error)) from error
+
+
+def _lines(ring: Ring) -> list[str]:
+    lines = [f"{ring.encrypting.number} encrypts, made {ring.encrypting.made_at:%Y-%m-%d %H:%M} UTC"]
+    if ring.joining is not None:
+        lines.append(
+            f"{ring.joining.number} joins: encrypts once every proxy has generation {ring.generation}"
+        )
+    lines += [
+        f"{key.number} decrypts only, since {key.retired_at:%Y-%m-%d %H:%M} UTC" for key in ring.retired
+    ]
+    return lines

@@ -1,0 +1,37 @@
+"""All that a tier's proxies must hold and no row may: made or read when it is served."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from proxy import identities, pki, tickets, vault
+from proxy.domain import secret_files
+from proxy.domain.errors import Problem
+from proxy.domain.tier import Tier
+from proxy.domain.tier.tls import LOCAL
+from proxy.domain.translate.secrets import Material
+
+
+def of(pki_directory: Path, tier: Tier, *, now: datetime) -> tuple[Material, list[Problem]]:
+    """The tier's material; and the files that cannot be served, with why. Those are left out of it, so that
+    the proxies keep what they have of them while all else goes on.
+
+    Raises OSError where the local authority's own files cannot be read or made.
+    """
+    own = pki.ensure(pki_directory, tier, now=now)
+    with pki.locked(pki_directory):
+        ring = tickets.ensure(pki_directory, tier.name, now=now)
+    texts, problems = vault.read(tier)
+    if any(word == LOCAL for _, word in secret_files.authorities(tier)):
+        texts[LOCAL] = own.authority
+    material = Material(
+        own.certificate,
+        own.key,
+        ring.served,
+        files=texts,
+        withheld=frozenset(file for _, file in secret_files.files(tier) if file not in texts),
+    )
+    if any(upstream.tls and upstream.tls.client_certificate == "tier" for upstream in tier.upstreams):
+        client = identities.of_tier(pki_directory, tier.name, now=now)
+        material = replace(material, client_certificate=client.certificate, client_key=client.key)
+    return material, problems

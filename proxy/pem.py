@@ -1,0 +1,60 @@
+"""What Envoy would take of a PEM file, and what is wrong with one, told before a proxy meets it."""
+
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from proxy.domain.errors import Unfit
+
+RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+
+
+def certificates(text: str) -> list[x509.Certificate]:
+    """The certificates of a PEM text, the leaf first. Raises Unfit."""
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        raise Unfit("holds no certificate in PEM") from None
+
+
+def revocations(text: str) -> x509.CertificateRevocationList:
+    """Raises Unfit."""
+    try:
+        return x509.load_pem_x509_crl(text.encode())
+    except ValueError:
+        raise Unfit("holds no certificate revocation list in PEM") from None
+
+
+def check_key(text: str, chain: str) -> None:
+    """That the key is of a sort that Envoy serves, and the certificate's. Raises Unfit."""
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError):
+        raise Unfit("holds no unencrypted private key in PEM") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        if key.key_size < RSA_BITS:
+            raise Unfit(f"is an RSA key of {key.key_size} bits; Envoy takes {RSA_BITS} or more")
+    elif not (isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES):
+        raise Unfit("is neither an RSA key nor one on P-256, P-384 or P-521")
+    if _is_certificate(chain) and key.public_key() != certificates(chain)[0].public_key():
+        raise Unfit("is not the key of the certificate")
+
+
+def _is_certificate(text: str) -> bool:
+    try:
+        certificates(text)
+    except Unfit:
+        return False
+    return True
+
+
+def check_dates(chain: str, *, now: datetime) -> None:
+    """That the first certificate is valid now. Raises Unfit."""
+    certificate = certificates(chain)[0]
+    if certificate.not_valid_after_utc <= now:
+        raise Unfit(f"ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+    if certificate.not_valid_before_utc > now:
+        raise Unfit(f"begins at {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC only")

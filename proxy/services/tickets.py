@@ -1,0 +1,104 @@
+"""Turning the session ticket keys of a tier: a step at a time, each from the files as they are.
+
+The keys stand on disk only; a row says who turned them and when. The file is written before the generation
+that serves it is committed, so that a proxy which acknowledged the generation has the key. Where the commit fails
+the next look finds a generation that is yet to come, and pushes again.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from django.db import transaction
+
+from audit import services as audit
+from audit.domain.actor import Actor, automation
+from proxy import pki, selectors, tickets
+from proxy.domain.tickets import PATIENCE, Ring, dropped, encrypted, joined, next_step
+from proxy.domain.tier import SessionTickets
+from proxy.models import Tier as TierRecord
+from proxy.services.declaring import bump, locked
+
+SPOKEN = {
+    "join": "its age",
+    "encrypt": "every proxy has the new key",
+    "drop": "the tickets that it made have run out",
+}
+
+
+def rotate_tickets(*, tier: str, directory: Path, by: Actor, reason: str, now: datetime) -> int:
+    """Give the tier's proxies a new key; returns the generation that does. `turn_tickets` goes on from there.
+
+    Where a rotation is under way, that one's generation is returned and nothing begun. Raises UnknownTier.
+    """
+    with transaction.atomic():
+        record = locked(tier)
+        with pki.locked(directory):
+            ring = tickets.ensure(directory, tier, now=now)
+            if ring.joining is None:
+                ring = _join(record, directory, ring, now)
+                _audit(tier, "join", ring, reason, by, now)
+            return ring.generation
+
+
+def turn_tickets(*, tier: str, settings: SessionTickets, directory: Path, now: datetime) -> int | None:
+    """Take the step that is due; returns the generation that serves it, None where none is.
+
+    Costs one small file while nothing is due. Raises OSError where there is none.
+    """
+    ring = tickets.read(directory, tier)
+    if next_step(ring, settings, everybody_has_it=True, now=now) is None:
+        return None
+    with transaction.atomic():
+        record = locked(tier)
+        with pki.locked(directory):
+            return _turn(record, settings, directory, now)
+
+
+def _turn(record: TierRecord, settings: SessionTickets, directory: Path, now: datetime) -> int | None:
+    ring = tickets.read(directory, record.name)
+    if ring.joining is not None and ring.generation > record.generation:
+        tickets.write(directory, record.name, replace(ring, generation=bump(record)))
+        return record.generation
+    ready = _everybody_has_it(record.name, ring, now)
+    step = next_step(ring, settings, everybody_has_it=ready, now=now)
+    if step is None:
+        return None
+    if step == "join":
+        ring = _join(record, directory, ring, now)
+    else:
+        after = encrypted(ring, now=now) if step == "encrypt" else dropped(ring, settings, now=now)
+        bump(record)
+        tickets.write(directory, record.name, after)
+    _audit(record.name, step, ring, SPOKEN[step], automation("tickets"), now)
+    return record.generation
+
+
+def _join(record: TierRecord, directory: Path, ring: Ring, now: datetime) -> Ring:
+    ring = joined(ring, tickets.fresh(), generation=bump(record), now=now)
+    tickets.write(directory, record.name, ring)
+    return ring
+
+
+def _everybody_has_it(tier: str, ring: Ring, now: datetime) -> bool:
+    """A proxy that is away or refuses something else is waited for, but not for ever: until it is back the
+    tickets of the new key cost its clients a full handshake.
+    """
+    if ring.joining is None:
+        return False
+    late = now - ring.joining.made_at >= PATIENCE
+    missing = [row for row in selectors.tier(tier).proxies if row.acked_generation < ring.generation]
+    return all(late and (not row.connected or row.refuses) for row in missing)
+
+
+def _audit(tier: str, step: str, ring: Ring, reason: str, by: Actor, now: datetime) -> None:
+    """By the key's number, which tells nothing of the key."""
+    joining = ring.joining.number if ring.joining else None
+    audit.record(
+        by=by,
+        action=f"tickets.{step}",
+        target=tier,
+        reason=reason,
+        now=now,
+        detail={"encrypting": ring.encrypting.number, "joining": joining, "keys": len(ring.served)},
+    )

@@ -1,0 +1,268 @@
+"""TLS on real Envoys: certificates, tickets and client certificates; what is declared is what a client meets."""
+
+import ssl
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from django.utils import timezone
+from pytest_django import Settings
+
+from audit import selectors as audit
+from proxy import pki, selectors, services, tickets
+from proxy.domain.tier import SessionTickets
+from tests.proxy.factories import weights
+from tests.proxy.world import BY, World, at
+from tests.support.echo import echoing
+from tests.support.handshakes import Connection, refused, resumes, ticket, trusting
+from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.real
+SHOP = "shop.test"
+
+
+@pytest.fixture
+def secrets(world: World, settings: Settings) -> Path:
+    """The secrets directory of the world, for this process too."""
+    settings.SECRETS = world.var / "secrets"
+    settings.SECRETS.mkdir(exist_ok=True)
+    return world.var / "secrets"
+
+
+def port(world: World, proxy: str = "EDGE_1") -> int:
+    return world.ports[f"{proxy}_HTTPS_PORT"]
+
+
+def authority(world: World) -> Path:
+    return world.var / "pki" / "ca.pem"
+
+
+def keep(folder: Path, name: str, made: tuple[bytes, bytes]) -> dict[str, str]:
+    """The pair as files, and how a declaration names them."""
+    (folder / f"{name}.pem").write_bytes(made[0])
+    (folder / f"{name}.key").write_bytes(made[1])
+    return {"certificate_chain": f"{name}.pem", "private_key": f"{name}.key"}
+
+
+def issued(world: World, *names: str) -> tuple[bytes, bytes]:
+    """By the world's own authority, for a server."""
+    with pki.locked(world.var / "pki"):
+        own = pki.ensure_authority(world.var / "pki", timezone.now())
+    return pki.issue(names, *own, now=timezone.now())
+
+
+def client_of(world: World, folder: Path, uri: str) -> tuple[Path, Path]:
+    """A client's certificate and key by the world's own authority."""
+    made = pki.issue_identity(
+        world.var / "pki", uri=uri, server=False, life=timedelta(days=1), now=timezone.now()
+    )
+    keep(folder, "client", (made.certificate.encode(), made.key.encode()))
+    return folder / "client.pem", folder / "client.key"
+
+
+def applied(world: World, change: dict[str, Any]) -> None:
+    world.wait_acked(world.apply(change))
+
+
+def echo_upstream(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "upstreams": [{"name": "echo", "endpoints": [{"port": number}], **more}],
+        "routes": [{"name": "echo", "hosts": [SHOP], "upstream": "echo"}],
+        "objectives": [],
+    }
+
+
+def serial(world: World, name: str = SHOP) -> int:
+    with Connection(port(world), trusting(authority(world)), name=name) as connection:
+        return connection.certificate.serial_number
+
+
+def number_of(made: tuple[bytes, bytes]) -> int:
+    return x509.load_pem_x509_certificates(made[0])[0].serial_number
+
+
+def test_the_oldest_version_is_the_declared_one(world: World) -> None:
+    context = trusting(authority(world))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Connection(port(world), context, name=SHOP) as connection:
+        assert connection.socket.version() == "TLSv1.2"
+    applied(world, {"tls": {"tls_minimum_protocol_version": "TLSv1_3"}})
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+        Connection(port(world), context, name=SHOP)
+
+
+def test_the_protocols_are_offered_as_declared(world: World) -> None:
+    context = trusting(authority(world))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with Connection(port(world), context, name=SHOP) as connection:
+        assert connection.socket.selected_alpn_protocol() == "h2"
+    applied(world, {"tls": {"alpn_protocols": ["http/1.1"]}})
+    with Connection(port(world), context, name=SHOP) as connection:
+        assert connection.socket.selected_alpn_protocol() == "http/1.1"
+
+
+def test_the_client_s_name_chooses_among_own_certificates(world: World, secrets: Path) -> None:
+    shop, pay = issued(world, SHOP), issued(world, "payments.test", "*.pay.test")
+    certificates = [keep(secrets, "shop", shop), keep(secrets, "pay", pay)]
+    applied(world, {"tls": {"certificates": certificates}})
+    assert serial(world) == number_of(shop)
+    assert serial(world, "payments.test") == serial(world, "eu.pay.test") == number_of(pay)
+    assert serial(world, "admin.test") not in {number_of(shop), number_of(pay)}
+
+
+def test_a_renewed_certificate_is_shown_without_a_connection_lost(world: World, secrets: Path) -> None:
+    old, new = issued(world, SHOP), issued(world, SHOP)
+    applied(world, {"tls": {"certificates": [keep(secrets, "shop", old)]}})
+    with Connection(port(world), trusting(authority(world)), name=SHOP) as held:
+        assert held.certificate.serial_number == number_of(old)
+        keep(secrets, "shop", new)
+
+        def shown() -> bool:
+            assert held.ask().status == 200
+            return serial(world) == number_of(new)
+
+        wait_until(shown, timeout=10, what="the new certificate")
+        assert held.ask().status == 200
+
+
+def test_a_broken_file_is_not_pushed_and_the_rest_goes_on(world: World, secrets: Path) -> None:
+    own = issued(world, SHOP)
+    change = {"tls": {"certificates": [keep(secrets, "shop", own)]}}
+    applied(world, change)
+    (secrets / "shop.key").write_bytes(issued(world, SHOP)[1])
+    _, generation = world.put(weights(10000), "route/shop/weights")
+    world.wait_acked(generation)
+    assert world.arms(5) == {"shop-v2": 5}
+    assert serial(world) == number_of(own)
+    assert "is not the key of the certificate" in (world.var / "xds.log").read_text()
+
+
+def test_a_ticket_of_one_proxy_resumes_on_the_other_through_a_rotation(world: World) -> None:
+    context, directory = trusting(authority(world)), world.var / "pki"
+    first, second = port(world), port(world, "EDGE_2")
+    before = tickets.read(directory, "edge").encrypting
+    old = ticket(first, context, name=SHOP)
+    assert resumes(second, context, old, name=SHOP)
+
+    generation = services.rotate_tickets(
+        tier="edge", directory=directory, by=BY, reason="test", now=timezone.now()
+    )
+    world.wait_acked(generation)
+
+    def turned() -> bool:
+        assert resumes(second, context, ticket(first, context, name=SHOP), name=SHOP)
+        assert resumes(second, context, old, name=SHOP)
+        return tickets.read(directory, "edge").encrypting != before
+
+    wait_until(turned, timeout=10, what="the new key encrypts")
+    world.wait_acked(selectors.generation("edge"))
+    new = ticket(first, context, name=SHOP)
+
+    assert services.turn_tickets(
+        tier="edge", settings=SessionTickets(), directory=directory, now=at(25 * 3600)
+    )
+    wait_until(lambda: not resumes(second, context, old, name=SHOP), timeout=10, what="the old key is gone")
+    assert resumes(second, context, new, name=SHOP)
+    told = [entry.action for entry in audit.entries(target="edge", limit=20)]
+    assert [action for action in told if action.startswith("tickets.")][:3] == [
+        "tickets.drop",
+        "tickets.encrypt",
+        "tickets.join",
+    ]
+
+
+@pytest.mark.parametrize("mode", ["optional", "required"])
+def test_a_client_s_certificate_is_told_to_the_backend_and_nobody_can_spoof_it(
+    mode: str, world: World, secrets: Path
+) -> None:
+    spoofed = {"x-forwarded-client-cert": "URI=spiffe://evil"}
+    shows = client_of(world, secrets, "spiffe://shop/billing")
+    clients = {"client_certificates": {"ca": "local", "mode": mode}}
+    with echoing() as number:
+        applied(world, {"tls": clients, **echo_upstream(number)})
+        with Connection(port(world), trusting(authority(world), shows=shows), name=SHOP) as connection:
+            told = connection.ask(headers=spoofed).body["headers"]["x-forwarded-client-cert"]
+    assert "URI=spiffe://shop/billing" in told
+    assert "Subject=" in told
+    assert "evil" not in told
+
+
+def test_without_a_certificate_a_client_has_none_or_is_refused(world: World) -> None:
+    spoofed = {"x-forwarded-client-cert": "URI=spiffe://evil"}
+    context = trusting(authority(world))
+    with echoing() as number:
+        for tls in ({}, {"client_certificates": {"ca": "local", "mode": "optional"}}):
+            applied(world, {"tls": tls, **echo_upstream(number)})
+            with Connection(port(world), context, name=SHOP) as connection:
+                assert "x-forwarded-client-cert" not in connection.ask(headers=spoofed).body["headers"]
+            plain = world.get(SHOP, headers=spoofed).json()["headers"]
+            assert "x-forwarded-client-cert" not in plain
+        applied(world, {"tls": {"client_certificates": {"ca": "local"}}, **echo_upstream(number)})
+        assert refused(port(world), context, name=SHOP)
+        assert world.get(SHOP, allow_redirects=False).status_code == 301
+
+
+def test_a_stranger_s_certificate_is_refused_even_where_none_is_needed(world: World, secrets: Path) -> None:
+    keep(secrets, "stranger", pki.issue(["stranger.test"], now=timezone.now()))
+    shows = (secrets / "stranger.pem", secrets / "stranger.key")
+    applied(world, {"tls": {"client_certificates": {"ca": "local", "mode": "optional"}}})
+    context = trusting(authority(world), shows=shows)
+    assert refused(port(world), context, name=SHOP)
+
+
+def test_a_revoked_certificate_is_refused(world: World, secrets: Path) -> None:
+    shows = client_of(world, secrets, "spiffe://shop/billing")
+    revoke(world, secrets / "crl.pem", shows[0])
+    applied(world, {"tls": {"client_certificates": {"ca": "local", "crl": "crl.pem"}}})
+    assert refused(port(world), trusting(authority(world), shows=shows), name=SHOP)
+    another = client_of(world, secrets, "spiffe://shop/orders")
+    assert not refused(port(world), trusting(authority(world), shows=another), name=SHOP)
+
+
+def revoke(world: World, file: Path, certificate: Path) -> None:
+    """A list of the world's authority with this certificate on it."""
+    now = timezone.now()
+    with pki.locked(world.var / "pki"):
+        own, key = pki.ensure_authority(world.var / "pki", now)
+    number = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+    entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now).build()
+    listed = x509.CertificateRevocationListBuilder().issuer_name(own.subject).add_revoked_certificate(entry)
+    signed = (
+        listed.last_update(now - timedelta(hours=1))
+        .next_update(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+
+
+def backend_context(world: World, folder: Path, *, asks: bool = True) -> ssl.SSLContext:
+    """A backend on the world's own authority, which lets in whoever shows the tier's certificate."""
+    keep(folder, "backend", issued(world, "echo.test"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority(world)))
+    context.load_cert_chain(folder / "backend.pem", folder / "backend.key")
+    context.verify_mode = ssl.CERT_REQUIRED if asks else ssl.CERT_NONE
+    return context
+
+
+def test_a_backend_serves_the_gateway_and_refuses_who_goes_around_it(world: World, secrets: Path) -> None:
+    to_backend = {"ca": "local", "sni": "echo.test", "client_certificate": "tier"}
+    with echoing(backend_context(world, secrets)) as number:
+        applied(world, echo_upstream(number, tls=to_backend))
+        assert world.get(SHOP).status_code == 200
+        assert refused(number, trusting(authority(world)), name="echo.test")
+        applied(world, echo_upstream(number, tls={"ca": "local", "sni": "echo.test"}))
+        assert world.get(SHOP).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ca": "local", "sni": "other.test"}, {"ca": "system", "sni": "echo.test"}]
+)
+def test_a_backend_that_is_another_is_not_sent_to(wrong: dict[str, str], world: World, secrets: Path) -> None:
+    with echoing(backend_context(world, secrets, asks=False)) as number:
+        applied(world, echo_upstream(number, tls={"ca": "local", "sni": "echo.test"}))
+        assert world.get(SHOP).status_code == 200
+        applied(world, echo_upstream(number, tls=wrong))
+        assert world.get(SHOP).status_code == 503
