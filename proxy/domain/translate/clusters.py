@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from proxy.domain.tier import Endpoint, OutlierDetection, Tier, Upstream, is_ip, seconds
-from proxy.domain.translate import kinds
-
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+from proxy.domain.tier import Endpoint, Tier, Upstream, is_ip, seconds
+from proxy.domain.translate import kinds, outliers, pools, tls
 
 
 def clusters(tier: Tier) -> list[dict[str, Any]]:
@@ -24,16 +22,17 @@ def _cluster(tier: Tier, upstream: Upstream) -> dict[str, Any]:
         "name": upstream.name,
         "connect_timeout": seconds(upstream.connect_timeout),
         **_discovery(upstream),
-        # Of two endpoints drawn at random the one with fewer requests: slow ones get less, and the many calls
-        # of one HTTP/2 connection spread over the backends.
-        "lb_policy": "LEAST_REQUEST",
+        **pools.balancing(upstream),
         "per_connection_buffer_limit_bytes": tier.limits.buffer_bytes,
         "track_cluster_stats": {"per_endpoint_stats": True, "timeout_budgets": True},
-        "circuit_breakers": {"thresholds": [_thresholds(upstream)]},
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: _protocol(upstream)},
+        "circuit_breakers": pools.circuit_breakers(upstream),
+        "typed_extension_protocol_options": pools.protocol(upstream),
     }
+    if upstream.tls is not None:
+        alpn = pools.ALPN[upstream.protocol]
+        cluster["transport_socket"] = tls.upstream(tier, upstream.tls, alpn=alpn)
     if upstream.ejects:
-        cluster["outlier_detection"] = _outlier_detection(upstream.outlier_detection)
+        cluster["outlier_detection"] = outliers.outlier_detection(upstream.outlier_detection)
     return cluster
 
 
@@ -60,52 +59,3 @@ def _assignment(upstream: Upstream) -> dict[str, Any]:
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     address = {"socket_address": {"address": endpoint.address, "port_value": endpoint.port}}
     return {"endpoint": {"address": address}}
-
-
-def _thresholds(upstream: Upstream) -> dict[str, Any]:
-    breaker, budget = upstream.circuit_breaker, upstream.retry_budget
-    return {
-        "max_connections": breaker.max_connections,
-        "max_pending_requests": breaker.max_pending_requests,
-        "max_requests": breaker.max_requests,
-        # Unset, the gauge of remaining pools wraps to 1.8e19.
-        "max_connection_pools": 64,
-        "track_remaining": True,
-        "retry_budget": {
-            "budget_percent": {"value": budget.percent},
-            "min_retry_concurrency": budget.min_concurrency,
-        },
-    }
-
-
-def _protocol(upstream: Upstream) -> dict[str, Any]:
-    http2 = {"initial_stream_window_size": 65536, "initial_connection_window_size": 1048576}
-    explicit = (
-        {"http2_protocol_options": http2} if upstream.protocol == "http2" else {"http_protocol_options": {}}
-    )
-    return {
-        "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
-        "common_http_protocol_options": {"idle_timeout": "60s"},
-        "explicit_http_config": explicit,
-    }
-
-
-def _outlier_detection(settings: OutlierDetection) -> dict[str, Any]:
-    """Only failures in a row eject. A rate of failures is for the judge: an ejection would hide it from the
-    judge.
-
-    A 500 is an application's answer, so it ejects nothing. `split_external_local_origin_errors` stays false:
-    when it is true, the success of each connect resets the count of timeouts, and a serial client's slow
-    backend is never ejected.
-    """
-    return {
-        "interval": seconds(settings.interval),
-        "base_ejection_time": seconds(settings.base_ejection_time),
-        "max_ejection_percent": settings.max_ejection_percent,
-        "split_external_local_origin_errors": False,
-        "consecutive_5xx": 0,
-        "enforcing_consecutive_5xx": 0,
-        "consecutive_gateway_failure": settings.consecutive_failures,
-        "enforcing_consecutive_gateway_failure": 100,
-        "enforcing_success_rate": 0,
-    }
