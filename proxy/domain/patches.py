@@ -1,7 +1,7 @@
 """What an overlay changes: small tagged pieces of JSON laid over a tier.
 
 Target strings name what a patch changes and what a lease is held on: `route/shop/weights`,
-`route/shop/retry`, `upstream/shop-v1/retry_budget`.
+`route/shop/retry`, `upstream/shop-v1/retry_budget`, `clients/penalty`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from proxy.domain.errors import Invalid, UnknownTarget
-from proxy.domain.tier import WEIGHT_TOTAL, Declared, Route, Tier, Upstream, Weight
+from proxy.domain.tier import WEIGHT_TOTAL, Declared, Penalty, Route, Tier, Upstream, Weight
+
+PENALTY = "clients/penalty"
 
 
 class Weights(Declared):
@@ -51,11 +53,22 @@ class RetryBudgetPercent(Declared):
         return f"upstream/{self.upstream}/retry_budget"
 
 
-Patch = Annotated[Weights | RetryOff | RetryBudgetPercent, Field(discriminator="kind")]
-_PATCH: TypeAdapter[Weights | RetryOff | RetryBudgetPercent] = TypeAdapter(Patch)
+class PenaltyPatch(Penalty):
+    """Holds clients from some ranges to a few connections, besides those that the tier declares."""
+
+    kind: Literal["penalty"] = "penalty"
+
+    @property
+    def target(self) -> str:
+        return PENALTY
 
 
-def parse(patch: Mapping[str, Any]) -> Weights | RetryOff | RetryBudgetPercent:
+AnyPatch = Weights | RetryOff | RetryBudgetPercent | PenaltyPatch
+Patch = Annotated[AnyPatch, Field(discriminator="kind")]
+_PATCH: TypeAdapter[AnyPatch] = TypeAdapter(Patch)
+
+
+def parse(patch: Mapping[str, Any]) -> AnyPatch:
     """The typed patch. Raises Invalid."""
     try:
         return _PATCH.validate_python(dict(patch))
@@ -78,13 +91,16 @@ def check(tier: Tier, patch: Mapping[str, Any]) -> None:
         case RetryBudgetPercent() as budget:
             if tier.upstream(budget.upstream) is None:
                 raise UnknownTarget(f"tier {tier.name} has no upstream {budget.upstream}")
+        case PenaltyPatch():
+            pass  # it names nothing of the tier
 
 
 def check_target(tier: Tier, target: str) -> None:
     """Raises UnknownTarget where nothing in the tier bears this target string."""
-    known = {f"route/{route.name}/{what}" for route in tier.routes for what in ("weights", "retry")}
+    asking = [route.name for route in tier.routes if route.split]
+    known = {f"route/{name}/{what}" for name in asking for what in ("weights", "retry")}
     known |= {f"upstream/{upstream.name}/retry_budget" for upstream in tier.upstreams}
-    if target not in known:
+    if target not in known | {PENALTY}:
         raise UnknownTarget(f"tier {tier.name} has no target {target}")
 
 
@@ -104,10 +120,13 @@ def _apply(tier: Tier, patch: Mapping[str, Any]) -> Tier:
             return _with_route(tier, off.route, _without_retries)
         case RetryBudgetPercent() as budget:
             return _with_budget(tier, budget)
+        case PenaltyPatch() as penalty:
+            return tier.model_copy(update={"protection": tier.protection.with_penalty(penalty)})
 
 
 def _check_weights(tier: Tier, patch: Weights) -> None:
-    _route(tier, patch.route)
+    if not _route(tier, patch.route).split:
+        raise UnknownTarget(f"route {patch.route} has no split: it asks no upstream")
     unknown = [name for name in patch.weights if tier.upstream(name) is None]
     if unknown:
         raise Invalid((f"weights.{name}", f"there is no upstream {name}") for name in unknown)

@@ -1,0 +1,87 @@
+"""The connection counter beside real Envoys: a cap for each client address, which Envoy has not."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.proxy.clients import answers, connected, holding
+from tests.proxy.world import World
+from tests.support.processes import free_port, listening, wait_until
+
+pytestmark = pytest.mark.real
+
+CAP = 5
+
+
+@pytest.fixture
+def port(world: World) -> int:
+    """The port of a proxy whose clients may hold five connections each, by a counter that is not there yet."""
+    counter = free_port()
+    world.wait_acked(
+        world.apply(
+            {
+                "limits": {"max_connections_per_address": CAP},
+                "protection": {"connection_counter": {"port": counter}},
+            }
+        )
+    )
+    world.ports["COUNTER"] = counter
+    return world.ports["EDGE_2_HTTP_PORT"]
+
+
+@contextlib.contextmanager
+def counting(world: World, *more: str) -> Iterator[Any]:
+    at = world.ports["COUNTER"]
+    argv = ("connections", "--bind", f"127.0.0.1:{at}", *more)
+    with world.manage(*argv, log="counter.log", ready=lambda: listening(at)) as process:
+        # Envoy backs off from a counter that was not there: it is asked again within a second or so.
+        before = counted(world)
+        wait_until(lambda: probe(world) > before, timeout=10, what="the counter is asked")
+        yield process
+
+
+def probe(world: World) -> float:
+    """How many connections were counted after one more, which ends at once."""
+    with connected(world.ports["EDGE_2_HTTP_PORT"], "127.0.0.9") as client:
+        answers(client, "shop.test")
+    return counted(world)
+
+
+def counted(world: World) -> float:
+    return world.metric("envoy_ext_authz_sluice_connections_ok", proxy="EDGE_2")
+
+
+def test_an_address_holds_so_many_connections_and_another_does_not_feel_it(world: World, port: int) -> None:
+    with counting(world), contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connected(port)) for _ in range(12)]
+        assert sorted(answers(client, "shop.test") for client in held) == [False] * 7 + [True] * 5
+        assert holding(port, CAP, "shop.test", source="127.0.0.2") == [True] * CAP
+
+
+def test_a_connection_that_ends_makes_room(world: World, port: int) -> None:
+    with counting(world):
+        assert holding(port, CAP, "shop.test") == [True] * CAP
+        full = lambda: all(holding(port, CAP, "shop.test"))  # noqa: E731
+        wait_until(full, timeout=3, what="room for five again")
+
+
+def test_without_the_counter_everybody_comes_in_and_it_is_told(world: World, port: int) -> None:
+    let_in = "envoy_ext_authz_sluice_connections_failure_mode_allowed"
+    with counting(world):
+        pass
+    before = world.metric(let_in, proxy="EDGE_2")
+    assert holding(port, 12, "shop.test") == [True] * 12
+    assert world.metric(let_in, proxy="EDGE_2") == before + 12
+
+
+def test_the_counter_tells_who_holds_the_most(world: World, port: int) -> None:
+    metrics = free_port()
+    with counting(world, "--metrics-port", str(metrics)), contextlib.ExitStack() as stack:
+        clients: list[socket.socket] = [stack.enter_context(connected(port)) for _ in range(3)]
+        assert [answers(client, "shop.test") for client in clients] == [True] * 3
+        text = requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=5).text
+    assert 'sluice_connections_most_open{client="127.0.0.1"} 3.0' in text
