@@ -42,6 +42,7 @@ beat_schedule = {
     "send messages": every(1, "alerts.deliver"),
     "run runbooks": every(3, "runbooks.tick"),
     "read proxies back": every(5, "proxy.readback"),
+    "watch observed proxies": every(15, "proxy.watch"),
     "expire overlays": every(5, "proxy.expire"),
     "keep objectives": every(15, "slo.tick"),
     "publish rules": every(60, "slo.publish"),

@@ -16,8 +16,8 @@ class EnvoyAdmin:
         self._http = requests.Session()
 
     def config_dump(self, address: str) -> dict[str, Any]:
-        """The whole dump as Envoy gives it, secrets redacted by Envoy itself."""
-        return self._get(address, "/config_dump")
+        """The whole dump as Envoy gives it, endpoints included, secrets redacted by Envoy itself."""
+        return self._get(address, "/config_dump?include_eds")
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now."""
@@ -37,6 +37,6 @@ class EnvoyAdmin:
             answer = self._http.get(f"http://{address}{path}", timeout=self._timeout)
             answer.raise_for_status()
             found = answer.json()
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, ValueError, RecursionError) as error:
             raise ProxyUnreachable(f"{address} does not answer: {type(error).__name__}") from error
         return found if isinstance(found, dict) else {}

@@ -150,3 +150,41 @@ class Overlay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner} on {self.target_id}"
+
+
+class ObservedTier(models.Model):
+    """A tier that somebody else drives. `document` is its declaration."""
+
+    name = models.CharField(max_length=63, unique=True)
+    document = models.JSONField()
+    declared_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ObservedProxy(models.Model):
+    """One Envoy of an observed tier, and what it was last seen to be configured with.
+
+    `seen` is what `proxy.domain.observing` read; `looked_at` is the last look, `read_at` the last that worked,
+    `trouble` why the last one did not.
+    """
+
+    tier = models.ForeignKey(ObservedTier, on_delete=models.CASCADE, related_name="proxies")
+    name = models.CharField(max_length=63)
+    admin = models.CharField(max_length=300, blank=True)
+    seen = models.JSONField(null=True, blank=True)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    trouble = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "observed proxies"
+        constraints = [models.UniqueConstraint("tier", "name", name="proxy_name_in_observed_tier")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -10,7 +10,7 @@ from django.db.models import F, Min
 from proxy import models, validation
 from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
-from proxy.domain.errors import UnknownRoute, UnknownTier
+from proxy.domain.errors import NotDriven, UnknownRoute, UnknownTier
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
 from proxy.domain.translate import kinds, resources
@@ -193,6 +193,8 @@ def route(which: str | int) -> RouteRow:
     text = str(which)
     if "/" in text:
         tier_name, _, name = text.partition("/")
+        if models.ObservedTier.objects.filter(name=tier_name).exists():
+            raise UnknownRoute(str(NotDriven(tier_name)))
         found = found.filter(tier__name=tier_name, name=name)
     elif text.isascii() and text.isdecimal() and len(text) <= KEY_DIGITS:
         found = found.filter(pk=int(text)) if isinstance(which, int) else _by_number_or_name(found, text)
@@ -208,7 +210,7 @@ def base(tier: str) -> Tier:
     """The newest revision's tier. Raises UnknownTier."""
     newest = models.Revision.objects.filter(tier__name=tier).values_list("document", flat=True).first()
     if newest is None:
-        raise UnknownTier(f"there is no tier {tier}")
+        raise absent(tier)
     return Tier.model_validate(newest)
 
 
@@ -316,8 +318,15 @@ def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[
 def _record(name: str) -> models.Tier:
     record = models.Tier.objects.filter(name=name).prefetch_related("proxies").first()
     if record is None:
-        raise UnknownTier(f"there is no tier {name}")
+        raise absent(name)
     return record
+
+
+def absent(tier: str) -> UnknownTier:
+    """Why no driven tier has this name, to be raised: there is none, or it is observed."""
+    if models.ObservedTier.objects.filter(name=tier).exists():
+        return NotDriven(tier)
+    return UnknownTier(f"there is no tier {tier}")
 
 
 def _by_number_or_name(found: Any, text: str) -> Any:

@@ -13,6 +13,12 @@ def readback() -> None:
     services.readback(admin=proxy.ports.from_settings(), now=timezone.now())
 
 
+@shared_task(name="proxy.watch")
+def watch() -> None:
+    """Read what the proxies of observed tiers are configured with."""
+    services.watch(admin=proxy.ports.from_settings(), now=timezone.now())
+
+
 @shared_task(name="proxy.expire")
 def expire() -> None:
     """Delete the overlays that have run out. The ADS server does it too; with it dead, this still does."""

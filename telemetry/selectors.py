@@ -27,7 +27,7 @@ MIN_STEP = timedelta(seconds=1)
 
 
 def route_indicators(
-    metrics: Metrics, *, tier: str, at: datetime, window: timedelta
+    metrics: Metrics, *, tier: catalogue.Scope, at: datetime, window: timedelta
 ) -> dict[str, RouteIndicators]:
     """Every route of `tier` that had a request in `window` before `at`, by name.
 
@@ -187,7 +187,7 @@ class _Table:
 class _Reader:
     """Asks the catalogue at one time, so that the figures of a page belong together."""
 
-    def __init__(self, metrics: Metrics, *, tier: str, at: datetime, window: timedelta) -> None:
+    def __init__(self, metrics: Metrics, *, tier: catalogue.Scope, at: datetime, window: timedelta) -> None:
         self._metrics, self._tier, self._at, self._window = metrics, tier, at, window
         ages = self.table(catalogue.scrape_age, "proxy", windowed=False, aged=False).values
         self.ages = {proxy: timedelta(seconds=age) for (proxy,), age in ages.items() if age is not None}

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from proxy.domain.errors import Invalid, Problem
+from proxy.domain.observed import ObservedTier, is_one
 from proxy.domain.referring import doubles, name_of, references
 from proxy.domain.tier import Tier
 
@@ -91,7 +92,7 @@ def _fill(node: Any, path: str, environment: Mapping[str, str], errors: list[Pro
 
 
 def parse(document: Mapping[str, Any]) -> tuple[Tier, ...]:
-    """The tiers of a document. Raises Invalid with every mistake in it, not only the first."""
+    """The driven tiers of a document. Raises Invalid with every mistake in it, not only the first."""
     errors: list[Problem] = [(str(key), "unknown key") for key in document if key != "tiers"]
     raw_tiers = document.get("tiers")
     if not isinstance(raw_tiers, list) or not raw_tiers:
@@ -101,7 +102,12 @@ def parse(document: Mapping[str, Any]) -> tuple[Tier, ...]:
     errors += doubles(((i, name_of(raw)) for i, raw in enumerate(raw_tiers)), "tiers[{}].name", "tier")
     if errors:
         raise Invalid(errors)
-    return tuple(Tier.model_validate(raw) for raw in raw_tiers)
+    return tuple(Tier.model_validate(raw) for raw in raw_tiers if not is_one(raw))
+
+
+def observed(document: Mapping[str, Any]) -> tuple[ObservedTier, ...]:
+    """The tiers of a document that are to be watched only; `parse` has found the document right."""
+    return tuple(ObservedTier.model_validate(raw) for raw in document["tiers"] if is_one(raw))
 
 
 def problems(tier: Tier) -> list[Problem]:
@@ -114,7 +120,7 @@ def _tier_problems(raw: Any, path: str) -> list[Problem]:
         return [(path, "must be a mapping")]
     errors = []
     try:
-        Tier.model_validate(raw)
+        (ObservedTier if is_one(raw) else Tier).model_validate(raw)
     except ValidationError as error:
         found = error.errors()
         errors = [
@@ -122,7 +128,7 @@ def _tier_problems(raw: Any, path: str) -> list[Problem]:
             for item in found
             if not _echo(item, found)
         ]
-    return errors + list(references(raw, path))
+    return errors if is_one(raw) else errors + list(references(raw, path))
 
 
 def _echo(item: Any, found: Sequence[Any]) -> bool:
@@ -136,7 +142,7 @@ def _as_written(raw: Any, location: Sequence[int | str]) -> list[int | str]:
     """The location in the file of what was written in its short form: `prefix`, not `match.prefix`."""
     found: list[int | str] = []
     node = raw
-    for part, following in zip(location, (*location[1:], None), strict=True):
+    for part, following in zip(location, (*location, None)[1:], strict=True):
         if isinstance(node, dict) and part not in node and following in node:
             continue
         found.append(part)

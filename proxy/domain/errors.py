@@ -22,6 +22,16 @@ class UnknownTier(ProxyError, LookupError):
     """No tier has this name."""
 
 
+class NotDriven(UnknownTier):
+    """The tier is observed: it is there to be looked at, and whoever would act on it is told so."""
+
+    def __init__(self, tier: str) -> None:
+        super().__init__(
+            f"tier {tier} is observed: Sluice watches it and changes nothing there, so no declaration, "
+            "overlay, rollout or runbook can act on it"
+        )
+
+
 class UnknownRoute(ProxyError, LookupError):
     """No route has this name or number, or the name stands in several tiers."""
 

@@ -1,6 +1,7 @@
 """The only writer of the tier: declarations, overlays, and what the proxies acknowledged."""
 
 from proxy.services.declaring import Applied, apply, publish_split
+from proxy.services.observing import forget, watch
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
 from proxy.services.reading import readback
 from proxy.services.serving import (
@@ -18,6 +19,7 @@ __all__ = [
     "apply",
     "delete_overlay",
     "expire",
+    "forget",
     "lease",
     "publish_split",
     "put_overlay",
@@ -30,4 +32,5 @@ __all__ = [
     "record_seen",
     "record_weights_ack",
     "renew_overlay",
+    "watch",
 ]

@@ -15,11 +15,12 @@ from audit.domain.actor import Actor
 from proxy import selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
-from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute, UnknownTier
+from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute
 from proxy.domain.tier import Route as RouteDeclared
 from proxy.domain.tier import Tier
 from proxy.models import Revision
 from proxy.models import Tier as TierRecord
+from proxy.services import observing
 from proxy.services.mirroring import mirror
 
 Gate = Callable[[Tier], list[Problem]]
@@ -28,11 +29,14 @@ Gate = Callable[[Tier], list[Problem]]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a declaration did: the last new revision's number (None: nothing was new) and the changes."""
+    """What a declaration did: the last new revision's number (None: nothing was new), the changes, and which
+    observed tiers are watched otherwise than before.
+    """
 
     revision: int | None
     changes: tuple[str, ...]
     revisions: dict[str, int]
+    observed: tuple[str, ...] = ()
 
 
 def apply(
@@ -44,18 +48,21 @@ def apply(
     A route's split stays its overlay's owner's as long as the overlay lives: it would not be served, and the
     owner would end by putting back what it began with.
     """
-    tiers = declaration.parse(document)
-    problems = [problem for tier in tiers for problem in gate(tier)]
+    tiers, watched = declaration.parse(document), declaration.observed(document)
+    problems = observing.problems(driven=[tier.name for tier in tiers], watched=[])
+    problems += [problem for tier in tiers for problem in gate(tier)]
     if problems:
         raise Invalid(problems)
     with transaction.atomic():
+        observed = observing.declare(tiers=watched, by=by, reason=reason, now=now)
         changes = tuple(str(change) for tier in tiers for change in selectors.plan(tier))
         published = {}
-        for index, tier in enumerate(tiers):
-            _refuse_held_splits(tier, f"tiers[{index}]", now)
+        places = {raw["name"]: index for index, raw in enumerate(document["tiers"])}
+        for tier in tiers:
+            _refuse_held_splits(tier, f"tiers[{places[tier.name]}]", now)
             published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
-    return Applied(max(numbers.values(), default=None), changes, numbers)
+    return Applied(max(numbers.values(), default=None), changes, numbers, observed)
 
 
 def publish_split(
@@ -81,7 +88,7 @@ def locked(tier: str) -> TierRecord:
     try:
         return TierRecord.objects.select_for_update().get(name=tier)
     except TierRecord.DoesNotExist:
-        raise UnknownTier(f"there is no tier {tier}") from None
+        raise selectors.absent(tier) from None
 
 
 def bump(record: TierRecord) -> int:

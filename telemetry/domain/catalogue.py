@@ -22,10 +22,18 @@ FIRST = equal("attempt", "1")
 # Envoy's own way to Sluice is a cluster too, and no upstream.
 UPSTREAMS = unequal("envoy_cluster_name", "sluice_ads")
 
+Scope = str | Matchers
+"""A tier's name, which its proxies' series bear, or the matchers that find the series of an observed one."""
 
-def _where(tier: str, route: str | None) -> list[str]:
+
+def within(tier: Scope) -> Matchers:
+    """The matchers of a tier's series."""
+    return (equal("tier", tier),) if isinstance(tier, str) else tier
+
+
+def _where(tier: Scope, route: str | None) -> list[str]:
     # Requests that no route took bear an empty route: they belong to no route's figures.
-    return [equal("tier", tier), unequal("route", "") if route is None else equal("route", route)]
+    return [*within(tier), unequal("route", "") if route is None else equal("route", route)]
 
 
 def _rate(metric: str, window: timedelta, *matchers: str) -> str:
@@ -42,19 +50,19 @@ def _or_zero(bad: str, total: str, labels: str) -> str:
     return f"{bad} or on ({labels}) (0 * {total})"
 
 
-def requests(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def requests(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Requests that got an answer, by route."""
     return f"sum by (route) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
 
 
-def errors(*, tier: str, window: timedelta, originator: Originator, route: str | None = None) -> str:
+def errors(*, tier: Scope, window: timedelta, originator: Originator, route: str | None = None) -> str:
     """Failures by route that the `originator` made; 0 where there are requests (M2)."""
     rates = _rates(REQUESTS, window, _where(tier, route), failed_requests(originator))
     bad = f"sum by (route) ({rates})"
     return _or_zero(bad, requests(tier=tier, window=window, route=route), "route")
 
 
-def error_reasons(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def error_reasons(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Failures by route and reason; the reason `backend` is the backend's own."""
     ways = (*failed_requests("backend"), *failed_requests("proxy"))
     return f"sum by (route, reason) ({_rates(REQUESTS, window, _where(tier, route), ways)}) > 0"
@@ -67,12 +75,12 @@ def faults(*, window: timedelta) -> str:
     return f"sum by (tier, route, arm, reason, code) ({rates}) > 0"
 
 
-def codes(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def codes(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Answers by route and status code (M6)."""
     return f"sum by (route, code) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
 
 
-def added_latency(*, tier: str, window: timedelta, quantile: float, route: str | None = None) -> str:
+def added_latency(*, tier: Scope, window: timedelta, quantile: float, route: str | None = None) -> str:
     """Microseconds that the proxy added to a request, by route (M1).
 
     The proxies measure proxy time minus upstream time per request, so this is a quantile of differences
@@ -82,25 +90,25 @@ def added_latency(*, tier: str, window: timedelta, quantile: float, route: str |
     return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
 
 
-def added_latency_buckets(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def added_latency_buckets(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Requests in the window at or under each edge of added latency, by route and `le`."""
     found = selector(ADDED, *_where(tier, route), equal("attempts", "1"))
     return f"sum by (le, route) (increase({found}[{duration(window)}]))"
 
 
-def total_latency(*, tier: str, window: timedelta, quantile: float, route: str | None = None) -> str:
+def total_latency(*, tier: Scope, window: timedelta, quantile: float, route: str | None = None) -> str:
     """Microseconds from the first byte of a request to the last of its answer, by route (M6)."""
     rate = _rate(TOTAL, window, *_where(tier, route))
     return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
 
 
-def upstream_latency(*, tier: str, window: timedelta, quantile: float, route: str | None = None) -> str:
+def upstream_latency(*, tier: Scope, window: timedelta, quantile: float, route: str | None = None) -> str:
     """Microseconds that the backend took, by route and arm."""
     rate = _rate(UPSTREAM, window, *_where(tier, route))
     return f"histogram_quantile({quantile:g}, sum by (le, route, arm) ({rate}))"
 
 
-def first_attempts(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def first_attempts(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """First attempts by route and arm, without those whose client left (code 0 and no flag) (M7)."""
     where = _where(tier, route)
     every = _rate(ATTEMPTS, window, *where, FIRST)
@@ -108,7 +116,7 @@ def first_attempts(*, tier: str, window: timedelta, route: str | None = None) ->
     return f"sum by (route, arm) ({every} unless {gone})"
 
 
-def first_attempt_errors(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def first_attempt_errors(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """First attempts that failed, by route and arm, which retries cannot mask (M7).
 
     A failed answer, or none for a reason that Envoy flagged.
@@ -117,39 +125,39 @@ def first_attempt_errors(*, tier: str, window: timedelta, route: str | None = No
     return _or_zero(bad, first_attempts(tier=tier, window=window, route=route), "route, arm")
 
 
-def retries(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def retries(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Attempts after the first, by route and arm; 0 where there are first attempts (M5)."""
     again = _rate(ATTEMPTS, window, *_where(tier, route), unequal("attempt", "1"))
     firsts = first_attempts(tier=tier, window=window, route=route)
     return _or_zero(f"sum by (route, arm) ({again})", firsts, "route, arm")
 
 
-def failed_retries(*, tier: str, window: timedelta, route: str | None = None) -> str:
+def failed_retries(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Retries that failed too, by route and arm: they cost the backend and heal nothing (M5)."""
     bad = _failed_attempts(unequal("attempt", "1"), tier=tier, window=window, route=route)
     return _or_zero(bad, first_attempts(tier=tier, window=window, route=route), "route, arm")
 
 
-def _failed_attempts(which: str, *, tier: str, window: timedelta, route: str | None) -> str:
+def _failed_attempts(which: str, *, tier: Scope, window: timedelta, route: str | None) -> str:
     rates = _rates(ATTEMPTS, window, [*_where(tier, route), which], failed_attempts())
     return f"sum by (route, arm) ({rates})"
 
 
-def retries_by_upstream(*, tier: str, window: timedelta) -> str:
+def retries_by_upstream(*, tier: Scope, window: timedelta) -> str:
     """Retries that each upstream's pool sent (M5)."""
     return _by_upstream("envoy_cluster_upstream_rq_retry", tier, window)
 
 
-def retry_budget_exhaustion(*, tier: str, window: timedelta) -> str:
+def retry_budget_exhaustion(*, tier: Scope, window: timedelta) -> str:
     """Retries that the upstream's budget refused: exhaustion events (M5)."""
     return _by_upstream("envoy_cluster_upstream_rq_retry_overflow", tier, window)
 
 
-def _by_upstream(metric: str, tier: str, window: timedelta) -> str:
-    return f"sum by (envoy_cluster_name) ({_rate(metric, window, equal('tier', tier), UPSTREAMS)})"
+def _by_upstream(metric: str, tier: Scope, window: timedelta) -> str:
+    return f"sum by (envoy_cluster_name) ({_rate(metric, window, *within(tier), UPSTREAMS)})"
 
 
-def pool_saturation(*, tier: str, resource: str) -> str:
+def pool_saturation(*, tier: Scope, resource: str) -> str:
     """The share of a pool in use, 0 to 1, by upstream, on the proxy where it is fullest (M3).
 
     `resource` is `connections`, `requests` or `pending`. The limit is what is used plus what remains, so a
@@ -160,67 +168,67 @@ def pool_saturation(*, tier: str, resource: str) -> str:
         "requests": ("upstream_rq_active", "remaining_rq"),
         "pending": ("upstream_rq_pending_active", "remaining_pending"),
     }[resource]
-    active = selector(f"envoy_cluster_{used}", UPSTREAMS, tier=tier)
-    remaining = selector(f"envoy_cluster_circuit_breakers_default_{left}", UPSTREAMS, tier=tier)
+    active = selector(f"envoy_cluster_{used}", *within(tier), UPSTREAMS)
+    remaining = selector(f"envoy_cluster_circuit_breakers_default_{left}", *within(tier), UPSTREAMS)
     return f"max by (envoy_cluster_name) ({active} / ({active} + {remaining}))"
 
 
-def active_connections(*, tier: str) -> str:
+def active_connections(*, tier: Scope) -> str:
     """Client connections open now, by proxy (M3). The admin listener has series of its own."""
-    return f"sum by (proxy) ({selector('envoy_listener_downstream_cx_active', tier=tier)})"
+    return f"sum by (proxy) ({selector('envoy_listener_downstream_cx_active', *within(tier))})"
 
 
-def worker_busy(*, tier: str, window: timedelta) -> str:
+def worker_busy(*, tier: Scope, window: timedelta) -> str:
     """The busiest worker's share of time in its event loop, 0 to 1, by proxy (M3)."""
     metric = "envoy_listener_manager_worker_dispatcher_loop_duration_us_sum"
-    return f"max by (proxy) ({_rate(metric, window, equal('tier', tier))}) / 1e6"
+    return f"max by (proxy) ({_rate(metric, window, *within(tier))}) / 1e6"
 
 
-def memory(*, tier: str) -> str:
+def memory(*, tier: Scope) -> str:
     """Bytes that a proxy's heap holds, by proxy (M3)."""
-    return f"max by (proxy) ({selector('envoy_server_memory_allocated', tier=tier)})"
+    return f"max by (proxy) ({selector('envoy_server_memory_allocated', *within(tier))})"
 
 
-def tls_handshakes(*, tier: str, window: timedelta) -> str:
+def tls_handshakes(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that succeeded, resumed ones included (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_handshake', window, equal('tier', tier))})"
+    return f"sum({_rate('envoy_listener_ssl_handshake', window, *within(tier))})"
 
 
-def tls_failures(*, tier: str, window: timedelta) -> str:
+def tls_failures(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that failed (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_connection_error', window, equal('tier', tier))})"
+    return f"sum({_rate('envoy_listener_ssl_connection_error', window, *within(tier))})"
 
 
-def tls_resumption(*, tier: str, window: timedelta) -> str:
+def tls_resumption(*, tier: Scope, window: timedelta) -> str:
     """The share of handshakes that resumed a session, 0 to 1; NaN without a handshake (M4)."""
-    reused = _rate("envoy_listener_ssl_session_reused", window, equal("tier", tier))
+    reused = _rate("envoy_listener_ssl_session_reused", window, *within(tier))
     return f"sum({reused}) / {tls_handshakes(tier=tier, window=window)}"
 
 
-def tier_requests(*, tier: str, window: timedelta) -> str:
+def tier_requests(*, tier: Scope, window: timedelta) -> str:
     """Requests of all routes that got an answer."""
     return f"sum({_rate(REQUESTS, window, *_where(tier, None), ANSWERED)})"
 
 
-def tier_errors(*, tier: str, window: timedelta, originator: Originator) -> str:
+def tier_errors(*, tier: Scope, window: timedelta, originator: Originator) -> str:
     """Failures of all routes that the `originator` made; 0 where there are requests."""
     bad = f"sum({_rates(REQUESTS, window, _where(tier, None), failed_requests(originator))})"
     return _or_zero(bad, tier_requests(tier=tier, window=window), "")
 
 
-def tier_added_latency(*, tier: str, window: timedelta, quantile: float) -> str:
+def tier_added_latency(*, tier: Scope, window: timedelta, quantile: float) -> str:
     """Microseconds that the proxies added to a request, all routes together."""
     rate = _rate(ADDED, window, *_where(tier, None), equal("attempts", "1"))
     return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
 
 
-def proxies_up(*, tier: str) -> str:
+def proxies_up(*, tier: Scope) -> str:
     """1 or 0 by proxy: whether its last scrape worked."""
-    return f"max by (proxy) ({selector('up', tier=tier)})"
+    return f"max by (proxy) ({selector('up', *within(tier))})"
 
 
-def scrape_age(*, tier: str) -> str:
+def scrape_age(*, tier: Scope) -> str:
     """Seconds since the last scrape, by proxy, of the proxies that answer."""
-    up = selector("up", tier=tier)
+    up = selector("up", *within(tier))
     # timestamp() gives a sample's own time only for a plain selector.
     return f"max by (proxy) (time() - timestamp({up}) and {up} == 1)"

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from proxy.domain.observing import clusters, listeners, process, routes
 from proxy.domain.observing.extensions import opened
@@ -16,7 +17,9 @@ from proxy.domain.observing.node import Node, Notebook
 from proxy.domain.observing.sections import Sections, entries, is_bootstrap
 from proxy.domain.observing.seen import Cluster, Listener, Note, Seen, Source, State, Table
 
-__all__ = ["Note", "Seen", "read", "read_text"]
+__all__ = ["Note", "Seen", "document", "read", "read_text", "restored"]
+
+_SEEN = TypeAdapter(Seen)
 
 
 def read_text(text: str) -> Seen:
@@ -41,6 +44,20 @@ def read(document: Any) -> Seen:
     for entry in entries(root):
         found.add(entry)
     return _seen(found, _source(found, dump), notebook)
+
+
+def document(seen: Seen) -> dict[str, Any]:
+    """The picture as JSON data, to be kept."""
+    kept: dict[str, Any] = _SEEN.dump_python(seen, mode="json")
+    return kept
+
+
+def restored(kept: dict[str, Any]) -> Seen | None:
+    """A kept picture; None where another version of Sluice kept it, until it is read anew."""
+    try:
+        return _SEEN.validate_python(kept)
+    except ValidationError:
+        return None
 
 
 def _source(found: Sections, dump: bool) -> Source:

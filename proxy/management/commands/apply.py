@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import selectors, services, validation
+from proxy import observed, selectors, services, validation
 from proxy.domain import document
 from proxy.domain.errors import Invalid, Problem
 
@@ -45,9 +45,10 @@ class Command(BaseCommand):
         problems = [problem for tier in tiers for problem in validation.check_with_envoy(tier)]
         if problems:
             raise Invalid(problems)
-        changes = [change for tier in tiers for change in selectors.plan(tier)]
+        changes = [str(change) for tier in tiers for change in selectors.plan(tier)]
+        changes += [f"tier {name}: observed" for name in observed.news(document.observed(declared))]
         for change in changes:
-            self.stdout.write(str(change))
+            self.stdout.write(change)
         self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
 
     def _apply(self, declared: dict[str, Any], by: str, reason: str, file: str) -> None:
@@ -60,8 +61,11 @@ class Command(BaseCommand):
         )
         for change in applied.changes:
             self.stdout.write(change)
+        for name in applied.observed:
+            self.stdout.write(f"tier {name}: observed")
         published = [f"tier {name}: revision {number}" for name, number in applied.revisions.items()]
-        self.stdout.write("\n".join(published) or "no difference")
+        if published or not applied.observed:
+            self.stdout.write("\n".join(published) or "no difference")
 
     def _refuse(self, problems: list[Problem]) -> None:
         for path, message in problems:

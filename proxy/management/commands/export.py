@@ -1,11 +1,12 @@
 """`manage.py export [TIER]`: the declaration back as YAML."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy import selectors
+from proxy import observed, selectors
 from proxy.domain.errors import UnknownTier
 
 
@@ -17,11 +18,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            names = [options["tier"]] if options["tier"] else [tier.name for tier in selectors.tiers()]
-            declared = {"tiers": [selectors.base(name).declaration() for name in names]}
+            declared = {"tiers": list(_declarations(options["tier"]))}
         except UnknownTier as error:
             raise CommandError(str(error)) from error
         text = yaml.safe_dump(
             declared, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
         )
         self.stdout.write(text, ending="")
+
+
+def _declarations(tier: str | None) -> Iterator[dict[str, Any]]:
+    """Of one tier or of all, driven and observed."""
+    watched = {row.name: row.declared for row in observed.tiers()}
+    if tier is not None and tier not in watched:
+        yield selectors.base(tier).declaration()
+        return
+    if tier is None:
+        yield from (selectors.base(row.name).declaration() for row in selectors.tiers())
+    yield from (declared.declaration() for name, declared in watched.items() if tier in (None, name))

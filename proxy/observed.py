@@ -1,0 +1,92 @@
+"""Describes observed tiers: frozen rows for pages, API and the checklist."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from proxy import models
+from proxy.domain import observing
+from proxy.domain.errors import UnknownTier
+from proxy.domain.observed import ObservedTier
+from proxy.domain.observing import Seen
+from proxy.domain.observing.comparing import Difference, differences, idle_clusters
+from telemetry.domain.plain import Watched
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedProxyRow:
+    """One Envoy. `seen` None: its configuration was never read, or it has no admin address."""
+
+    name: str
+    label: str
+    admin: str
+    seen: Seen | None
+    looked_at: datetime | None
+    read_at: datetime | None
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRow:
+    """A tier that is watched. `differences` are the parts that its proxies do not have alike."""
+
+    name: str
+    declared: ObservedTier
+    declared_at: datetime
+    proxies: tuple[ObservedProxyRow, ...]
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the first proxy that was read runs; where they differ, `differences` says so."""
+        return next((proxy.seen for proxy in self.proxies if proxy.seen), None)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        return differences({proxy.name: proxy.seen for proxy in self.proxies if proxy.seen})
+
+    @property
+    def watched(self) -> Watched:
+        """How its series are found. Clusters that no route leads to carry no request of a client."""
+        return self.declared.watched(idle_clusters([proxy.seen for proxy in self.proxies if proxy.seen]))
+
+
+def tiers() -> list[ObservedRow]:
+    """Every observed tier, by name."""
+    return [_row(record) for record in models.ObservedTier.objects.prefetch_related("proxies")]
+
+
+def tier(name: str) -> ObservedRow:
+    """Raises UnknownTier."""
+    record = models.ObservedTier.objects.filter(name=name).prefetch_related("proxies").first()
+    if record is None:
+        raise UnknownTier(f"there is no observed tier {name}")
+    return _row(record)
+
+
+def news(declared: Iterable[ObservedTier]) -> list[str]:
+    """Which of these are not watched in just this way yet, by name."""
+    kept = dict(models.ObservedTier.objects.values_list("name", "document"))
+    return [tier.name for tier in declared if kept.get(tier.name) != tier.model_dump(mode="json")]
+
+
+def names() -> list[str]:
+    """Their names, in one cheap query."""
+    return list(models.ObservedTier.objects.values_list("name", flat=True))
+
+
+def _row(record: models.ObservedTier) -> ObservedRow:
+    declared = ObservedTier.model_validate(record.document)
+    labels = {proxy.name: proxy.label for proxy in declared.proxies}
+    rows = tuple(
+        ObservedProxyRow(
+            name=proxy.name,
+            label=labels.get(proxy.name, proxy.name),
+            admin=proxy.admin,
+            seen=observing.restored(proxy.seen) if proxy.seen else None,
+            looked_at=proxy.looked_at,
+            read_at=proxy.read_at,
+            trouble=proxy.trouble,
+        )
+        for proxy in record.proxies.all()
+    )
+    return ObservedRow(record.name, declared, record.declared_at, rows)
