@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import F, Min
@@ -13,7 +14,8 @@ from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import NotDriven, UnknownRoute, UnknownTier
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
-from proxy.domain.translate import kinds, resources
+from proxy.domain.translate import Resources, at_once, kinds, of_proxy, of_tier
+from proxy.domain.translate.runtime import beneath
 
 BEAR_WEIGHTS = (kinds.SPOKEN[kinds.RUNTIME], kinds.SPOKEN[kinds.ROUTES])
 """The kinds of resources whose refusal is one of a change of weights."""
@@ -156,7 +158,8 @@ class Served:
 
     def at(self, now: datetime) -> Tier:
         """The base with those overlays that have not run out by now."""
-        return apply_patches(self.base, [row.patch for row in self.overlays if row.expires_at > now])
+        lasting = [row.patch for row in self.overlays if row.expires_at > now]
+        return self.live if len(lasting) == len(self.overlays) else apply_patches(self.base, lasting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +211,20 @@ def route(which: str | int) -> RouteRow:
 
 def base(tier: str) -> Tier:
     """The newest revision's tier. Raises UnknownTier."""
-    newest = models.Revision.objects.filter(tier__name=tier).values_list("document", flat=True).first()
+    newest = models.Revision.objects.filter(tier__name=tier).values_list("pk", "digest").first()
     if newest is None:
         raise absent(tier)
-    return Tier.model_validate(newest)
+    return _published(*newest)
+
+
+@lru_cache(maxsize=16)
+def _published(revision: int, digest: str) -> Tier:
+    """A revision never changes, and one of 10,000 routes takes a second to read: it is read once.
+
+    The digest is that of its document, so that a number that was given out again, as after a restore, does
+    not find the old one.
+    """
+    return Tier.model_validate(models.Revision.objects.values_list("document", flat=True).get(pk=revision))
 
 
 def served(tier: str, *, now: datetime) -> Served:
@@ -232,8 +245,8 @@ def plan(declared: Tier) -> tuple[Change, ...]:
     """What publishing the declared tier would change in the base: in Envoy's terms, then objectives and
     runbooks.
     """
-    newest = models.Revision.objects.filter(tier__name=declared.name).first()
-    old = Tier.model_validate(newest.document) if newest else None
+    known = models.Revision.objects.filter(tier__name=declared.name).exists()
+    old = base(declared.name) if known else None
     return (*_changes(old, declared), *untold(old, declared))
 
 
@@ -307,12 +320,17 @@ def revisions(tier: str) -> list[RevisionRow]:
 
 def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[Change, ...]:
     """Each change once, though the proxies' listeners are resources of their own."""
-    found: list[Change] = []
+    after = _alike(base or new, new)
+    before = _alike(base or old, old) if old else {}
+    found = list(changes_between(before, after))
     for proxy in dict.fromkeys(proxy.name for tier in (old, new) if tier for proxy in tier.proxies):
-        after = resources(base=base or new, live=new, proxy=proxy, material=validation.BLANK)
-        before = resources(base=base or old, live=old, proxy=proxy, material=validation.BLANK) if old else {}
-        found += changes_between(before, after)
+        found += changes_between(of_proxy(old, proxy) if old else {}, of_proxy(new, proxy))
     return tuple(dict.fromkeys(found))
+
+
+def _alike(base: Tier, live: Tier) -> Resources:
+    """What the proxies have alike; the secrets without what is secret."""
+    return {**of_tier(base, beneath(base, live), validation.BLANK), **at_once(live)}
 
 
 def _record(name: str) -> models.Tier:

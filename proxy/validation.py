@@ -6,10 +6,11 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from proxy import pki, schema
+from proxy import pki, schema, vault
+from proxy.domain import credentials, secret_files
 from proxy.domain.errors import Invalid, Problem
 from proxy.domain.tier import Tier
-from proxy.domain.translate import Resources, references, resources
+from proxy.domain.translate import Resources, at_once, joined, of_proxy, of_tier, references, resources
 from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
 from proxy.domain.translate.standalone import standalone
 
@@ -19,10 +20,12 @@ BLANK = Material("", "", ())
 
 
 def check(tier: Tier) -> list[Problem]:
-    """What the schema and the references say against the tier; empty when it is well."""
-    found: list[Problem] = []
-    for proxy in tier.proxies:
-        found += check_resources(resources(base=tier, live=tier, proxy=proxy.name, material=BLANK))
+    """What the files that it names, the schema and the references say against the tier; empty when it is
+    well.
+    """
+    own = {proxy.name: of_proxy(tier, proxy.name) for proxy in tier.proxies}
+    made = {**joined(of_tier(tier, tier, BLANK), own), **at_once(tier)}
+    found = [*vault.problems(tier, now=datetime.now(UTC)), *check_resources(made)]
     return list(dict.fromkeys(found))
 
 
@@ -47,8 +50,7 @@ def check_with_envoy(tier: Tier) -> list[Problem]:
 def _envoy_refuses(tier: Tier) -> list[Problem]:
     """One proxy stands for all: they differ in ports only."""
     now = datetime.now(UTC)
-    certificate, key = pki.issue(["localhost"], now=now)
-    material = Material(certificate.decode(), key.decode(), (bytes(TICKET_KEY_BYTES),))
+    material = _placeholders(tier, now)
     made = resources(base=tier, live=tier, proxy=tier.proxies[0].name, material=material)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "tier.json"
@@ -65,6 +67,19 @@ def _envoy_refuses(tier: Tier) -> list[Problem]:
     if f"configuration '{file}' OK" in ran.stdout:
         return []
     return [(tier.name, f"Envoy refuses it: {_words(ran.stderr, file)}")]
+
+
+def _placeholders(tier: Tier, now: datetime) -> Material:
+    """Of the right form, so that no secret is written to the file that Envoy checks."""
+    issued, private = pki.issue(["localhost"], now=now)
+    certificate, key = issued.decode(), private.decode()
+    files = dict.fromkeys([file for _, file in secret_files.authorities(tier)], certificate)
+    for pair in secret_files.pairs(tier):
+        files |= {pair.chain[1]: certificate, pair.key[1]: key}
+    files |= {file: vault.text(file) for _, file in secret_files.revocations(tier)}
+    files |= dict.fromkeys([file for _, file in secret_files.jwks(tier)], credentials.PLACEHOLDER_JWKS)
+    files |= dict.fromkeys([file for _, file in secret_files.api_keys(tier)], credentials.PLACEHOLDER_KEYS)
+    return Material(certificate, key, (bytes(TICKET_KEY_BYTES),), certificate, key, files)
 
 
 def _words(stderr: str, file: Path) -> str:

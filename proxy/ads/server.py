@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from django.utils import timezone
 
 from proxy import schema
 from proxy.ads.addresses import is_loopback
 from proxy.ads.conversation import Conversation, Request, Response
 from proxy.ads.credentials import mutual_tls, peer
+from proxy.ads.reports import Key
 from proxy.ads.snapshot import Snapshot
-from proxy.ads.source import Key, Source
+from proxy.ads.source import Source
 from proxy.domain.translate import kinds
 
 log = logging.getLogger("sluice.xds")
@@ -68,7 +70,7 @@ async def serve(bind: str, pki_directory: Path, *, plaintext: bool = False) -> N
     polling.cancel()
     with suppress(asyncio.CancelledError):
         await polling
-    await source.flush()  # the streams have ended, and the pages should say so
+    await source.reports.flush(timezone.now())  # the streams have ended, and the pages should say so
 
 
 def _handler(source: Source, *, plaintext: bool) -> "grpc.GenericRpcHandler[Any, Any]":
@@ -104,13 +106,13 @@ async def _converse(
         log.info("%s/%s connected", *key)
         if key not in source.newest:
             log.warning("%s/%s is not declared, or not yet read: it waits", *key)
-        source.connected(key)
+        source.reports.connected(key, timezone.now())
         source.listen(key, incoming.put_nowait)
         try:
             await _answer(source, key, first, incoming, context, response)
         finally:
             source.unlisten(key, incoming.put_nowait)
-            source.disconnected(key)
+            source.reports.disconnected(key, timezone.now())
             log.info("%s/%s disconnected", *key)
     finally:
         reading.cancel()
@@ -158,14 +160,14 @@ async def _answer(
         for refusal in conversation.refusals:
             spoken = kinds.SPOKEN.get(refusal.kind, refusal.kind)
             log.warning("%s/%s refuses %s: %s", *key, spoken, refusal.reason)
-            source.refused(key, refusal.generation, spoken, refusal.reason)
+            source.reports.refused(key, refusal.generation, spoken, refusal.reason, timezone.now())
         conversation.refusals.clear()
         if conversation.weights_reached not in (None, weights):
             weights = conversation.weights_reached
-            source.acked_weights(key, weights or 0)
+            source.reports.acked_weights(key, weights or 0, timezone.now())
         if conversation.reached not in (None, reached):
             reached = conversation.reached
-            source.acked(key, reached or 0)
+            source.reports.acked(key, reached or 0, timezone.now())
         item = await incoming.get()
 
 

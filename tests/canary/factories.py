@@ -62,7 +62,7 @@ class World:
         splits = {route.name: dict(route.split) for route in served.live.routes}
         for name, address in PROXIES.items():
             self.admin.runs(address, splits)
-            proxy.services.record_ack(tier="edge", proxy=name, generation=served.generation, now=self.now)
+            proxy.services.record_ack(tier="edge", proxies=[name], generation=served.generation, now=self.now)
 
     def split(self) -> dict[str, int]:
         """What the tier should run for the route now."""

@@ -25,12 +25,12 @@ class RefusedListener(World):
             self.admin.runs(address, {route.name: dict(route.split) for route in served.live.routes})
             said: dict[str, Any] = {
                 "tier": "edge",
-                "proxy": name,
                 "generation": served.generation,
                 "now": self.now,
             }
-            proxy.services.record_nack(**said, kind="listener", reason="port 10443 is taken")
-            proxy.services.record_weights_ack(**said)
+            refusal = {"kind": "listener", "reason": "port 10443 is taken"}
+            proxy.services.record_nack(**said, proxy=name, **refusal)
+            proxy.services.record_weights_ack(**said, proxies=[name])
 
 
 def test_a_rollback_is_verified_though_the_proxies_refuse_a_listener() -> None:

@@ -136,7 +136,7 @@ def test_a_late_automation_is_told_on_the_overview(reader: Client, now: datetime
 
 def test_a_disconnected_proxy_is_told_on_the_overview(reader: Client, now: datetime) -> None:
     world.tier(now)
-    proxy.services.record_disconnection(tier="edge", proxy="edge-2", now=now)
+    proxy.services.record_disconnection(tier="edge", proxies=["edge-2"], now=now)
 
     page = text(reader, "/")
 

@@ -35,8 +35,8 @@ def tier(now: datetime) -> None:
         gate=lambda tier: [],
     )
     for name in ("edge-1", "edge-2"):
-        proxy.services.record_connection(tier="edge", proxy=name, now=now)
-        proxy.services.record_ack(tier="edge", proxy=name, generation=1, now=now)
+        proxy.services.record_connection(tier="edge", proxies=[name], now=now)
+        proxy.services.record_ack(tier="edge", proxies=[name], generation=1, now=now)
 
 
 def budgets(now: datetime) -> int:

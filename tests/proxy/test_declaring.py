@@ -90,9 +90,9 @@ def test_unknown_names_are_errors_of_their_own() -> None:
 
 def test_progress_is_complete_when_every_proxy_acknowledged() -> None:
     apply()
-    services.record_ack(tier="edge", proxy="edge-1", generation=1, now=NOW)
+    services.record_ack(tier="edge", proxies=["edge-1"], generation=1, now=NOW)
     assert selectors.progress("edge", 1).acked == {"edge-1": True, "edge-2": False}
-    services.record_ack(tier="edge", proxy="edge-2", generation=1, now=NOW)
+    services.record_ack(tier="edge", proxies=["edge-2"], generation=1, now=NOW)
     assert selectors.progress("edge", 1).complete
 
 
@@ -102,14 +102,14 @@ def test_a_refusal_shows_until_a_later_generation_is_acknowledged() -> None:
         tier="edge", proxy="edge-1", generation=1, kind="RouteConfiguration", reason="bad", now=NOW
     )
     assert selectors.progress("edge", 1).nacks == {"edge-1": "bad"}
-    services.record_ack(tier="edge", proxy="edge-1", generation=2, now=NOW + timedelta(seconds=1))
+    services.record_ack(tier="edge", proxies=["edge-1"], generation=2, now=NOW + timedelta(seconds=1))
     assert selectors.progress("edge", 1).nacks == {}
 
 
 def test_weights_are_acknowledged_apart_from_a_listener_that_is_refused() -> None:
     apply()
-    services.record_weights_ack(tier="edge", proxy="edge-1", generation=2, now=NOW)
-    services.record_ack(tier="edge", proxy="edge-2", generation=2, now=NOW)
+    services.record_weights_ack(tier="edge", proxies=["edge-1"], generation=2, now=NOW)
+    services.record_ack(tier="edge", proxies=["edge-2"], generation=2, now=NOW)
     services.record_nack(tier="edge", proxy="edge-1", generation=2, kind="listener", reason="bad", now=NOW)
     assert not selectors.progress("edge", 2).complete
     assert selectors.progress("edge", 2).nacks == {"edge-1": "bad"}

@@ -44,7 +44,7 @@ def failing(error: Exception, log: list[str]) -> Callable[[], object]:
 
 async def flushed(source: Source, times: int) -> None:
     for _ in range(times):
-        await source.flush()
+        await source.reports.flush(timezone.now())
 
 
 async def keep_time(source: Source, seconds: float) -> None:
@@ -101,17 +101,17 @@ def test_an_overlay_goes_on_time_though_a_later_generation_cannot_be_served(tmp_
 
 def test_a_write_that_fails_for_good_does_not_hold_up_the_others(tmp_path: Path) -> None:
     source, log = Source(tmp_path), list[str]()
-    source.later("refusal", ("edge", "edge-1"), failing(DataError("a NUL in a text"), log))
-    source.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
+    source.reports.later("refusal", ("edge", "edge-1"), failing(DataError("a NUL in a text"), log))
+    source.reports.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
     asyncio.run(flushed(source, 6))
     assert log == [*["failed"] * 5, "acknowledged"]
 
 
 def test_a_write_waits_for_a_database_that_is_away_and_the_newest_of_its_sort_is_kept(tmp_path: Path) -> None:
     source, log = Source(tmp_path), list[str]()
-    source.later("ack", ("edge", "edge-1"), failing(OperationalError("connection refused"), log))
+    source.reports.later("ack", ("edge", "edge-1"), failing(OperationalError("connection refused"), log))
     asyncio.run(flushed(source, 6))
     assert log == ["failed"] * 6
-    source.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
+    source.reports.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
     asyncio.run(flushed(source, 2))
     assert log[6:] == ["acknowledged"]

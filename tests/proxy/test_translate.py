@@ -11,8 +11,9 @@ from proxy.domain import document
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, kinds, measuring, references, resources
+from proxy.domain.translate.runtime import beneath
 from proxy.domain.translate.secrets import Material
-from tests.proxy.factories import tier, weights
+from tests.proxy.factories import split_of, tier, weights
 
 GOLDEN = Path(__file__).parent / "golden"
 MATERIAL = Material("certificate", "key", (b"t" * 80,))
@@ -40,10 +41,20 @@ def test_the_declaration_gives_the_golden_resources(case: str, request: pytest.F
     assert found == json.loads(golden.read_text())
 
 
-def test_a_weights_overlay_changes_runtime_and_routes_and_nothing_else() -> None:
+def test_a_weights_overlay_changes_runtime_and_nothing_else_so_that_no_table_is_sent() -> None:
     base = tier()
     before, after = made(base), made(base, apply_patches(base, [weights(500)]))
+    assert {kind for kind in before if before[kind] != after[kind]} == {kinds.RUNTIME}
+
+
+def test_an_overlay_with_an_arm_that_the_table_lacks_changes_the_table_too() -> None:
+    base = tier()
+    patch = {"kind": "weights", "route": "payments", "weights": {"payments": 9000, "shop-v2": 1000}}
+    before, after = made(base), made(base, apply_patches(base, [patch]))
     assert {kind for kind in before if before[kind] != after[kind]} == {kinds.RUNTIME, kinds.ROUTES}
+    assert after[kinds.RUNTIME]["sluice"]["layer"]["split.payments.shop-v2"] == 1000
+    below = beneath(base, apply_patches(base, [patch]))
+    assert split_of(below, "payments") == {"shop-v2": 0, "payments": 10000}
 
 
 def test_a_retry_budget_overlay_changes_runtime_only_so_that_no_cluster_is_rebuilt() -> None:

@@ -189,7 +189,7 @@ def test_a_refusal_by_a_proxy_is_taken_back_with_its_reason() -> None:
         tier="edge", proxy="edge-2", generation=generation, kind="RDS", reason="bad route", now=w.now
     )
     w.acking = True
-    proxy.services.record_ack(tier="edge", proxy="edge-1", generation=generation, now=w.now)
+    proxy.services.record_ack(tier="edge", proxies=["edge-1"], generation=generation, now=w.now)
     w.until("FAILED_REVERTED")
     assert w.run().why == "edge-2 refused it: bad route"
 

@@ -72,7 +72,7 @@ class World:
     def ack(self) -> None:
         generation = proxy.selectors.generation("edge")
         for name in ("edge-1", "edge-2"):
-            proxy.services.record_ack(tier="edge", proxy=name, generation=generation, now=self.now)
+            proxy.services.record_ack(tier="edge", proxies=[name], generation=generation, now=self.now)
 
     def until(self, state: str, *, rounds: int = 40, seconds: float = 2) -> RunRow:
         """Tick until the newest run is in `state`."""

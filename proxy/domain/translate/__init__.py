@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate import clusters, kinds, listeners, routes, runtime, secrets
+from proxy.domain.translate import clusters, extensions, kinds, listeners, protection, routes, runtime, secrets, tracing
 from proxy.domain.translate.secrets import Material
 
 Resources = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -22,14 +22,41 @@ def resources(*, base: Tier, live: Tier, proxy: str, material: Material) -> Reso
     `live` is `base` with its overlays. The clusters come from the base, since their retry budgets are
     overridden by the runtime layer.
     """
+    below = runtime.beneath(base, live)
+    return {**of_tier(base, below, material), **of_proxy(below, proxy), **at_once(live)}
+
+
+def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
+    """What every proxy of the tier has alike. `live` may be as it is beneath its runtime layer."""
     return {
-        kinds.CLUSTER: _named(clusters.clusters(base), "name"),
+        kinds.CLUSTER: _named(
+            [*clusters.clusters(base), *protection.clusters(base), *tracing.clusters(base)], "name"
+        ),
         kinds.ENDPOINTS: _named(clusters.assignments(base), "cluster_name"),
-        kinds.LISTENER: _named(listeners.listeners(base, proxy), "name"),
         kinds.ROUTES: _named([routes.table(live)], "name"),
         kinds.SECRET: _named(secrets.secrets(base, material), "name"),
-        kinds.RUNTIME: _named([runtime.layer(live)], "name"),
+        kinds.EXTENSION: _named(extensions.extensions(base, material), "name"),
     }
+
+
+def of_proxy(live: Tier, proxy: str) -> Resources:
+    """What a proxy has of its own."""
+    return {kinds.LISTENER: _named(listeners.listeners(live, proxy), "name")}
+
+
+def joined(shared: Resources, own: Mapping[str, Resources]) -> Resources:
+    """What a tier's proxies share and what each has of its own, by its name, to be looked at in one go."""
+    listening = {
+        f"{proxy} {name}": resource
+        for proxy, made in own.items()
+        for name, resource in made[kinds.LISTENER].items()
+    }
+    return {**shared, kinds.LISTENER: listening}
+
+
+def at_once(live: Tier) -> Resources:
+    """What changes often and goes before everything else."""
+    return {kinds.RUNTIME: _named([runtime.layer(live)], "name")}
 
 
 def _named(found: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
