@@ -11,6 +11,7 @@ from itertools import chain, combinations
 
 from proxy.domain import heads
 from proxy.domain.errors import Problem
+from proxy.domain.heads import Head
 from proxy.domain.tier import Route
 from proxy.domain.tier.matching import Compared, Match
 from proxy.domain.tier.templates import literal
@@ -46,6 +47,19 @@ def problems(routes: Sequence[tuple[int, Route]], path: str) -> Iterator[Problem
             earlier.add(route)
 
 
+def takes(wider: Match, narrower: Match) -> bool:
+    """Whether every request of the second is one of the first, as far as can be told."""
+    return _takes_paths(wider, narrower) and _demands_no_more(wider, narrower)
+
+
+def _takes_paths(wider: Match, narrower: Match) -> bool:
+    if wider.by == narrower.by:
+        return True
+    kind, text = wider.by
+    whole = Head(text, not text.endswith("/")) if kind == "prefix" else heads.wide(wider)
+    return whole in heads.above(narrower)
+
+
 def _key(match: Match) -> tuple[int, int, int, int, int]:
     kind, text = match.by
     fixed = literal(text) if kind == "path_template" else text
@@ -71,7 +85,7 @@ class _Earlier:
 
     def __init__(self) -> None:
         self._same: dict[tuple[str, str], _Takers] = defaultdict(_Takers)
-        self._wide: dict[heads.Head, _Takers] = defaultdict(_Takers)
+        self._wide: dict[Head, _Takers] = defaultdict(_Takers)
 
     def add(self, route: Route) -> None:
         self._same[route.match.by].add(route)

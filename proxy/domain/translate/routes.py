@@ -1,5 +1,6 @@
 """The route table: hosts, paths and conditions to what becomes of a request."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from proxy.domain import precedence
@@ -31,10 +32,17 @@ def _virtual_host(tier: Tier, host: str, here: list[Route]) -> dict[str, Any]:
     return {
         "name": host,
         "domains": [host],
+        # Else a client without a certificate would come in by the plain port.
+        **({"require_tls": "ALL"} if tier.tls.requires_client_certificate else {}),
         # The router's log has no attempt number of its own; this request header is where it is read from.
         "include_request_attempt_count": True,
-        **tables.held([Made(route, _routes(tier, route)) for route in precedence.in_order(here)]),
+        **tables.held(made(tier, here)),
     }
+
+
+def made(tier: Tier, here: Iterable[Route]) -> list[Made]:
+    """The routes of one host in the order of trying, with Envoy's for each."""
+    return [Made(route, _routes(tier, route)) for route in precedence.in_order(here)]
 
 
 def _routes(tier: Tier, route: Route) -> list[dict[str, Any]]:

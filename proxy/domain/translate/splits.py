@@ -17,6 +17,9 @@ CHOSEN = f"%METADATA(ROUTE:{_METADATA}:chosen)%"
 """`attribute` where an arm's own conditions chose it; `-` where the weights did."""
 
 
+_BY_REQUEST = {"header": {"header_name": "x-request-id"}}
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One of Envoy's routes: what it takes beyond the route's match, and where it sends."""
@@ -52,7 +55,7 @@ def ways(tier: Tier, route: Route) -> Iterator[Way]:
     if route.sticky is None:
         yield Way((), weighted)
     elif route.sticky.header is not None:
-        yield Way((), _hashed(weighted, {"header": {"header_name": route.sticky.header}, "terminal": True}))
+        yield Way((), _hashed(weighted, {"header": {"header_name": route.sticky.header}}))
     else:
         yield from _by_cookie(route.sticky, str(route.sticky.cookie), weighted)
 
@@ -71,8 +74,11 @@ def _by_cookie(sticky: Sticky, name: str, weighted: dict[str, Any]) -> Iterator[
 
 
 def _hashed(weighted: dict[str, Any], *first: dict[str, Any]) -> dict[str, Any]:
-    """By the first hash that there is, at last by the request's id, which the proxy makes itself."""
-    policies = [*first, {"header": {"header_name": "x-request-id"}}]
+    """By the first hash that there is, at last by the request's id, which the proxy makes itself.
+
+    Not terminal, a policy would be mixed with the next, and every request with its id.
+    """
+    policies = [{**policy, "terminal": True} for policy in (*first, _BY_REQUEST)]
     clusters = {**weighted["weighted_clusters"], "use_hash_policy": True}
     return {"hash_policy": policies, "weighted_clusters": clusters}
 

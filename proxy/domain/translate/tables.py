@@ -42,8 +42,18 @@ def held(made: Sequence[Made]) -> dict[str, Any]:
     if len(made) > LONGEST_LIST:
         leaves, rest = _leaves(made)
         if sum(map(len, leaves.values())) <= MOST_COPIES * len(made):
-            return {"matcher": _tree(leaves, rest)}
+            return _tree(leaves, rest)
+    return as_list(made)
+
+
+def as_list(made: Sequence[Made]) -> dict[str, Any]:
+    """In the order of trying."""
     return {"routes": [one for each in made for one in each.routes]}
+
+
+def as_tree(made: Sequence[Made]) -> dict[str, Any]:
+    """Whatever it costs."""
+    return _tree(*_leaves(made))
 
 
 def routes_of(host: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -70,7 +80,7 @@ def _leaves(made: Sequence[Made]) -> tuple[dict[str, list[Made]], list[Made]]:
 def _tree(leaves: Mapping[str, Sequence[Made]], rest: Sequence[Made]) -> dict[str, Any]:
     branches = {text: _leaf(leaf) for text, leaf in leaves.items()}
     tree: dict[str, Any] = {"matcher_tree": {"input": _PATH, "prefix_match_map": {"map": branches}}}
-    return {**tree, "on_no_match": _leaf(rest)} if rest else tree
+    return {"matcher": {**tree, "on_no_match": _leaf(rest)} if rest else tree}
 
 
 def _leaf(leaf: Sequence[Made]) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""Splits by real Envoys: who gets which arm, who keeps it, and what a change of weights moves."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import requests
+
+from tests.proxy.factories import weights
+from tests.proxy.world import World
+from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.real
+
+SHOP = "route/shop/weights"
+STABLE, CANARY = "shop-v1", "shop-v2"
+VISITORS = 150
+
+
+def shop(canary: int = 0, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": "shop",
+        "hosts": ["shop.test"],
+        "split": {STABLE: 10000 - canary, CANARY: canary},
+        **fields,
+    }
+
+
+def serve(world: World, *routes: dict[str, Any]) -> None:
+    world.wait_acked(world.apply({"routes": list(routes), "objectives": []}))
+
+
+def arm(answer: requests.Response) -> str:
+    return answer.headers["x-lab-backend"].rpartition("-")[0]
+
+
+def cookie_of(answer: requests.Response, name: str = "sluice_uid") -> str:
+    """The value that the answer sets; the test's own sessions keep none."""
+    value, _, attributes = answer.headers["set-cookie"].removeprefix(f"{name}=").partition("; ")
+    assert attributes == "Path=/; Max-Age=604800; HttpOnly; SameSite=Lax"
+    return value
+
+
+def canaries(world: World, visitors: Iterable[str], proxy: str = "EDGE_1") -> set[str]:
+    """Those of the visitors, told by their cookies, who get the canary."""
+    found = set()
+    for visitor in visitors:
+        answer = world.get("shop.test", headers={"cookie": f"a=1; sluice_uid={visitor}"}, proxy=proxy)
+        assert "set-cookie" not in answer.headers
+        if arm(answer) == CANARY:
+            found.add(visitor)
+    return found
+
+
+def ramp(world: World, canary: int) -> None:
+    _, generation = world.put(weights(canary), SHOP)
+    world.wait_acked(generation)
+
+
+def test_a_new_visitor_keeps_the_arm_of_the_first_answer_on_every_proxy(world: World) -> None:
+    serve(world, shop(3000, sticky={"cookie": "sluice_uid"}))
+    first = {}
+    for _ in range(60):
+        answer = world.get("shop.test", headers={"cookie": "a=1"})
+        first[cookie_of(answer)] = arm(answer)
+    drawn = {visitor for visitor, got in first.items() if got == CANARY}
+    assert len(first) == 60
+    assert 5 <= len(drawn) <= 35
+    assert canaries(world, first) == canaries(world, first, "EDGE_2") == drawn
+
+
+def test_a_ramp_by_overlays_moves_nobody_out_of_the_canary_and_zero_moves_all(world: World) -> None:
+    serve(world, shop(0, sticky={"cookie": "sluice_uid"}))
+    visitors = [f"visitor-{number}" for number in range(VISITORS)]
+    ramp(world, 1000)
+    tenth = canaries(world, visitors)
+    assert VISITORS * 0.04 < len(tenth) < VISITORS * 0.18
+    ramp(world, 3000)
+    third = canaries(world, visitors)
+    assert tenth < third
+    ramp(world, 0)
+    assert canaries(world, visitors) == set()
+    ramp(world, 1000)
+    assert canaries(world, visitors) == tenth
+    ramp(world, 10000)
+    assert canaries(world, visitors[:30]) == set(visitors[:30])
+
+
+def test_a_header_keeps_its_bearer_on_an_arm_and_others_are_drawn_anew(world: World) -> None:
+    serve(world, shop(5000, sticky={"header": "X-User-Id"}))
+    for user in ("ann", "bob", "cat", "dan"):
+        answers = [world.get("shop.test", headers={"x-user-id": user}) for _ in range(8)]
+        assert len({arm(answer) for answer in answers}) == 1
+        assert "set-cookie" not in answers[0].headers
+    users = {arm(world.get("shop.test", headers={"x-user-id": f"u{number}"})) for number in range(30)}
+    assert users == {STABLE, CANARY}
+    assert set(world.arms(40)) == {STABLE, CANARY}
+
+
+def test_an_attribute_chooses_an_arm_whatever_the_weights(world: World) -> None:
+    arms = [
+        {"upstream": STABLE, "match": {"headers": [{"name": "x-canary", "exact": "never"}]}},
+        {"upstream": CANARY, "match": {"headers": [{"name": "x-canary", "exact": "always"}]}},
+        {"upstream": CANARY, "match": {"cookies": [{"name": "tester", "present_match": True}]}},
+    ]
+    serve(world, shop(0, arms=arms, sticky={"cookie": "sluice_uid"}, prefix="/s"))
+
+    def gets(**headers: str) -> set[str]:
+        return {arm(world.get("shop.test", "/s/x", headers=headers)) for _ in range(5)}
+
+    assert gets() == gets(cookie="sluice_uid=x") == {STABLE}
+    assert gets(**{"x-canary": "always"}) == gets(cookie="tester=1; sluice_uid=x") == {CANARY}
+    assert world.get("shop.test", "/", headers={"x-canary": "always"}).status_code == 404
+    ramp(world, 10000)
+    assert gets() == {CANARY}
+    assert gets(**{"x-canary": "never"}) == {STABLE}
+
+
+def test_all_arms_are_measured_as_one_route_and_told_apart_by_arm(world: World) -> None:
+    chosen = {"upstream": CANARY, "match": {"headers": [{"name": "x-canary", "exact": "always"}]}}
+    serve(world, {**shop(0, arms=[chosen], sticky={"cookie": "sluice_uid"}), "name": "measured"})
+    for headers in ({}, {"cookie": "sluice_uid=x"}, {"x-canary": "always"}):
+        assert world.get("shop.test", headers=headers).status_code == 200
+
+    def counted(upstream: str, name: str = "envoy_sluice_attempt") -> float:
+        return world.metric(name, route="measured", arm=upstream)
+
+    wait_until(lambda: counted(STABLE) + counted(CANARY) == 3, timeout=5, what="three attempts counted")
+    assert (counted(STABLE), counted(CANARY)) == (2, 1)
+    assert (counted(STABLE, "envoy_sluice_rq"), counted(CANARY, "envoy_sluice_rq")) == (2, 1)
