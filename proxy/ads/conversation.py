@@ -2,9 +2,9 @@
 
 State of the world, make before break. A snapshot is reached in three stages:
 
-    1. clusters, endpoints, secrets: the new ones beside those that go
+    1. clusters, endpoints, secrets, extensions: the new ones beside those that go
     2. when these are acknowledged: listeners, routes
-    3. when these are acknowledged: clusters, endpoints, secrets without those that go
+    3. when these are acknowledged: clusters, endpoints, secrets, extensions without those that go
 
 Runtime goes out at once in any stage: it moves weights between clusters that are there. A refused version is
 not sent again, and what depends on it is not sent at all: the proxy keeps what it has until there is
@@ -22,7 +22,7 @@ from proxy.ads.snapshot import KINDS, Resources, Snapshot, pack
 from proxy.domain.translate import kinds
 
 WILDCARD = (kinds.CLUSTER, kinds.LISTENER)
-MADE_FIRST = (kinds.CLUSTER, kinds.ENDPOINTS, kinds.SECRET)
+MADE_FIRST = (kinds.CLUSTER, kinds.ENDPOINTS, kinds.SECRET, kinds.EXTENSION)
 THEN = (kinds.LISTENER, kinds.ROUTES)
 # A cluster that changed waits for its endpoints even if these are the same, and does not ask for them: they
 # are sent again behind every change of their clusters (15 s of warming otherwise). Routes likewise behind

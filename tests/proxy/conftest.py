@@ -1,7 +1,8 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from tests.proxy.world import World, database, running
 
@@ -26,3 +27,11 @@ def world(started_world: World, django_db_blocker: DjangoDbBlocker) -> Iterator[
     with django_db_blocker.unblock(), database(started_world):
         started_world.calm()
         yield started_world
+
+
+@pytest.fixture
+def secrets(world: World, settings: Settings) -> Path:
+    """The secrets directory of the world, for this process too."""
+    settings.SECRETS = world.var / "secrets"
+    settings.SECRETS.mkdir(exist_ok=True)
+    return world.var / "secrets"

@@ -10,6 +10,7 @@ NAMES = {
     kinds.ENDPOINTS: ("a", "b"),
     kinds.ROUTES: ("edge",),
     kinds.SECRET: ("s",),
+    kinds.EXTENSION: ("e",),
     kinds.RUNTIME: ("sluice",),
 }
 CONTENT = {
@@ -17,6 +18,7 @@ CONTENT = {
     kinds.CLUSTER: {"a": b"1"},
     kinds.ENDPOINTS: {"a": b"1"},
     kinds.SECRET: {"s": b"1"},
+    kinds.EXTENSION: {"e": b"1"},
     kinds.LISTENER: {"l": b"1"},
     kinds.ROUTES: {"edge": b"1"},
 }

@@ -9,9 +9,10 @@ ENDPOINTS = _PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = _PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES = _PREFIX + "envoy.config.route.v3.RouteConfiguration"
 SECRET = _PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+EXTENSION = _PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 RUNTIME = _PREFIX + "envoy.service.runtime.v3.Runtime"
 
-MAKE_BEFORE_BREAK = (CLUSTER, ENDPOINTS, SECRET, LISTENER, ROUTES)
+MAKE_BEFORE_BREAK = (CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENER, ROUTES)
 """A route must not reach a proxy before its cluster, nor a cluster before its endpoints."""
 
 SPOKEN = {
@@ -20,6 +21,7 @@ SPOKEN = {
     LISTENER: "listener",
     ROUTES: "routes",
     SECRET: "secret",
+    EXTENSION: "extension",
     RUNTIME: "runtime",
 }
 
@@ -29,3 +31,19 @@ OVER_ADS = {"ads": {}, "resource_api_version": "V3"}
 def extension(name: str, message: str, /, **fields: Any) -> dict[str, Any]:
     """A named extension with its typed configuration; `message` is the type below `envoy.extensions.`."""
     return {"name": name, "typed_config": {"@type": f"{_PREFIX}envoy.extensions.{message}", **fields}}
+
+
+def extension_resource(name: str, message: str, /, **fields: Any) -> dict[str, Any]:
+    """The configuration of an extension that a listener only names."""
+    return {"@type": EXTENSION, **extension(name, message, **fields)}
+
+
+def discovered(name: str, message: str, /) -> dict[str, Any]:
+    """An HTTP filter whose configuration is the extension resource of its name.
+
+    Where that does not come, a proxy that is new runs the filter with an empty configuration: it must be of a
+    sort that then refuses.
+    """
+    empty = extension(name, message)["typed_config"]
+    source = {"config_source": OVER_ADS, "type_urls": [empty["@type"]], "default_config": empty}
+    return {"name": name, "config_discovery": source}

@@ -1,0 +1,186 @@
+"""Who may send a request: tokens, keys, certificates and authorities beside the proxy, and what a route asks for.
+
+All that a route names must hold: what one of them cannot decide is refused.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from proxy.domain.tier.fields import Declared, Duration, Name
+from proxy.domain.tier.matching import Text, Token
+from proxy.domain.tier.tls import SecretFile
+
+CLIENT_HEADER = "x-sluice-client"
+"""Bears the client whose API key was given, for the backend and for quotas. Never a client's own word."""
+
+FORWARDED_IDENTITY = (
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-access-token",
+    "x-auth-request-user",
+    "x-auth-request-email",
+    "x-auth-request-groups",
+    "x-remote-user",
+    "remote-user",
+    "x-jwt-payload",
+)
+"""Headers by which backends commonly believe who somebody is."""
+
+_NOT_IDENTITY = frozenset(
+    "authorization connection content-length content-type cookie expect host keep-alive te trailer"
+    " transfer-encoding upgrade via x-forwarded-client-cert x-forwarded-for x-forwarded-host"
+    " x-forwarded-proto x-request-id".split()
+)
+
+
+def _identity(value: str) -> str:
+    lower = value.lower()
+    if lower in _NOT_IDENTITY or lower.startswith("x-envoy-"):
+        raise ValueError("has a meaning of its own, so that it cannot say who somebody is")
+    return lower
+
+
+def _names(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+IdentityHeader = Annotated[Token, AfterValidator(_identity)]
+"""A request header that says who somebody is. It is taken from clients' requests before anything reads it."""
+
+Header = Annotated[Token, AfterValidator(str.lower)]
+
+
+class Jwks(Declared):
+    """The keys that tokens are signed with: a `file` below the secrets directory, or a `uri` that the proxies
+    fetch by way of an upstream and keep for `cache_duration`.
+    """
+
+    file: SecretFile | None = None
+    uri: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2048)] | None = None
+    upstream: Name | None = None
+    cache_duration: Duration = timedelta(minutes=10)
+    timeout: Duration = timedelta(seconds=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (self.uri is None):
+            raise ValueError("needs exactly one of file and uri")
+        if (self.uri is None) != (self.upstream is None):
+            raise ValueError("uri needs upstream, by which the proxies reach it, and upstream needs uri")
+        return self
+
+
+class JwtHeader(Declared):
+    """A request header that bears a token after `value_prefix`."""
+
+    name: Header
+    value_prefix: Annotated[str, Field(max_length=64)] = ""
+
+
+class ClaimToHeader(Declared):
+    """A claim that is told to the backend. `claim` is a name, or the names that lead to a nested one."""
+
+    header: IdentityHeader
+    claim: Annotated[tuple[Text, ...], BeforeValidator(_names), Field(min_length=1)]
+
+
+class JwtProvider(Declared):
+    """Who issues tokens, and how they are recognised. The token ends here unless `forward`.
+
+    `audiences` is required: a token that was issued for another service is none for this one. Tokens are looked
+    for in `from_headers` and `from_params`, by default in `Authorization: Bearer`.
+    """
+
+    name: Name
+    issuer: Text
+    audiences: tuple[Text, ...] = Field(min_length=1)
+    jwks: Jwks
+    from_headers: tuple[JwtHeader, ...] = (JwtHeader(name="authorization", value_prefix="Bearer "),)
+    from_params: tuple[Text, ...] = ()
+    forward: bool = False
+    claim_to_headers: tuple[ClaimToHeader, ...] = ()
+    clock_skew: Duration = timedelta(seconds=60)
+    require_expiration: bool = True
+    max_lifetime: Duration | None = None
+
+    @model_validator(mode="after")
+    def _is_found_somewhere(self) -> Self:
+        if not self.from_headers and not self.from_params:
+            raise ValueError("needs from_headers or from_params: no token would ever be found")
+        if self.clock_skew.total_seconds() % 1:
+            raise ValueError("clock_skew must be whole seconds")
+        return self
+
+
+class JwtRequirement(Declared):
+    """A token by any of these providers. `allow_missing` lets a request without a token by, a wrong one never."""
+
+    any_of: tuple[Name, ...] = Field(min_length=1)
+    allow_missing: bool = False
+
+    @property
+    def key(self) -> str:
+        """The same for equal requirements."""
+        words = sorted(set(self.any_of))
+        return " ".join([*words, "or none"] if self.allow_missing else words)
+
+
+def _requirement(given: Any) -> Any:
+    """`jwt: idp` is short for any of that one."""
+    return {"any_of": [given]} if isinstance(given, str) else given
+
+
+JwtField = Annotated[JwtRequirement, BeforeValidator(_requirement)]
+
+
+class KeySource(Declared):
+    """Where a request bears its key: a header (after `Bearer ` too), a query parameter or a cookie."""
+
+    header: Header | None = None
+    query: Text | None = None
+    cookie: Token | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum(place is not None for place in (self.header, self.query, self.cookie)) != 1:
+            raise ValueError("needs exactly one of header, query and cookie")
+        return self
+
+
+class ApiKeys(Declared):
+    """A set of clients and their keys, which stand in a `file` below the secrets directory and nowhere else.
+
+    The key ends at the proxy unless `hide_credentials` is false; the backend is told its client in
+    x-sluice-client.
+    """
+
+    name: Name
+    file: SecretFile
+    key_sources: tuple[KeySource, ...] = Field(default=(KeySource(header="x-api-key"),), min_length=1)
+    hide_credentials: bool = True
+
+
+class ApiKeyRequirement(Declared):
+    """A key of the set `keys`; with `allowed_clients`, of one of these clients."""
+
+    keys: Name
+    allowed_clients: tuple[Text, ...] = ()
+
+
+def _key_requirement(given: Any) -> Any:
+    """`api_keys: partners` is short for any client of that set."""
+    return {"keys": given} if isinstance(given, str) else given
+
+
+ApiKeyField = Annotated[ApiKeyRequirement, BeforeValidator(_key_requirement)]
+
+
+class Access(Declared):
+    """What a request needs to be let through: everything that is named here."""
+
+    jwt: JwtField | None = None
+    api_keys: ApiKeyField | None = None
