@@ -2,23 +2,29 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from proxy import schema
-from tests.proxy.world import World
+from proxy import pki, schema
+from tests.proxy.world import World, at
+from tests.support.echo import echoing
 from tests.support.processes import free_port, listening, started, wait_until
 
 pytestmark = pytest.mark.real
 SHOP = "shop.test"
 
 
-def client_bootstrap(port: int, target: int, authority: Path) -> dict[str, Any]:
-    """An Envoy that sends what it gets at `port` to `target` over HTTP/3, verifying whom it reaches."""
+def client_bootstrap(
+    port: int, target: int, authority: Path, shows: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """An Envoy that sends what it gets at `port` to `target` over HTTP/3, verifying whom it reaches; it shows a
+    certificate (Envoy's TlsCertificate) if it is given one.
+    """
     types = "type.googleapis.com/envoy.extensions"
     validation = {
         "trusted_ca": {"filename": str(authority)},
@@ -28,7 +34,13 @@ def client_bootstrap(port: int, target: int, authority: Path) -> dict[str, Any]:
         "name": "envoy.transport_sockets.quic",
         "typed_config": {
             "@type": f"{types}.transport_sockets.quic.v3.QuicUpstreamTransport",
-            "upstream_tls_context": {"sni": SHOP, "common_tls_context": {"validation_context": validation}},
+            "upstream_tls_context": {
+                "sni": SHOP,
+                "common_tls_context": {
+                    "validation_context": validation,
+                    "tls_certificates": [shows] if shows else [],
+                },
+            },
         },
     }
     options = {
@@ -77,11 +89,11 @@ def _address(port: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def client_of(world: World) -> Iterator[str]:
+def client_of(world: World, shows: Mapping[str, Any] | None = None) -> Iterator[str]:
     """The address of an HTTP/3 client of edge-1."""
     port, target = free_port(), world.ports["EDGE_1_HTTPS_PORT"]
-    path = world.var / "http3-client.json"
-    path.write_text(json.dumps(client_bootstrap(port, target, world.var / "pki" / "ca.pem")))
+    path = world.var / f"http3-client-{port}.json"
+    path.write_text(json.dumps(client_bootstrap(port, target, world.var / "pki" / "ca.pem", shows)))
     argv = [
         str(schema.binary()),
         "-c",
@@ -147,3 +159,35 @@ def test_the_limits_of_connections_hold_for_http3(change: dict[str, Any], world:
         assert wait_until(lambda: ask(first), timeout=5, what="an answer").status_code == 200
         assert ask(second).status_code == 503
         assert ask(first).status_code == 200
+
+
+def test_a_client_s_certificate_is_asked_for_and_told_over_http3_too(world: World) -> None:
+    spoofed = {"Host": SHOP, "x-forwarded-client-cert": "URI=spiffe://evil"}
+    made = pki.issue_identity(
+        world.var / "pki", uri="spiffe://shop/billing", server=False, life=timedelta(days=1), now=at(0)
+    )
+    shows = {
+        "certificate_chain": {"inline_string": made.certificate},
+        "private_key": {"inline_string": made.key},
+    }
+    with echoing() as number, client_of(world) as nobody, client_of(world, shows) as billing:
+        tls = {"client_certificates": {"ca": "local", "mode": "optional"}}
+        world.wait_acked(world.apply({"tls": tls, **sent_to(number)}))
+        answer = requests.get(nobody, headers=spoofed, timeout=5)
+        assert "x-forwarded-client-cert" not in answer.json()["headers"]
+        tls["client_certificates"]["mode"] = "required"
+        world.wait_acked(world.apply({"tls": tls, **sent_to(number)}))
+        told = requests.get(billing, headers=spoofed, timeout=5).json()["headers"]["x-forwarded-client-cert"]
+        assert "URI=spiffe://shop/billing" in told
+        assert "evil" not in told
+    with client_of(world) as nobody:
+        assert ask(nobody).status_code == 503
+
+
+def sent_to(port: int) -> dict[str, Any]:
+    """A tier whose only backend is at this port."""
+    return {
+        "upstreams": [{"name": "echo", "endpoints": [{"port": port}]}],
+        "routes": [{"name": "echo", "hosts": [SHOP], "upstream": "echo"}],
+        "objectives": [],
+    }

@@ -1,30 +1,33 @@
-"""Where a proxy listens: plain HTTP and TLS, with the same filters behind both."""
+"""Where a proxy listens: plain HTTP, TLS and HTTP/3, with the same filters behind all of them."""
 
 from typing import Any
 
 from proxy.domain.tier import Proxy, Tier, seconds
-from proxy.domain.translate import kinds, manager, tls
+from proxy.domain.translate import http3, kinds, manager, protection, tls
 
 
-def listener_names(tier: Tier) -> tuple[str, str]:
-    """The plain listener's name and the TLS listener's."""
-    return f"{tier.name}-http", f"{tier.name}-https"
+def listener_names(tier: Tier) -> tuple[str, ...]:
+    """The plain listener's name, the TLS listener's and, where there is one, that of HTTP/3."""
+    names = (f"{tier.name}-http", f"{tier.name}-https")
+    return (*names, http3.listener_name(tier)) if http3.is_served(tier) else names
 
 
 def listeners(tier: Tier, proxy: str) -> list[dict[str, Any]]:
-    """The two listeners of one proxy. Their ports are its own, all else is the tier's."""
+    """The listeners of one proxy. Their ports are its own, all else is the tier's."""
     here = tier.proxy(proxy)
     if here is None:
         return []
-    plain, secure = listener_names(tier)
+    plain, secure = listener_names(tier)[:2]
     inspector = kinds.extension(
         "envoy.filters.listener.tls_inspector", "filters.listener.tls_inspector.v3.TlsInspector"
     )
-    return [
+    chain = {"transport_socket": tls.downstream(tier), "filters": [http3.offered(tier, here)]}
+    found = [
         _listener(tier, here, plain, here.http_port, {}),
-        _listener(tier, here, secure, here.https_port, {"transport_socket": tls.downstream(tier)})
-        | {"listener_filters": [inspector]},
+        _listener(tier, here, secure, here.https_port, chain)
+        | {"listener_filters": [*protection.listener_filters(tier), inspector]},
     ]
+    return [*found, http3.listener(tier, here)] if http3.is_served(tier) else found
 
 
 def _listener(tier: Tier, proxy: Proxy, name: str, port: int, chain: dict[str, Any]) -> dict[str, Any]:
@@ -33,12 +36,16 @@ def _listener(tier: Tier, proxy: Proxy, name: str, port: int, chain: dict[str, A
         "name": name,
         "stat_prefix": name.replace("-", "_"),
         "address": {"socket_address": {"address": proxy.listen_address, "port_value": port}},
-        "per_connection_buffer_limit_bytes": tier.limits.buffer_bytes,
-        "filter_chains": [
-            {
-                "filters": [manager.connection_manager(tier)],
-                "transport_socket_connect_timeout": seconds(tier.limits.handshake_timeout),
-                **chain,
-            }
-        ],
+        **protection.listener(tier, proxy.name),
+        "filter_chains": protection.chains(
+            tier,
+            proxy.name,
+            [
+                {
+                    "filters": [manager.connection_manager(tier)],
+                    "transport_socket_connect_timeout": seconds(tier.limits.handshake_timeout),
+                    **chain,
+                }
+            ],
+        ),
     }

@@ -2,7 +2,7 @@
 there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from proxy.domain.errors import Problem
@@ -10,9 +10,9 @@ from proxy.domain.translate import Resources, kinds
 from proxy.domain.translate.tables import routes_of
 
 
-def problems(resources: Resources) -> list[Problem]:
-    """Every reference that leads nowhere."""
-    return [*_routes(resources), *_endpoints(resources), *_discovered(resources)]
+def problems(resources: Resources, *, withheld: Collection[str] = ()) -> list[Problem]:
+    """Every reference that leads nowhere, except to the secrets that are left out on purpose."""
+    return [*_routes(resources), *_endpoints(resources), *_discovered(resources, withheld)]
 
 
 def _routes(resources: Resources) -> Iterator[Problem]:
@@ -37,12 +37,12 @@ def _endpoints(resources: Resources) -> Iterator[Problem]:
             yield f"cluster {name}", "has no endpoints"
 
 
-def _discovered(resources: Resources) -> Iterator[Problem]:
-    """Secrets and route tables by their name, wherever in a listener or a cluster they are named."""
+def _discovered(resources: Resources, withheld: Collection[str]) -> Iterator[Problem]:
+    """Secrets, extensions and route tables by their name, wherever in a listener or a cluster they are named."""
     for kind in (kinds.LISTENER, kinds.CLUSTER):
         for name, resource in resources[kind].items():
             for wanted, wanted_kind in _pointers(resource):
-                if wanted not in resources[wanted_kind]:
+                if wanted not in resources[wanted_kind] and wanted not in withheld:
                     yield f"{kinds.SPOKEN[kind]} {name}", f"there is no {kinds.SPOKEN[wanted_kind]} {wanted}"
 
 
@@ -53,6 +53,8 @@ def _pointers(node: Any) -> Iterator[tuple[str, str]]:
     if isinstance(node, dict):
         if "sds_config" in node:
             yield node["name"], kinds.SECRET
+        if "config_discovery" in node:
+            yield node["name"], kinds.EXTENSION
         if "route_config_name" in node:
             yield node["route_config_name"], kinds.ROUTES
         for item in node.values():

@@ -1,0 +1,70 @@
+"""How TLS is declared: what is safe without a word, and what is refused."""
+
+import pytest
+
+from proxy.domain import document as declaration
+from proxy.domain.errors import Invalid
+from proxy.domain.tier import Tls
+from proxy.domain.translate import kinds, listeners, runtime
+from tests.proxy.factories import document, tier
+
+UPSTREAM = {"name": "shop-v1", "endpoints": [{"port": 1}]}
+
+
+def refused(**changes: object) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as raised:
+        declaration.parse(document(**changes))
+    return raised.value.errors
+
+
+def test_nothing_has_to_be_declared_to_be_safe() -> None:
+    default = Tls()
+    assert default.tls_minimum_protocol_version == "TLSv1_2"
+    assert default.ecdh_curves[0] == "X25519MLKEM768"
+    assert default.http3
+    assert not default.requires_client_certificate
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../ca.pem", "a//b.pem", "a/../../b.pem", ""])
+def test_a_file_outside_the_secrets_directory_is_refused(file: str) -> None:
+    ((path, message),) = refused(tls={"client_certificates": {"ca": file}})
+    assert path == "tiers[0].tls.client_certificates.ca"
+    assert "below the secrets directory" in message
+
+
+def test_clients_are_not_certified_by_whoever_sells_certificates() -> None:
+    ((path, message),) = refused(tls={"client_certificates": {"ca": "system"}})
+    assert path == "tiers[0].tls.client_certificates"
+    assert "any public certificate" in message
+
+
+def test_a_backend_is_verified_by_some_name() -> None:
+    ((path, message),) = refused(upstreams=[{**UPSTREAM, "tls": {"ca": "local"}}], routes=[])
+    assert path == "tiers[0].upstreams[0].tls"
+    assert "sni or subject_alt_names" in message
+
+
+@pytest.mark.parametrize("tickets", [{"life": "1.5s"}, {"life": "24h", "rotate_every": "1h"}])
+def test_a_ticket_s_life_is_whole_seconds_and_few_rotations(tickets: dict[str, str]) -> None:
+    ((path, _),) = refused(tls={"session_tickets": tickets})
+    assert path == "tiers[0].tls.session_tickets"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tls": {"http3": False}}, {"proxy_protocol": True}, {"limits": {"max_connections_per_address": 10}}],
+)
+def test_http3_is_not_served_where_it_would_go_around_a_protection(change: dict[str, object]) -> None:
+    given = tier(**change)
+    assert [made["name"] for made in listeners.listeners(given, "edge-1")] == ["edge-http", "edge-https"]
+    assert "edge-http3" not in str(runtime.layer(given))
+
+
+def test_each_listener_has_its_limit_of_connections() -> None:
+    made = listeners.listeners(tier(), "edge-1")
+    limits = runtime.layer(tier())["layer"]
+    assert {item["name"] for item in made} == set(listeners.listener_names(tier()))
+    assert [limits[f"envoy.resource_limits.listener.{item['name']}.connection_limit"] for item in made] == [
+        10_000
+    ] * len(made)
+    assert {item["@type"] for item in made} == {kinds.LISTENER}
