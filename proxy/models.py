@@ -41,6 +41,8 @@ class Proxy(Mirror):
     https_port = models.PositiveIntegerField()
     admin_port = models.PositiveIntegerField()
     connected_at = models.DateTimeField(null=True, blank=True)
+    connected_to = models.CharField(max_length=200, blank=True)
+    identity_ends_at = models.DateTimeField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True, blank=True)
     acked_generation = models.PositiveBigIntegerField(default=0)
     acked_at = models.DateTimeField(null=True, blank=True)
@@ -79,6 +81,19 @@ class Endpoint(Mirror):
     class Meta:
         ordering = ("name",)
         constraints = [models.UniqueConstraint("upstream", "name", name="endpoint_name_in_upstream")]
+
+
+class Registration(models.Model):
+    """The endpoints that a service registry pushed for an upstream last. Its silence takes none of them."""
+
+    upstream = models.OneToOneField(Upstream, on_delete=models.CASCADE, related_name="registration")
+    endpoints = models.JSONField(default=list)
+    by = models.CharField(max_length=150)
+    changed_at = models.DateTimeField()
+    pushed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"endpoints of {self.upstream_id}"
 
 
 class Route(Mirror):

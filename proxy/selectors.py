@@ -36,6 +36,8 @@ class ProxyRow:
     https_port: int
     admin_port: int
     connected_at: datetime | None
+    connected_to: str
+    identity_ends_at: datetime | None
     last_seen: datetime | None
     acked_generation: int
     acked_at: datetime | None
@@ -368,6 +370,8 @@ def _proxy_row(row: models.Proxy) -> ProxyRow:
         https_port=row.https_port,
         admin_port=row.admin_port,
         connected_at=row.connected_at,
+        connected_to=row.connected_to,
+        identity_ends_at=row.identity_ends_at,
         last_seen=row.last_seen,
         acked_generation=row.acked_generation,
         acked_at=row.acked_at,

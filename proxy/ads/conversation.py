@@ -10,6 +10,10 @@ Runtime goes out at once in any stage: it moves weights between clusters that ar
 not sent again, and what depends on it is not sent at all: the proxy keeps what it has until there is
 something new. Each generation that still wants a refused version is refused with it.
 
+A proxy that comes back with versions of its own, while this server is without its database, keeps them until
+the database answers: they may be newer than what is known here, such as a rollback. A proxy with nothing gets
+what there is.
+
 Stage 1 keeps what the proxy got on this stream. A proxy that comes back says only the versions of what it
 has, so a cluster that was removed while it was away goes before its routes do: they answer 503 for the
 milliseconds until theirs are there.
@@ -73,6 +77,7 @@ class _Subscription:
     refused_version: str = ""
     refused_why: str = ""
     refused_for: int | None = None
+    held: bool = False
     has: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -107,6 +112,9 @@ class Conversation:
     def on_snapshot(self, snapshot: Snapshot) -> list[Response]:
         """There is something new to run."""
         self.snapshot = snapshot
+        if not snapshot.stale:
+            for subscription in self._subscriptions.values():
+                subscription.held = False
         return list(self._advance())
 
     def on_request(self, request: Request) -> list[Response]:
@@ -115,7 +123,8 @@ class Conversation:
         names = frozenset(request.names)
         if known is None:
             # A proxy that comes back says what it has; where that is what it should have, nothing is sent.
-            self._subscriptions[request.kind] = _Subscription(names, acked_version=request.version)
+            held = bool(request.version) and (self.snapshot is None or self.snapshot.stale)
+            self._subscriptions[request.kind] = _Subscription(names, acked_version=request.version, held=held)
             return list(self._advance())
         if request.nonce and request.nonce != known.nonce:
             return []  # an answer to a response that a later one has overtaken; that one's answer is to come
@@ -180,6 +189,9 @@ class Conversation:
             if subscription.sent is None:
                 subscription.sent = wanted  # it came back with the right version
                 subscription.acknowledge()
+                subscription.held = False
+            return
+        if subscription.held:
             return
         if subscription.refused_version != wanted.version:
             yield self._send(kind, subscription, wanted)

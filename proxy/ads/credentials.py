@@ -1,10 +1,12 @@
 """Who may connect: the ADS server's certificate, and the proxy that a connection's certificate names."""
 
 import logging
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import grpc
+from cryptography import x509
 from django.utils import timezone
 
 from proxy import identities
@@ -12,9 +14,7 @@ from proxy.domain.identity import proxy_of
 
 log = logging.getLogger("sluice.xds")
 
-ANYBODY = None
-"""The peer of a plaintext connection, who is whoever it says it is."""
-_SPIFFE_ID = "peer_spiffe_id"
+_SPIFFE_ID, _CERTIFICATE = "peer_spiffe_id", "x509_pem_cert"
 
 
 def mutual_tls(pki_directory: Path) -> grpc.ServerCredentials:
@@ -41,3 +41,9 @@ def peer(context: Any) -> tuple[str, str] | None:
     """The (tier, proxy) that the connection's certificate names; None where it names none."""
     names = context.auth_context().get(_SPIFFE_ID, ())
     return proxy_of(names[0].decode()) if len(names) == 1 else None
+
+
+def identity_ends_at(context: Any) -> datetime:
+    """Until when the connection's certificate is good: a proxy that comes later is not let in."""
+    (certificate,) = context.auth_context()[_CERTIFICATE]
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc

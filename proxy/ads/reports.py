@@ -42,17 +42,22 @@ class Reports:
     """What waits to be recorded. `wake` is set when there is something."""
 
     database: Database
+    server: str = ""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writes: dict[Sort, _Write] = field(default_factory=dict)
     _connected: dict[Key, int] = field(default_factory=dict)
     _seen_at: datetime | None = None
 
-    def connected(self, key: Key, now: datetime) -> None:
-        """The proxy opened a stream."""
+    def connected(self, key: Key, now: datetime, identity_ends_at: datetime | None = None) -> None:
+        """The proxy opened a stream; its certificate is good until then."""
         self._connected[key] = self._connected.get(key, 0) + 1
         tier, proxy = key
         self._unsaid("disconnection", key)
-        self._said("connection", tier, proxy, partial(services.record_connection, tier=tier, now=now))
+        write = partial(services.record_connection, tier=tier, server=self.server, now=now)
+        self._said("connection", tier, proxy, write)
+        if identity_ends_at is not None:
+            ends = partial(services.record_identity, tier=tier, proxy=proxy, ends_at=identity_ends_at)
+            self.later("identity", key, ends)
 
     def disconnected(self, key: Key, now: datetime) -> None:
         """A stream ended. A proxy that reconnected has its new one before the old is seen to end."""
@@ -62,7 +67,8 @@ class Reports:
         del self._connected[key]
         tier, proxy = key
         self._unsaid("connection", key)
-        self._said("disconnection", tier, proxy, partial(services.record_disconnection, tier=tier, now=now))
+        write = partial(services.record_disconnection, tier=tier, server=self.server, now=now)
+        self._said("disconnection", tier, proxy, write)
 
     def acked(self, key: Key, generation: int, now: datetime) -> None:
         """The proxy runs this generation."""
@@ -96,12 +102,21 @@ class Reports:
         self._writes[what, of] = _Write(lambda _: write())
         self.wake.set()
 
+    def see(self, now: datetime) -> None:
+        """Say who is here, every two seconds; and so that those of a server that fell silent are lost."""
+        if self._seen_at is not None and now - self._seen_at < SEEN:
+            return
+        self._seen_at = now
+        for tier, proxy in self._connected:
+            write = partial(services.record_seen, tier=tier, server=self.server, now=now)
+            self._said("seen", tier, proxy, write)
+        self.later("silence", None, partial(services.record_silence, now=now))
+
     async def flush(self, now: datetime) -> None:
         """Write what is waiting, in its order; what fails is tried again the next time.
 
         What is said meanwhile waits for the next time, so that 1,000 proxies that answer hold up no change.
         """
-        self._see(now)
         for sort in list(self._writes):
             write = self._writes.pop(sort, None)
             if write is None:
@@ -110,12 +125,6 @@ class Reports:
             if isinstance(failed, Failed):
                 self._keep(sort, write, failed)
                 return
-
-    def _see(self, now: datetime) -> None:
-        if self._connected and (self._seen_at is None or now - self._seen_at >= SEEN):
-            self._seen_at = now
-            for tier, proxy in self._connected:
-                self._said("seen", tier, proxy, partial(services.record_seen, tier=tier, now=now))
 
     def _said(self, what: str, of: Hashable, proxy: str, write: Callable[..., object]) -> None:
         """Add the proxy to those who said this; `write` takes them as `proxies`."""

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from django.utils import timezone
 from proxy import schema
 from proxy.ads.addresses import is_loopback
 from proxy.ads.conversation import Conversation, Request, Response
-from proxy.ads.credentials import mutual_tls, peer
+from proxy.ads.credentials import identity_ends_at, mutual_tls, peer
+from proxy.ads.last_good import Keeper
 from proxy.ads.reports import Key
 from proxy.ads.snapshot import Snapshot
 from proxy.ads.source import Source
@@ -31,14 +34,16 @@ class CannotBind(Exception):
     """The address is taken, or is not this machine's."""
 
 
-async def serve(bind: str, pki_directory: Path, *, plaintext: bool = False) -> None:
+async def serve(
+    bind: str, pki_directory: Path, *, keeper: Keeper | None = None, plaintext: bool = False
+) -> None:
     """Serve until SIGTERM or SIGINT. Raises CannotBind.
 
     Over mutual TLS, or in plaintext where nobody but this machine's own processes can connect.
     """
     if plaintext and not is_loopback(bind):
         raise CannotBind(f"{bind} is open to others: SLUICE_ADS_PLAINTEXT is for a loopback address")
-    source = Source(pki_directory)
+    source = Source(pki_directory, server=f"{socket.gethostname()}:{bind.rpartition(':')[2]}", keeper=keeper)
     server = grpc.aio.server(
         options=[
             ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent half
@@ -71,6 +76,8 @@ async def serve(bind: str, pki_directory: Path, *, plaintext: bool = False) -> N
     with suppress(asyncio.CancelledError):
         await polling
     await source.reports.flush(timezone.now())  # the streams have ended, and the pages should say so
+    if keeper is not None:
+        await keeper.flush()
 
 
 def _handler(source: Source, *, plaintext: bool) -> "grpc.GenericRpcHandler[Any, Any]":
@@ -106,7 +113,8 @@ async def _converse(
         log.info("%s/%s connected", *key)
         if key not in source.newest:
             log.warning("%s/%s is not declared, or not yet read: it waits", *key)
-        source.reports.connected(key, timezone.now())
+        source.reports.connected(key, timezone.now(), None if plaintext else identity_ends_at(context))
+        await source.caught_up()
         source.listen(key, incoming.put_nowait)
         try:
             await _answer(source, key, first, incoming, context, response)
@@ -146,7 +154,8 @@ async def _answer(
     context: Any,
     response: type[Any],
 ) -> None:
-    conversation = Conversation(source.newest.get(key))
+    newest = source.newest.get(key)
+    conversation = Conversation(replace(newest, stale=source.stale) if newest else None)
     reached: int | None = None
     weights: int | None = None
     item = first

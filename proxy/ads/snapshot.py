@@ -27,10 +27,14 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that one proxy should run, and the tier's generation that it shows."""
+    """Everything that one proxy should run, and the tier's generation that it shows.
+
+    A `stale` one was made without the database: another server may have given the proxies something newer.
+    """
 
     generation: int
     kinds: Mapping[str, Resources]
+    stale: bool = False
 
 
 def pack(named: Mapping[str, bytes]) -> Resources:

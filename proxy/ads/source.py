@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from proxy import materials, selectors, services
 from proxy.ads.database import Database, Failed
+from proxy.ads.last_good import Keeper, kept
 from proxy.ads.reports import Key, Reports
 from proxy.ads.snapshot import Renderer, Snapshot
 from proxy.domain.errors import Problem, ProxyError
@@ -29,6 +30,8 @@ log = logging.getLogger("sluice.xds")
 POLL = timedelta(milliseconds=50)
 LOOK = timedelta(seconds=1)
 """So often the files of certificates and keys are looked at: one that changed, or is to be renewed."""
+STALE = timedelta(seconds=1)
+"""So long after the database was last read, another server may have given the proxies something newer."""
 AGAIN = timedelta(seconds=1)
 """After what could not be rendered, such as for a full disk, it is tried again."""
 
@@ -40,6 +43,7 @@ class _TierState:
     served: Served
     next_expiry: datetime | None
     material: Material
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class Source:
     """The newest snapshot of each proxy, and who waits for the next. What they say goes to `reports`."""
 
     pki_directory: Path
+    server: str = ""
+    keeper: Keeper | None = None
     newest: dict[Key, Snapshot] = field(default_factory=dict)
     _renderer: Renderer = field(default_factory=Renderer)
     _tiers: dict[str, _TierState] = field(default_factory=dict)
@@ -55,12 +61,14 @@ class Source:
     _looked_at: datetime | None = None
     _turned_at: datetime | None = None
     _unfit: dict[str, list[Problem]] = field(default_factory=dict)
+    _polled_at: datetime | None = None
+    _waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
     _database: Database = field(default_factory=Database)
     reports: Reports = field(init=False)
 
     def __post_init__(self) -> None:
         """The same thread reads and records: what it records of a generation it has read before."""
-        self.reports = Reports(self._database)
+        self.reports = Reports(self._database, self.server)
 
     def listen(self, key: Key, listener: Callable[[Snapshot], None]) -> None:
         """Call `listener` with every new snapshot of the proxy, from the event loop."""
@@ -69,18 +77,39 @@ class Source:
     def unlisten(self, key: Key, listener: Callable[[Snapshot], None]) -> None:
         self._listeners[key].remove(listener)
 
+    @property
+    def stale(self) -> bool:
+        """Whether the database may hold what is not known here."""
+        return self._polled_at is None or timezone.now() - self._polled_at > STALE
+
+    async def caught_up(self) -> None:
+        """Returns when the database was read once more, or after a second in which it could not be.
+
+        A proxy that comes from another server is not given what was older than what that one gave it.
+        """
+        caught_up = asyncio.get_running_loop().create_future()
+        self._waiting.append(caught_up)
+        self.reports.wake.set()
+        await asyncio.wait({caught_up}, timeout=STALE.total_seconds())
+
     async def run(self) -> None:
         """Poll for ever. Every error of the database is logged and outlived: the proxies keep what they
         have.
         """
-        self.reports.later("start", None, lambda: services.record_all_disconnected(now=timezone.now()))
-        await asyncio.gather(self._follow_database(), self.keep_time())
+        self.reports.later("start", None, partial(services.record_start, server=self.server))
+        keeping = [self.keeper.run()] if self.keeper else []
+        await asyncio.gather(self._follow_database(), self.keep_time(), *keeping)
 
     async def _follow_database(self) -> None:
         while True:
             self.reports.wake.clear()
+            waiting, self._waiting = self._waiting, []
+            self.reports.see(timezone.now())
             await self.reports.flush(timezone.now())
             await self._poll()
+            for caught_up in waiting:
+                if not caught_up.done():
+                    caught_up.set_result(None)
             await self._turn_tickets()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.reports.wake.wait(), POLL.total_seconds())
@@ -123,13 +152,35 @@ class Source:
     async def _poll(self) -> None:
         pulses = await self._database.do(selectors.pulses, "polling")
         if isinstance(pulses, Failed):
+            self._polled_at = None
+            self._take_last_good()
             return
+        was_stale = self.stale
         for pulse in pulses:
             now = timezone.now()
             if pulse.next_expiry is not None and pulse.next_expiry <= now:
                 self.reports.later("expiry", None, lambda: services.expire(now=timezone.now()))
             if self.is_due(pulse, now):
                 await self._reload(pulse.tier)
+        self._polled_at = timezone.now()
+        if was_stale:
+            self._tell_that_it_is_fresh()
+
+    def _take_last_good(self) -> None:
+        """The database does not answer a server that has just begun: it serves what an earlier one kept."""
+        if self.keeper is None or self._tiers:
+            return
+        for served in kept(self.keeper.folder):
+            log.warning("tier %s: the database does not answer; served is what was kept", served.base.name)
+            self.render(served.base.name, served, timezone.now())
+            if served.base.name in self._tiers:
+                self._tiers[served.base.name].kept = True
+
+    def _tell_that_it_is_fresh(self) -> None:
+        for key, snapshot in list(self.newest.items()):
+            self.newest[key] = replace(snapshot, stale=False)
+            for listener in list(self._listeners.get(key, ())):
+                listener(self.newest[key])
 
     async def _turn_tickets(self) -> None:
         """Here, since the keys are where they are served from."""
@@ -153,7 +204,7 @@ class Source:
 
     def _is_new(self, pulse: Pulse, now: datetime) -> bool:
         state = self._tiers.get(pulse.tier)
-        if state is None or state.served.generation != pulse.generation:
+        if state is None or state.kept or state.served.generation != pulse.generation:
             return True
         # A renewal moves an expiry without a new generation.
         due = pulse.next_expiry is not None and pulse.next_expiry <= now
@@ -168,6 +219,8 @@ class Source:
         served = await self._database.do(lambda: selectors.served(tier, now=now), f"reading tier {tier}")
         if not isinstance(served, Failed):
             self.render(tier, served, timezone.now())
+            if self.keeper is not None:
+                self.keeper.later(served)
 
     def render(self, tier: str, served: Served, now: datetime) -> None:
         """Make the tier's snapshots and hand them to who listens.
@@ -193,6 +246,6 @@ class Source:
         self._tiers[tier] = _TierState(served, min(expiries, default=None), material)
         log.info("tier %s: generation %s", tier, served.generation)
         for proxy, snapshot in made.items():
-            self.newest[tier, proxy] = snapshot
+            newest = self.newest[tier, proxy] = replace(snapshot, stale=self.stale)
             for listener in list(self._listeners.get((tier, proxy), ())):
-                listener(snapshot)
+                listener(newest)

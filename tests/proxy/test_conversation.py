@@ -1,5 +1,6 @@
 """The discovery stream without a network: what is sent when."""
 
+from dataclasses import replace
 from typing import Any
 
 from proxy.ads.conversation import Conversation, Request, Response
@@ -224,3 +225,21 @@ def test_an_equal_configuration_under_a_new_generation_is_reached_without_a_word
     proxy = settled()
     assert proxy.get(snapshot(2)) == []
     assert proxy.conversation.reached == 2
+
+
+def test_a_stale_server_takes_nothing_from_a_proxy_that_has_something_and_gives_to_one_that_has_not() -> None:
+    stale = replace(snapshot(), stale=True)
+    back, new = Proxy(Conversation(stale)), Proxy(Conversation(stale))
+    back.ask(kinds.RUNTIME, version="of another server")
+    new.ask(kinds.RUNTIME)
+    assert back.take() == []
+    assert kinds_of(new.take()) == [kinds.RUNTIME]
+    assert kinds_of(back.get(snapshot(2))) == [kinds.RUNTIME]
+
+
+def test_what_runs_out_on_a_stale_server_is_taken_from_a_proxy_that_had_just_what_is_known_there() -> None:
+    stale = replace(snapshot(), stale=True)
+    proxy = Proxy(Conversation(stale))
+    proxy.ask(kinds.RUNTIME, version=stale.kinds[kinds.RUNTIME].version)
+    expired = replace(snapshot(1, RUNTIME={"sluice": b"2"}), stale=True)
+    assert kinds_of(proxy.get(expired)) == [kinds.RUNTIME]

@@ -4,6 +4,7 @@ their own.
 
 import contextlib
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +39,9 @@ class World:
     ports: dict[str, int]
     var: Path
     database_url: str
-    _xds: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    ads_ports: tuple[int, ...] = ()
+    _ads: dict[int, contextlib.ExitStack] = field(default_factory=dict)
+    _ads_processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     _envoys: dict[str, contextlib.ExitStack] = field(default_factory=dict)
     _sessions: dict[str, requests.Session] = field(default_factory=dict)
 
@@ -147,11 +150,28 @@ class World:
         )
 
     def start_xds(self) -> None:
-        ready = self.manage("xds", log="xds.log", ready=lambda: listening(self.ports["SLUICE_ADS_PORT"]))
-        self._xds.enter_context(ready)
+        """Every ADS server that is not there."""
+        for port in self.ads_ports:
+            if port not in self._ads:
+                self.start_ads(port)
 
     def stop_xds(self) -> None:
-        self._xds.close()
+        for port in list(self._ads):
+            self.stop_ads(port)
+
+    def start_ads(self, port: int) -> None:
+        log = "xds.log" if port == self.ads_ports[0] else f"xds-{port}.log"
+        server = self.manage("xds", "--bind", f"127.0.0.1:{port}", log=log, ready=lambda: listening(port))
+        stack = self._ads[port] = contextlib.ExitStack()
+        self._ads_processes[port] = stack.enter_context(server)
+
+    def stop_ads(self, port: int) -> None:
+        self._ads.pop(port).close()
+
+    def kill_ads(self, port: int) -> None:
+        """It has no time to say anything."""
+        self._ads_processes[port].kill()
+        self.stop_ads(port)
 
     def start_envoy(self, proxy: str) -> None:
         self._envoys.setdefault(proxy, contextlib.ExitStack()).enter_context(self.envoy(proxy))
@@ -162,11 +182,16 @@ class World:
     def envoy(self, proxy: str) -> contextlib.AbstractContextManager[Any]:
         """An Envoy started as the stack does it, ready when it serves what it was told to."""
         path = self.var / f"{proxy}.json"
-        with override_settings(VAR=str(self.var)):
-            call_command("bootstrap", proxy, ads=self.environment["SLUICE_ADS_BIND"], output=path)
+        if not path.is_file():
+            self._write_bootstrap(proxy, path)
         port = self.ports[f"{proxy.upper().replace('-', '_')}_HTTP_PORT"]
         argv = [str(schema.binary()), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
         return started([*argv, "-l", "warning"], log=self.var / f"{proxy}.log", ready=lambda: listening(port))
+
+    def _write_bootstrap(self, proxy: str, path: Path) -> None:
+        with override_settings(VAR=str(self.var)):
+            ads = ",".join(f"127.0.0.1:{port}" for port in self.ads_ports)
+            call_command("bootstrap", proxy, ads=ads, output=path)
 
 
 @contextlib.contextmanager
@@ -189,10 +214,12 @@ def database(world: World) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(var: Path, database_url: str = "") -> Iterator[World]:
+def running(var: Path, database_url: str = "", *, ads_servers: int = 1) -> Iterator[World]:
     """The world from nothing, on SQLite unless told otherwise; its processes end with the block."""
     url = database_url or f"sqlite:///{var / 'world.sqlite3'}"
     world = World({name: free_port() for name in DEFAULTS}, var, url)
+    others = (free_port() for _ in range(ads_servers - 1))
+    world.ads_ports = (world.ports["SLUICE_ADS_PORT"], *others)
     with contextlib.ExitStack() as stack:
         with database(world):
             call_command("migrate", verbosity=0)

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from proxy.ads.last_good import Keeper
 from proxy.ads.server import CannotBind, serve
 
 
@@ -18,7 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            pki = Path(settings.VAR) / "pki"
-            asyncio.run(serve(options["bind"], pki, plaintext=settings.ADS_PLAINTEXT))
+            var = Path(settings.VAR)
+            keeper = Keeper(var / "ads")
+            asyncio.run(serve(options["bind"], var / "pki", keeper=keeper, plaintext=settings.ADS_PLAINTEXT))
         except CannotBind as error:
             raise CommandError(str(error)) from error
