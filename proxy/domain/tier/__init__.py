@@ -1,9 +1,10 @@
 """A tier as plain data: what a person declares and what the translation to Envoy reads."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
+from proxy.domain.tier.access import FORWARDED_IDENTITY, Access, ApiKeys, IdentityHeader, JwtProvider
 from proxy.domain.tier.duties import RUNBOOKS, Objective, RunbookSetting
 from proxy.domain.tier.fields import (
     WEIGHT_TOTAL,
@@ -19,31 +20,51 @@ from proxy.domain.tier.fields import (
     seconds,
 )
 from proxy.domain.tier.limits import Limits
-from proxy.domain.tier.routes import Retry, Route
+from proxy.domain.tier.logging import AccessLog, RouteLog, TierLogField
+from proxy.domain.tier.protection import Penalty, Protection
+from proxy.domain.tier.retries import Hedge, Retry
+from proxy.domain.tier.routes import Route
+from proxy.domain.tier.tls import Certificate, ClientCertificates, SessionTickets, Tls, UpstreamTls
+from proxy.domain.tier.tracing import Otlp, Tracing
 from proxy.domain.tier.upstreams import CircuitBreaker, Endpoint, OutlierDetection, RetryBudget, Upstream
 
 __all__ = [
     "RUNBOOKS",
     "WEIGHT_TOTAL",
+    "Access",
+    "AccessLog",
     "Address",
+    "ApiKeys",
+    "Certificate",
     "CircuitBreaker",
+    "ClientCertificates",
     "Declared",
     "Duration",
     "Endpoint",
+    "Hedge",
     "Host",
+    "JwtProvider",
     "Limits",
     "Method",
     "Name",
     "Objective",
+    "Otlp",
     "OutlierDetection",
+    "Penalty",
     "Port",
+    "Protection",
     "Proxy",
     "Retry",
     "RetryBudget",
     "Route",
+    "RouteLog",
     "RunbookSetting",
+    "SessionTickets",
     "Tier",
+    "Tls",
+    "Tracing",
     "Upstream",
+    "UpstreamTls",
     "Weight",
     "is_ip",
     "seconds",
@@ -66,15 +87,26 @@ class Proxy(Declared):
 
 
 class Tier(Declared):
-    """Proxies that serve one configuration. `exact_added_latency` costs some 6 us of CPU per request."""
+    """Proxies that serve one configuration. `exact_added_latency` costs some 6 us of CPU per request.
+
+    `proxy_protocol` is for a tier behind a layer-4 balancer: every connection must begin with a PROXY header,
+    which says who the client is. Only the balancer may then reach the listeners.
+    """
 
     name: Name
     proxies: tuple[Proxy, ...] = Field(min_length=1)
     upstreams: tuple[Upstream, ...] = ()
     routes: tuple[Route, ...] = ()
+    jwt_providers: tuple[JwtProvider, ...] = ()
+    api_keys: tuple[ApiKeys, ...] = ()
+    identity_headers: tuple[IdentityHeader, ...] = FORWARDED_IDENTITY
+    tls: Tls = Tls()
     limits: Limits = Limits()
     exact_added_latency: bool = True
-    access_log: Literal["off", "errors", "all"] = "errors"
+    proxy_protocol: bool = False
+    protection: Protection = Protection()
+    access_log: TierLogField = AccessLog()
+    tracing: Tracing = Tracing()
     objectives: tuple[Objective, ...] = ()
     runbooks: dict[str, RunbookSetting] = {}
 
