@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.processes import free_port, listening, started
+import psycopg
+
+from tests.support.processes import free_port, started
 
 ROOT = Path(__file__).resolve().parents[2]
 # The data lives for the length of the tests: nothing need survive a power cut.
@@ -28,7 +30,15 @@ class Server:
     _running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def start(self) -> None:
-        self._running.enter_context(started(self._argv, ready=lambda: listening(self.port), cwd=self._folder))
+        self._running.enter_context(started(self._argv, ready=self.answers, cwd=self._folder))
+
+    def answers(self) -> bool:
+        """It listens before it is done with what it did not finish."""
+        try:
+            psycopg.connect(self.url, connect_timeout=1).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self) -> None:
         """With its connections: a server that waits for its clients to go has not gone."""
