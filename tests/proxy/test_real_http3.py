@@ -39,6 +39,8 @@ def client_bootstrap(
                 "common_tls_context": {
                     "validation_context": validation,
                     "tls_certificates": [shows] if shows else [],
+                    # It offers nothing that a quantum computer could undo later, so that the tier must take it.
+                    "tls_params": {"ecdh_curves": ["X25519MLKEM768"]},
                 },
             },
         },

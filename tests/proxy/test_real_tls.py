@@ -94,6 +94,14 @@ def test_the_oldest_version_is_the_declared_one(world: World) -> None:
         Connection(port(world), context, name=SHOP)
 
 
+def test_keys_are_agreed_on_declared_curves_only(world: World) -> None:
+    context = trusting(authority(world))
+    context.set_ecdh_curve("prime256v1")
+    assert not refused(port(world), context, name=SHOP)
+    applied(world, {"tls": {"ecdh_curves": ["X25519"]}})
+    assert refused(port(world), context, name=SHOP)
+
+
 def test_the_protocols_are_offered_as_declared(world: World) -> None:
     context = trusting(authority(world))
     context.set_alpn_protocols(["h2", "http/1.1"])

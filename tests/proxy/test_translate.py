@@ -24,6 +24,7 @@ CASES = {
     "routing": (kinds.ROUTES,),
     "upstreams": (kinds.CLUSTER, kinds.ENDPOINTS),
     "splits": (kinds.ROUTES, kinds.RUNTIME),
+    "tls": (kinds.LISTENER, kinds.CLUSTER, kinds.SECRET),
 }
 
 

@@ -6,10 +6,9 @@ from proxy.domain.tier import Proxy, Tier, seconds
 from proxy.domain.translate import http3, kinds, manager, protection, tls
 
 
-def listener_names(tier: Tier) -> tuple[str, ...]:
-    """The plain listener's name, the TLS listener's and, where there is one, that of HTTP/3."""
-    names = (f"{tier.name}-http", f"{tier.name}-https")
-    return (*names, http3.listener_name(tier)) if http3.is_served(tier) else names
+def listener_names(tier: Tier) -> tuple[str, str]:
+    """The plain listener's name and the TLS listener's: those that accept connections of TCP."""
+    return f"{tier.name}-http", f"{tier.name}-https"
 
 
 def listeners(tier: Tier, proxy: str) -> list[dict[str, Any]]:
@@ -17,7 +16,7 @@ def listeners(tier: Tier, proxy: str) -> list[dict[str, Any]]:
     here = tier.proxy(proxy)
     if here is None:
         return []
-    plain, secure = listener_names(tier)[:2]
+    plain, secure = listener_names(tier)
     inspector = kinds.extension(
         "envoy.filters.listener.tls_inspector", "filters.listener.tls_inspector.v3.TlsInspector"
     )
