@@ -3,21 +3,13 @@
 from datetime import timedelta
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from proxy.domain.tier.fields import Declared, Duration
+from proxy.domain.tier.access import Access
+from proxy.domain.tier.fields import Duration, seconds
+from proxy.domain.tier.logging import RouteLogField
+from proxy.domain.tier.retries import HedgeField, Retry
 from proxy.domain.tier.routing import Routing
-
-
-class Retry(Declared):
-    """`attempts` counts retries after the first attempt. `per_try_timeout` unset: a timeout is not
-    retried.
-    """
-
-    attempts: int = Field(default=2, ge=0, le=5)
-    per_try_timeout: Duration | None = None
-    back_off: Duration = timedelta(milliseconds=25)
-    max_back_off: Duration = timedelta(milliseconds=250)
 
 
 class Route(Routing):
@@ -25,18 +17,40 @@ class Route(Routing):
 
     `idempotency` says what may be retried: `method` = GET, HEAD, PUT, DELETE, OPTIONS, TRACE or any request
     with an Idempotency-Key; `always` = every request (a gRPC service of reads, whose calls are all POST);
-    `never` = none.
+    `never` = none. The same says what may be hedged.
     """
 
     idempotency: Literal["method", "always", "never"] = "method"
     retry: Retry = Retry()
+    hedge: HedgeField | None = None
     timeout: Duration = timedelta(seconds=2)
+    access: Access = Access()
+    access_log: RouteLogField | None = None
 
     @model_validator(mode="after")
     def _a_try_ends_before_the_request(self) -> Self:
         if self.retry.per_try_timeout is not None and self.retry.per_try_timeout >= self.timeout:
             raise ValueError("retry.per_try_timeout must be shorter than timeout")
         return self
+
+    @model_validator(mode="after")
+    def _a_hedge_is_a_retry(self) -> Self:
+        if self.hedge is None:
+            return self
+        if self.hedge.after >= self.per_try_timeout:
+            raise ValueError(
+                f"hedge.after must be shorter than {seconds(self.per_try_timeout)}, a try's limit"
+            )
+        if self.retry.per_try_timeout is not None:
+            raise ValueError("retry.per_try_timeout does not go with hedge, which leaves a slow try running")
+        if self.retry.attempts == 0 or self.idempotency == "never":
+            raise ValueError("hedge needs retry.attempts and an idempotency that allows them: it is a retry")
+        return self
+
+    @property
+    def retried(self) -> bool:
+        """Whether anything is tried again here."""
+        return self.retry.attempts > 0 and self.idempotency != "never"
 
     @property
     def per_try_timeout(self) -> timedelta:

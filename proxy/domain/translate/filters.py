@@ -3,17 +3,24 @@
 from typing import Any
 
 from proxy.domain.tier import Route, Tier
-from proxy.domain.translate import kinds, measuring, retries
+from proxy.domain.translate import hedging, identity, kinds, measuring, retries
 
 
 def http_filters(tier: Tier) -> list[dict[str, Any]]:
     """Who it is, whether it may, what becomes of its bytes, where it goes: the router is the last."""
-    return [_router(tier)]
+    return [
+        *identity.http_filters(tier),
+        *hedging.filters(tier),
+        _router(tier),
+    ]
 
 
 def per_route(tier: Tier, route: Route) -> dict[str, Any]:
     """What a route has of its own of each filter: `typed_per_filter_config`, by the filter's name."""
-    return {}
+    return {
+        **identity.per_route(tier, route),
+        **hedging.per_route(route),
+    }
 
 
 def _router(tier: Tier) -> dict[str, Any]:
@@ -29,6 +36,6 @@ def _router(tier: Tier) -> dict[str, Any]:
     return kinds.extension(
         "envoy.filters.http.router",
         "filters.http.router.v3.Router",
-        upstream_log=[measuring.attempt_log()],
-        upstream_http_filters=[mark, codec],
+        upstream_log=measuring.attempt_logs(tier),
+        upstream_http_filters=[*hedging.upstream_filters(tier), mark, codec],
     )

@@ -9,7 +9,8 @@ sent the 503.
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate import kinds
+from proxy.domain.translate import hedging, kinds
+from proxy.domain.translate.splits import CHOSEN
 from telemetry.domain.failure import SERVER_FAULTS
 
 BUCKETS_US = (
@@ -23,7 +24,8 @@ BUCKETS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000
 # First branch first: most answers are the backend's, and each further comparison costs.
 _REASONS = (
     ("response.code_details == 'via_upstream'", "backend"),
-    ("response.code_details == 'overload'", "load_shed"),
+    # `overload_error:...` where the codec itself gave up under pressure.
+    ("response.code_details.startsWith('overload')", "load_shed"),
     ("response.code_details == 'response_timeout'", "upstream_timeout"),
     ("response.code_details.startsWith('upstream_per_try')", "per_try_timeout"),
     ("response.code_details == 'max_duration_timeout'", "max_stream_duration"),
@@ -41,6 +43,15 @@ _REASONS = (
     ("response.code_details.startsWith('upstream_reset')", "upstream_reset"),
     ("response.code_details == 'cluster_not_found'", "no_cluster"),
     ("response.code_details == 'route_not_found'", "no_route"),
+    ("response.code_details == 'direct_response'", "direct_response"),
+    # The answer itself was late: the client had sent its whole request.
+    ("response.code_details == 'stream_idle_timeout' && response.code == 504", "upstream_timeout"),
+    (
+        "response.code_details == 'request_header_timeout' || response.code_details == 'stream_idle_timeout'"
+        " || response.code_details == 'request_overall_timeout'"
+        " || response.code_details.contains('buffer_high_watermark_timeout')",
+        "slow_client",
+    ),
     (
         "response.code_details.startsWith('downstream') || response.code_details.startsWith('http2.remote')",
         "client_gone",
@@ -52,11 +63,13 @@ _REASONS = (
         "auth",
     ),
 )
-REASONS = (*(reason for _, reason in _REASONS), "other")
+REASONS = (*dict.fromkeys(reason for _, reason in _REASONS), "other")
 
 _ADDED = "request.duration - response.backend_latency"
 _ARM = {"name": "arm", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
 _ROUTE = {"name": "route", "value_format": "%ROUTE_NAME%"}
+# Requests that chose their arm themselves are no sample of the traffic: the judge leaves them out.
+_CHOSEN = {"name": "chosen", "value_format": CHOSEN}
 _CODE = {"name": "code", "value_format": "%RESPONSE_CODE%"}
 # The status that a gRPC answer bore, in its trailers or, without a body, in its headers; empty where there is
 # none. Not GRPC_STATUS_NUMBER: without a status it says 2, so that a stream that its client ended would be
@@ -76,14 +89,24 @@ _SCOPE = {
 
 
 def request_logs(tier: Tier) -> list[dict[str, Any]]:
-    """The loggers of the connection manager."""
-    logs = [_requests(), _answered(tier)]
-    return [*logs, _lines(tier)] if tier.access_log != "off" else logs
+    """The loggers of the connection manager that measure; those that write lines are `logging`'s."""
+    return [_requests(), _answered(tier)]
 
 
-def attempt_log() -> dict[str, Any]:
-    """The router's logger: one count an attempt, so that a retry does not hide what the first attempt met."""
-    return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, _ATTEMPT, _CODE, _GRPC, _FLAGS])])
+def attempt_logs(tier: Tier) -> list[dict[str, Any]]:
+    """The router's loggers: one count an attempt, so that a retry does not hide what the first one met."""
+    if not hedging.hedges(tier):
+        return [_attempts(_ATTEMPT, _FLAGS)]
+    attempt = {"name": "attempt", "value_format": hedging.ATTEMPT}
+    unflagged = {"name": "flags", "value_format": "-"}
+    return [
+        {**_attempts(attempt, _FLAGS), "filter": filtered(f"!({hedging.SLOW_ONLY})")},
+        {**_attempts(attempt, unflagged), "filter": filtered(hedging.SLOW_ONLY)},
+    ]
+
+
+def _attempts(attempt: dict[str, str], flags: dict[str, str]) -> dict[str, Any]:
+    return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, attempt, _CODE, _GRPC, flags, _CHOSEN])])
 
 
 def reason_expression() -> str:
@@ -127,7 +150,7 @@ def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
 
 def _requests() -> dict[str, Any]:
     reason = {"name": "reason", "value_format": f"%CEL({reason_expression()})%"}
-    return _stats(counters=[_counter("rq", [_ROUTE, _ARM, _CODE, _GRPC, _FLAGS, _ATTEMPTS, reason])])
+    return _stats(counters=[_counter("rq", [_ROUTE, _ARM, _CODE, _GRPC, _FLAGS, _ATTEMPTS, reason, _CHOSEN])])
 
 
 def _answered(tier: Tier) -> dict[str, Any]:
@@ -140,35 +163,11 @@ def _answered(tier: Tier) -> dict[str, Any]:
     ]
     if tier.exact_added_latency:
         histograms.append(_histogram("added_us", f"%CEL({added_expression()})%", [_ROUTE, _ARM, _ATTEMPTS]))
-    return {**_stats(histograms=histograms), "filter": _if("response.code_details == 'via_upstream'")}
+    return {**_stats(histograms=histograms), "filter": filtered("response.code_details == 'via_upstream'")}
 
 
-def _lines(tier: Tier) -> dict[str, Any]:
-    """One JSON line a request on standard output, of all or of those that failed."""
-    fields = {
-        "at": "%START_TIME%",
-        "route": "%ROUTE_NAME%",
-        "arm": "%UPSTREAM_CLUSTER_RAW%",
-        "endpoint": "%UPSTREAM_HOST%",
-        "method": "%REQ(:METHOD)%",
-        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "code": "%RESPONSE_CODE%",
-        "grpc": "%GRPC_STATUS_NUMBER%",
-        "flags": "%RESPONSE_FLAGS%",
-        "details": "%RESPONSE_CODE_DETAILS%",
-        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-        "total_us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
-        "request_id": "%REQ(X-REQUEST-ID)%",
-    }
-    log = kinds.extension(
-        "envoy.access_loggers.stdout",
-        "access_loggers.stream.v3.StdoutAccessLog",
-        log_format={"json_format": fields},
-    )
-    return log if tier.access_log == "all" else {**log, "filter": _if(failed_expression())}
-
-
-def _if(expression: str) -> dict[str, Any]:
+def filtered(expression: str) -> dict[str, Any]:
+    """A logger's filter that is CEL."""
     extension = kinds.extension(
         "envoy.access_loggers.extension_filters.cel",
         "access_loggers.filters.cel.v3.ExpressionFilter",
