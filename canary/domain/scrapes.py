@@ -210,11 +210,15 @@ class _Tally:
 
 
 def queries(tier: str, route: str) -> tuple[str, str, str]:
-    """The selectors to read raw: first attempts, requests, and which scrapes there were."""
-    where = {"tier": tier, "route": route}
+    """The selectors to read raw: first attempts, requests, and which scrapes there were.
+
+    Requests that chose their arm by an attribute are left out: those who ask for a canary are no sample of
+    the traffic, and among the control's requests there is nobody like them.
+    """
+    drawn, where = unequal("chosen", "attribute"), {"tier": tier, "route": route}
     return (
-        selector(ATTEMPT, **where),
-        selector(REQUEST, **where),
+        selector(ATTEMPT, drawn, **where),
+        selector(REQUEST, drawn, **where),
         selector(UP, unequal("proxy", ""), tier=tier),
     )
 

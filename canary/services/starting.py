@@ -98,6 +98,8 @@ def _check(
 
 
 def _check_upstream(where: RouteRow, upstream: str) -> None:
+    if not where.split:
+        raise Refused("route", f"{where.name} asks no upstream, so that there is no traffic to try one on")
     tier = proxy.selectors.base(where.tier)
     canary = tier.upstream(upstream)
     if canary is None:

@@ -59,6 +59,15 @@ def test_a_start_that_makes_no_sense_names_its_field(
     assert not Rollout.objects.exists()
 
 
+def test_a_route_that_asks_no_upstream_takes_no_rollout(world: World) -> None:
+    old = {"name": "old", "hosts": ["old.test"], "redirect": {"host_redirect": "shop.test"}}
+    declared = document(routes=[*document()["tiers"][0]["routes"], old])
+    proxy.services.apply(document=declared, by=ANN, reason="a redirect", now=world.now)
+    with pytest.raises(Refused) as caught:
+        world.start(route="old")
+    assert caught.value.field == "route"
+
+
 def test_an_upstream_of_another_protocol_is_refused(world: World) -> None:
     greeter = {"name": "greeter", "protocol": "http2", "endpoints": [{"port": 11006}]}
     declared = document(upstreams=[*document()["tiers"][0]["upstreams"], greeter])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from canary.domain.odds import Cell
-from canary.domain.scrapes import Folded, fold, outcome
+from canary.domain.scrapes import Folded, fold, outcome, queries
 from telemetry.domain.series import Series
 
 ARMS: dict[str, Any] = {"canary": "shop-v2", "control": {"shop-v1"}}
@@ -215,3 +215,11 @@ def test_a_first_grpc_attempt_fails_by_its_status_or_when_it_was_cut(
 ) -> None:
     labels = {"__name__": "envoy_sluice_attempt", "attempt": "1", "code": "200", "grpc": grpc, "flags": flags}
     assert outcome(labels) == ("first_attempt", expected)
+
+
+def test_requests_that_chose_their_arm_are_no_sample_and_are_not_asked_for() -> None:
+    assert queries("edge", "shop") == (
+        'envoy_sluice_attempt{tier="edge",route="shop",chosen!="attribute"}',
+        'envoy_sluice_rq{tier="edge",route="shop",chosen!="attribute"}',
+        'up{tier="edge",proxy!=""}',
+    )

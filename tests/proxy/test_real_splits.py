@@ -128,3 +128,6 @@ def test_all_arms_are_measured_as_one_route_and_told_apart_by_arm(world: World) 
     wait_until(lambda: counted(STABLE) + counted(CANARY) == 3, timeout=5, what="three attempts counted")
     assert (counted(STABLE), counted(CANARY)) == (2, 1)
     assert (counted(STABLE, "envoy_sluice_rq"), counted(CANARY, "envoy_sluice_rq")) == (2, 1)
+    for name in ("envoy_sluice_attempt", "envoy_sluice_rq"):
+        assert world.metric(name, route="measured", arm=CANARY, chosen="attribute") == 1
+        assert world.metric(name, route="measured", arm=STABLE, chosen="-") == 2
