@@ -13,6 +13,7 @@ from access.schema import Request
 from proxy import selectors
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.figures import route_document, tier_document
+from proxy.domain.tier import Route
 from proxy.selectors import OverlayRow, ProxyRow, RouteRow, TierRow
 from telemetry import ports
 from telemetry import selectors as telemetry
@@ -81,13 +82,19 @@ class TierOut(Schema):
 
 
 class RouteOut(Schema):
-    """A route: `split` is its base and `live` what is served now, in basis points."""
+    """A route: `split` is its base and `live` what is served now, in basis points.
+
+    `match` says in words what it takes besides the hosts (all must hold), `does` what becomes of a request
+    before the weights and beside them.
+    """
 
     id: int
     tier: str
     name: str
     hosts: list[str]
     prefix: str
+    match: list[str]
+    does: list[str]
     split: dict[str, int]
     live: dict[str, int]
 
@@ -128,8 +135,8 @@ def routes(request: ApiRequest, tier: str = "") -> list[RouteOut]:
     for name in names:
         _tier(name)
         live = selectors.desired(name, now=timezone.now())
-        splits = {route.name: route.split for route in live.routes}
-        found += [_route_out(row, splits.get(row.name, row.split)) for row in selectors.routes(name)]
+        by_name = {route.name: route for route in live.routes}
+        found += [_route_out(row, by_name.get(row.name)) for row in selectors.routes(name)]
     return found
 
 
@@ -137,8 +144,7 @@ def routes(request: ApiRequest, tier: str = "") -> list[RouteOut]:
 def route(request: ApiRequest, route: str) -> RouteOut:
     """One route, by number or name."""
     row = _route(route)
-    live = selectors.desired(row.tier, now=timezone.now()).route(row.name)
-    return _route_out(row, live.split if live else row.split)
+    return _route_out(row, selectors.desired(row.tier, now=timezone.now()).route(row.name))
 
 
 @router.get("/routes/{route}/indicators")
@@ -181,13 +187,15 @@ def _tier_out(row: TierRow) -> TierOut:
     )
 
 
-def _route_out(row: RouteRow, live: dict[str, int]) -> RouteOut:
+def _route_out(row: RouteRow, live: Route | None) -> RouteOut:
     return RouteOut(
         id=row.id,
         tier=row.tier,
         name=row.name,
         hosts=list(row.hosts),
         prefix=row.prefix,
+        match=list(live.match.words) if live else [],
+        does=list(live.does) if live else [],
         split=row.split,
-        live=live,
+        live=live.split if live else row.split,
     )

@@ -9,10 +9,12 @@ from typing import Any
 from django.db.models import F, Min
 
 from proxy import models, validation
+from proxy.domain import resolution
 from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import NotDriven, UnknownRoute, UnknownTier
 from proxy.domain.patches import apply_patches
+from proxy.domain.resolution import Cost
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, at_once, kinds, of_proxy, of_tier
 from proxy.domain.translate.runtime import beneath
@@ -250,6 +252,16 @@ def plan(declared: Tier) -> tuple[Change, ...]:
     known = models.Revision.objects.filter(tier__name=declared.name).exists()
     old = base(declared.name) if known else None
     return (*_changes(old, declared), *untold(old, declared))
+
+
+def warnings(declared: Tier) -> tuple[str, ...]:
+    """What a declaration costs that is right all the same, a line each."""
+    return tuple(resolution.warnings(declared))
+
+
+def route_costs(tier: str) -> tuple[Cost, ...]:
+    """By host: how many routes and regular expressions it has and what they cost. Raises UnknownTier."""
+    return resolution.costs(base(tier))
 
 
 def difference(tier: str, patches: Iterable[Mapping[str, Any]], *, now: datetime) -> tuple[Change, ...]:

@@ -54,6 +54,9 @@ def route(request: HttpRequest, route_id: str, fragment: str = "") -> HttpRespon
         "base": served.base.route(row.name),
         "reading": seen,
         "seen": seen.routes.get(row.name),
+        "costs": [
+            cost for cost in proxy.route_costs(row.tier) if cost.host in row.hosts and cost.expressions
+        ],
         "overlays": [overlay for overlay in overlays if overlay.target.startswith(f"route/{row.name}/")],
     }
     if not fragment:

@@ -29,14 +29,15 @@ Gate = Callable[[Tier], list[Problem]]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a declaration did: the last new revision's number (None: nothing was new), the changes, and which
-    observed tiers are watched otherwise than before.
+    """What a declaration did: the last new revision's number (None: nothing was new), the changes, which
+    observed tiers are watched otherwise than before, and what costs more than it need.
     """
 
     revision: int | None
     changes: tuple[str, ...]
     revisions: dict[str, int]
     observed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def apply(
@@ -62,7 +63,8 @@ def apply(
             _refuse_held_splits(tier, f"tiers[{places[tier.name]}]", now)
             published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
-    return Applied(max(numbers.values(), default=None), changes, numbers, observed)
+    warnings = tuple(line for tier in tiers for line in selectors.warnings(tier))
+    return Applied(max(numbers.values(), default=None), changes, numbers, observed, warnings)
 
 
 def publish_split(

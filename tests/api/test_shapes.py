@@ -64,6 +64,14 @@ def test_routes_of_a_tier_tell_base_and_live_split(
     assert shop["live"] == {"shop-v1": 9500, "shop-v2": 500}
 
 
+def test_a_route_says_in_words_what_it_takes(client: Client, operator: dict[str, str], now: datetime) -> None:
+    world.tier(now)
+
+    shop = get(client, "routes/shop", operator).json()
+
+    assert (shop["match"], shop["does"]) == (["every path"], [])
+
+
 def test_a_route_is_found_by_number_and_by_name(
     client: Client, operator: dict[str, str], now: datetime
 ) -> None:

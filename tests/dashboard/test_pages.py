@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 import alerts.services
+import proxy.selectors
 import proxy.services
 from access.domain.roles import Role
 from slo.models import Budget
@@ -242,6 +243,29 @@ def test_a_viewer_sees_no_buttons(client: Client, now: datetime) -> None:
 
     assert "Roll back" not in page
     assert "Acting takes the role operator; yours is viewer." in page
+
+
+def test_a_route_says_what_it_takes_and_what_it_does(reader: Client, now: datetime) -> None:
+    world.tier(now)
+    to = {"https_redirect": True}
+    chosen = {"upstream": "shop-v2", "match": {"headers": [{"name": "x-canary", "exact": "always"}]}}
+    shop = {"split": {"shop-v1": 10000, "shop-v2": 0}, "arms": [chosen], "sticky": {"cookie": "uid"}}
+    routes = [
+        {"name": "shop", "hosts": ["shop.test"], "match": {"path_template": "/a/{id}"}, **shop},
+        {"name": "old", "hosts": ["shop.test"], "prefix": "/old", "methods": ["GET"], "redirect": to},
+    ]
+    proxy.services.apply(document=document(routes=routes), by=BY, reason="", now=now, gate=lambda tier: [])
+    found = {row.name: text(reader, f"/routes/{row.id}/") for row in proxy.selectors.routes("edge")}
+
+    assert "like /a/{id}" in found["shop"]
+    assert "header x-canary is always: always shop-v2" in found["shop"]
+    assert "visitors keep their upstream by cookie uid for 7 days" in found["shop"]
+    assert "1 regular expressions are tried for shop.test, some" in found["shop"]
+    assert "/old and below" in found["old"]
+    assert "method GET" in found["old"]
+    assert "redirects, 307 to https, the same host, the same path" in found["old"]
+    assert "Start a rollout" not in found["old"]
+    assert "redirects, 307" in text(reader, "/routes/")
 
 
 @pytest.mark.parametrize("path", ["/", "/routes/", "/tiers/edge/"])

@@ -92,6 +92,24 @@ class Routing(Declared):
         return self
 
     @property
+    def does(self) -> tuple[str, ...]:
+        """What becomes of a request before the weights and beside them, as a person says it."""
+        said = [f"{'; '.join(arm.match.words)}: always {arm.upstream}" for arm in self.arms]
+        if self.sticky is not None:
+            said.append(f"visitors keep their upstream {self.sticky.words}")
+        if self.prefix_rewrite is not None:
+            said.append(f"{self.match.by[1]} becomes {self.prefix_rewrite} in the path")
+        if self.regex_rewrite is not None:
+            said.append(f"{self.regex_rewrite.pattern} becomes {self.regex_rewrite.substitution} in the path")
+        if self.host_rewrite_literal is not None:
+            said.append(f"the host becomes {self.host_rewrite_literal}")
+        if self.redirect is not None:
+            said.append(f"redirects, {self.redirect.words}")
+        if self.direct_response is not None:
+            said.append(f"answers {self.direct_response.status} by itself")
+        return tuple(said)
+
+    @property
     def prefix(self) -> str:
         """The prefix of the match; `/` where the path is matched in another way."""
         return self.match.prefix

@@ -39,11 +39,15 @@ class Made:
 
 def held(made: Sequence[Made]) -> dict[str, Any]:
     """`routes` or `matcher` of a virtual host, for routes in the order of trying."""
-    if len(made) > LONGEST_LIST:
-        leaves, rest = _leaves(made)
-        if sum(map(len, leaves.values())) <= MOST_COPIES * len(made):
-            return _tree(leaves, rest)
-    return as_list(made)
+    return as_tree(made) if grows(made) else as_list(made)
+
+
+def grows(made: Sequence[Made]) -> bool:
+    """Whether the routes are so many that their host gets a tree."""
+    if len(made) <= LONGEST_LIST:
+        return False
+    leaves, _ = _leaves(made)
+    return sum(map(len, leaves.values())) <= MOST_COPIES * len(made)
 
 
 def as_list(made: Sequence[Made]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Command(BaseCommand):
         for change in changes:
             self.stdout.write(change)
         self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
+        self._warn([line for tier in tiers for line in selectors.warnings(tier)])
 
     def _apply(self, declared: dict[str, Any], by: str, reason: str, file: str) -> None:
         applied = services.apply(
@@ -66,6 +68,12 @@ class Command(BaseCommand):
         published = [f"tier {name}: revision {number}" for name, number in applied.revisions.items()]
         if published or not applied.observed:
             self.stdout.write("\n".join(published) or "no difference")
+        self._warn(applied.warnings)
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        """Beside the output, which is for programs too."""
+        for warning in warnings:
+            self.stderr.write(f"warning: {warning}")
 
     def _refuse(self, problems: list[Problem]) -> None:
         for path, message in problems:
