@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from proxy.domain import precedence
+from proxy.domain import claims, precedence
 from proxy.domain.errors import Problem
 from proxy.domain.tier import RUNBOOKS, Objective, Proxy, Route, Upstream
 
@@ -27,7 +27,9 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
         for field, name in _arms(item):
             if name not in upstreams:
                 yield f"{path}.routes[{index}].{field}", f"there is no upstream {name}"
-    yield from precedence.problems(_valid(raw, "routes", Route), path)
+    valid = _valid(raw, "routes", Route)
+    yield from precedence.problems(valid, path)
+    yield from claims.problems(valid, {name_of(item) for item in _items(raw, "jwt_providers")}, path)
     for index, objective in _valid(raw, "objectives", Objective):
         if objective.route is not None and objective.route not in routes:
             yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
@@ -50,6 +52,9 @@ def _arms(route: Any) -> Iterator[tuple[str, str]]:
     """The upstreams that a route names, each with the field that names it."""
     if not isinstance(route, dict):
         return
+    for index, arm in enumerate(_items(route, "arms")):
+        if isinstance(arm, dict) and "upstream" in arm:
+            yield f"arms[{index}].upstream", str(arm["upstream"])
     if isinstance(route.get("split"), dict):
         yield from ((f"split.{name}", str(name)) for name in route["split"])
     elif "upstream" in route:
