@@ -41,7 +41,11 @@ def bind_mounts() -> list[str]:
 
 
 def named_volumes() -> set[str]:
-    volumes = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    volumes = [
+        re.sub(r"\$\{\w+:-(\w+)\}", r"\1", volume)
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+    ]
     return {volume.split(":")[0] for volume in volumes if not volume.startswith("./")}
 
 

@@ -39,3 +39,8 @@ def proxy_of(uri: str) -> tuple[str, str] | None:
     if not uri.startswith(_PREFIX) or len(parts) != 3 or not all(parts[1:]) or parts[1] == "_":
         return None
     return parts[1], parts[2]
+
+
+def is_own(uri: str) -> bool:
+    """Whether the name is one that a part of Sluice is known by."""
+    return uri.startswith(_PREFIX)
