@@ -54,13 +54,13 @@ def issued(world: World, *names: str) -> tuple[bytes, bytes]:
     return pki.issue(names, *own, now=timezone.now())
 
 
-def client_of(world: World, folder: Path, uri: str) -> tuple[Path, Path]:
+def client_of(world: World, folder: Path, uri: str, name: str = "client") -> tuple[Path, Path]:
     """A client's certificate and key by the world's own authority."""
     made = pki.issue_identity(
         world.var / "pki", uri=uri, server=False, life=timedelta(days=1), now=timezone.now()
     )
-    keep(folder, "client", (made.certificate.encode(), made.key.encode()))
-    return folder / "client.pem", folder / "client.key"
+    keep(folder, name, (made.certificate.encode(), made.key.encode()))
+    return folder / f"{name}.pem", folder / f"{name}.key"
 
 
 def applied(world: World, change: dict[str, Any]) -> None:
@@ -228,6 +228,18 @@ def test_a_revoked_certificate_is_refused(world: World, secrets: Path) -> None:
     assert refused(port(world), trusting(authority(world), shows=shows), name=SHOP)
     another = client_of(world, secrets, "spiffe://shop/orders")
     assert not refused(port(world), trusting(authority(world), shows=another), name=SHOP)
+
+
+def test_a_client_that_is_revoked_does_not_come_back_by_its_ticket(world: World, secrets: Path) -> None:
+    shows = client_of(world, secrets, "spiffe://shop/billing")
+    context = trusting(authority(world), shows=shows)
+    revoke(world, secrets / "crl.pem", client_of(world, secrets, "spiffe://shop/orders", "other")[0])
+    applied(world, {"tls": {"client_certificates": {"ca": "local", "crl": "crl.pem"}}})
+    session = ticket(port(world), context, name=SHOP)
+    assert resumes(port(world), context, session, name=SHOP)
+    revoke(world, secrets / "crl.pem", shows[0])
+    wait_until(lambda: refused(port(world), context, name=SHOP), timeout=5, what="the list is served")
+    assert refused(port(world), context, name=SHOP, session=session)
 
 
 def revoke(world: World, file: Path, certificate: Path) -> None:

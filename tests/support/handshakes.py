@@ -67,12 +67,14 @@ def trusting(authority: Path, *, shows: tuple[Path, Path] | None = None) -> ssl.
     return context
 
 
-def refused(port: int, context: ssl.SSLContext, *, name: str) -> bool:
+def refused(
+    port: int, context: ssl.SSLContext, *, name: str, session: ssl.SSLSession | None = None
+) -> bool:
     """Whether a client is shut out by its certificate, or for having none. In TLS 1.3 it learns so after its own
     part of the handshake, with the first bytes that it reads.
     """
     try:
-        with Connection(port, context, name=name) as connection:
+        with Connection(port, context, name=name, session=session) as connection:
             connection.ask()
     except (ssl.SSLError, ConnectionError):
         return True
