@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import requests
 
-from lab.http import Request, Response, Server
-from tests.support.processes import free_port
+from lab.http import Request, Response
+from tests.support.serving import serving
 
 BIG = 2 << 20
 Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
@@ -30,26 +30,8 @@ def backend(seen: list[Request] | None = None) -> Iterator[int]:
             await asyncio.sleep(0.5)
         return Response(200, b"x" * BIG if request.path == "/big" else b"ok")
 
-    loop = asyncio.new_event_loop()
-    server = Server(free_port(), answer)
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.open(), loop).result(5)
-    try:
-        yield server.port
-    finally:
-        asyncio.run_coroutine_threadsafe(_end(server), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _end(server: Server) -> None:
-    server.close()
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+    with serving(answer) as port:
+        yield port
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import requests
+
 from tests.proxy.world import World
 
 
@@ -18,3 +20,9 @@ def declare(world: World, own_port: int, limits: dict[str, Any], **more: Any) ->
         **more,
     }
     world.wait_acked(world.apply(changed))
+
+
+def ask(world: World, path: str = "/", *, host: str = "own.test", **more: Any) -> requests.Response:
+    """One request over a new connection: a kept one goes on by what its proxy was told when it began."""
+    url = f"http://127.0.0.1:{world.ports['EDGE_1_HTTP_PORT']}{path}"
+    return requests.get(url, headers={"Host": host, **more.pop("headers", {})}, timeout=5, **more)

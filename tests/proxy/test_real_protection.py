@@ -21,7 +21,7 @@ from tests.proxy.clients import (
     reading_until_answered,
 )
 from tests.proxy.frames import GOAWAY, HEADERS, RST_STREAM, http2
-from tests.proxy.own import declare
+from tests.proxy.own import ask, declare
 from tests.proxy.world import World
 from tests.support.processes import wait_until
 
@@ -138,8 +138,8 @@ def test_a_tls_handshake_that_does_not_come_is_cut(world: World, own_port: int) 
 
 def test_headers_beyond_their_limits_are_refused(world: World, own_port: int) -> None:
     declare(world, own_port, {"max_headers_count": 20, "max_headers_kb": 8})
-    many = world.get("own.test", headers={f"x-{number}": "a" for number in range(30)})
-    large = world.get("own.test", headers={"x-large": "a" * 9000})
+    many = ask(world, headers={f"x-{number}": "a" for number in range(30)})
+    large = ask(world, headers={"x-large": "a" * 9000})
     assert (many.status_code, large.status_code) == (431, 431)
 
 

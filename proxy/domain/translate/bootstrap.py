@@ -4,21 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from proxy.domain.tier import Proxy, Tier
-from proxy.domain.translate import kinds, measuring
+from proxy.domain.translate import kinds, measuring, overload
 from proxy.domain.translate.proof import Proof, transport_socket
 from proxy.domain.translate.runtime import LAYER
 
 ADS_CLUSTER = "sluice_ads"
-MAX_HEAP_BYTES = 1 << 30
 Address = tuple[str, int]
 """A host, by name or number, and a port."""
 
 
-def bootstrap(tier: Tier, proxy: Proxy, *, ads: Sequence[Address], proof: Proof | None) -> dict[str, Any]:
+def bootstrap(
+    tier: Tier, proxy: Proxy, *, ads: Sequence[Address], proof: Proof | None, injected: str | None = None
+) -> dict[str, Any]:
     """The bootstrap of one proxy as JSON.
 
     Its node is (tier, proxy); `proof` proves it to the ADS servers, and None is for plaintext. It knows
     each of the servers in `ads`, is with one of them at a time, and goes to another when that is gone.
+    `injected` names a file of pressure for drills: see `overload.manager`.
     """
     return {
         "node": {"id": proxy.name, "cluster": tier.name},
@@ -42,7 +44,7 @@ def bootstrap(tier: Tier, proxy: Proxy, *, ads: Sequence[Address], proof: Proof 
             ]
         },
         **observed(),
-        "overload_manager": _overload(tier),
+        "overload_manager": overload.manager(tier, injected=injected),
     }
 
 
@@ -94,30 +96,3 @@ def ads_cluster(ads: Sequence[Address], proof: Proof | None) -> dict[str, Any]:
         **({"transport_socket": transport_socket(proof)} if proof else {}),
         "load_assignment": {"cluster_name": ADS_CLUSTER, "endpoints": [{"lb_endpoints": endpoints}]},
     }
-
-
-def _overload(tier: Tier) -> dict[str, Any]:
-    heap = kinds.extension(
-        "envoy.resource_monitors.fixed_heap",
-        "resource_monitors.fixed_heap.v3.FixedHeapConfig",
-        max_heap_size_bytes=MAX_HEAP_BYTES,
-    )
-    connections = kinds.extension(
-        "envoy.resource_monitors.global_downstream_max_connections",
-        "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-        max_active_downstream_connections=2 * tier.limits.max_connections,
-    )
-    return {
-        "refresh_interval": "0.25s",
-        "resource_monitors": [heap, connections],
-        "actions": [
-            _action("shrink_heap", 0.9),
-            _action("disable_http_keepalive", 0.9),
-            _action("stop_accepting_requests", 0.95),
-        ],
-    }
-
-
-def _action(name: str, share_of_heap: float) -> dict[str, Any]:
-    trigger = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": share_of_heap}}
-    return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}

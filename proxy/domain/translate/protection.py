@@ -11,8 +11,8 @@ COUNTER = "sluice_connections"
 """The cluster of the connection counter, and the name under which its statistics stand."""
 
 # Linux's TCP_NOTSENT_LOWAT. Without it the kernel takes up to 4 MiB (tcp_wmem) of each answer off Envoy's
-# hands: a slow reader costs that much memory outside every cap, and does not look slow. One value for all, since
-# a listener whose socket options change is bound anew, and loses whoever waits at the old socket.
+# hands: a slow reader costs that much memory outside every cap, and does not look slow. One value for all,
+# since a listener whose socket options change is bound anew, and loses whoever waits at the old socket.
 _UNSENT = {
     "description": "TCP_NOTSENT_LOWAT",
     "level": 6,

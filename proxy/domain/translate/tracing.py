@@ -3,10 +3,11 @@
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate import companions
+from proxy.domain.translate import companions, kinds
 
 COLLECTOR = "sluice_otlp"
 CONTEXT_HEADERS = ("traceparent", "tracestate")
+_SAMPLERS = "tracers.opentelemetry.samplers.v3"
 
 
 def tracing(tier: Tier) -> dict[str, Any]:
@@ -15,7 +16,9 @@ def tracing(tier: Tier) -> dict[str, Any]:
         return {}
     return {
         "tracing": {
-            "random_sampling": {"value": tier.tracing.sampling},
+            # Every request has a span; which is kept is the sampler's to say. This percentage would overrule
+            # a caller's decision, and tear its trace.
+            "random_sampling": {"value": 100},
             "custom_tags": [
                 {"tag": "sluice.tier", "literal": {"value": tier.name}},
                 {"tag": "sluice.route", "value": "%ROUTE_NAME%"},
@@ -49,5 +52,21 @@ def _provider(tier: Tier) -> dict[str, Any]:
             "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
             "service_name": tier.name,
             "grpc_service": {"envoy_grpc": {"cluster_name": COLLECTOR}, "timeout": "0.5s"},
+            "sampler": _sampler(tier.tracing.sampling),
         },
     }
+
+
+def _sampler(percent: float) -> dict[str, Any]:
+    """The caller's decision, and where there is no caller a share of the traces."""
+    share = {"numerator": round(percent * 10_000), "denominator": "MILLION"}
+    root = kinds.extension(
+        "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",
+        f"{_SAMPLERS}.TraceIdRatioBasedSamplerConfig",
+        sampling_percentage=share,
+    )
+    return kinds.extension(
+        "envoy.tracers.opentelemetry.samplers.parent_based",
+        f"{_SAMPLERS}.ParentBasedSamplerConfig",
+        wrapped_sampler=root,
+    )

@@ -33,6 +33,10 @@ class Command(BaseCommand):
             help="write the identity as files into this folder, which has this path on the proxy's machine: "
             "replaced there, they are taken without a restart",
         )
+        parser.add_argument(
+            "--injected-resource",
+            help="a file on the proxy's machine whose text, from 0 to 1, counts as pressure: for drills only",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         tier, proxy = _find(options["proxy"])
@@ -41,7 +45,7 @@ class Command(BaseCommand):
         except NotAnAddress as error:
             raise CommandError(str(error)) from error
         proof = _proof(tier.name, proxy.name, options["folder"])
-        made = bootstrap(tier, proxy, ads=ads, proof=proof)
+        made = bootstrap(tier, proxy, ads=ads, proof=proof, injected=options["injected_resource"])
         text = json.dumps(made, indent=2)
         if options["output"]:
             pki.write(options["output"], f"{text}\n".encode())
