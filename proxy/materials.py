@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proxy import identities, pki, tickets, vault
 from proxy.domain import secret_files
-from proxy.domain.errors import Problem
+from proxy.domain.errors import Problem, Unreadable
 from proxy.domain.tier import Tier
 from proxy.domain.tier.tls import LOCAL
 from proxy.domain.translate.secrets import Material
@@ -16,8 +16,15 @@ def of(pki_directory: Path, tier: Tier, *, now: datetime) -> tuple[Material, lis
     """The tier's material; and the files that cannot be served, with why. Those are left out of it, so that
     the proxies keep what they have of them while all else goes on.
 
-    Raises OSError where the local authority's own files cannot be read or made.
+    Raises OSError or Unreadable where the local authority's own files cannot be read or made.
     """
+    try:
+        return _of(pki_directory, tier, now)
+    except (ValueError, TypeError) as error:
+        raise Unreadable(f"a file below {pki_directory} is damaged: {error}") from error
+
+
+def _of(pki_directory: Path, tier: Tier, now: datetime) -> tuple[Material, list[Problem]]:
     own = pki.ensure(pki_directory, tier, now=now)
     with pki.locked(pki_directory):
         ring = tickets.ensure(pki_directory, tier.name, now=now)

@@ -30,8 +30,12 @@ def ensure(directory: Path, tier: str, *, now: datetime) -> Ring:
 
 
 def read(directory: Path, tier: str) -> Ring:
-    """Raises OSError where there is no such file."""
-    return _ring(json.loads((directory / tier / FILE).read_text()))
+    """Raises OSError where there is no such file, and ValueError for one that holds something else."""
+    document = json.loads((directory / tier / FILE).read_text())
+    try:
+        return _ring(document)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{directory / tier / FILE} holds no ticket keys") from error
 
 
 def write(directory: Path, tier: str, ring: Ring) -> None:

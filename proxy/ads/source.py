@@ -134,14 +134,14 @@ class Source:
         for tier, state in list(self._tiers.items()):
             try:
                 material = self._material(state.served.base, now)
-            except OSError as error:
+            except (ProxyError, OSError) as error:
                 log.warning("tier %s: its secrets stay as they are: %s", tier, error)
                 continue
             if material != state.material:
                 self.render(tier, state.served, now)
 
     def _material(self, tier: Tier, now: datetime) -> Material:
-        """Raises OSError. Files that cannot be served are told once."""
+        """Raises OSError or Unreadable. Files that cannot be served are told once."""
         material, problems = materials.of(self.pki_directory, tier, now=now)
         if problems != self._unfit.get(tier.name, []):
             for path, why in problems:

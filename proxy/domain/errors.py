@@ -18,6 +18,12 @@ class Invalid(ProxyError):
         super().__init__("; ".join(f"{path}: {message}" for path, message in self.errors))
 
 
+class Unfit(ProxyError, ValueError):
+    """A file is not what its place asks for: the message completes the sentence that begins with its name, and
+    holds nothing of it.
+    """
+
+
 class UnknownTier(ProxyError, LookupError):
     """No tier has this name."""
 
@@ -50,6 +56,10 @@ class TargetTaken(ProxyError):
 
 class StaleFence(ProxyError):
     """The fence is below the target's floor, or a later lease was given out."""
+
+
+class Unreadable(ProxyError):
+    """A file of keys or certificates that Sluice itself keeps is damaged."""
 
 
 class ProxyUnreachable(ProxyError):

@@ -35,10 +35,10 @@ def rotate_tickets(*, tier: str, directory: Path, by: Actor, reason: str, now: d
         record = locked(tier)
         with pki.locked(directory):
             ring = tickets.ensure(directory, tier, now=now)
-            if ring.joining is None:
-                ring = _join(record, directory, ring, now)
-                _audit(tier, "join", ring, reason, by, now)
-            return ring.generation
+        if ring.joining is None:
+            ring = _join(record, directory, ring, now)
+            _audit(tier, "join", ring, reason, by, now)
+        return ring.generation
 
 
 def turn_tickets(*, tier: str, settings: SessionTickets, directory: Path, now: datetime) -> int | None:
@@ -50,12 +50,13 @@ def turn_tickets(*, tier: str, settings: SessionTickets, directory: Path, now: d
     if next_step(ring, settings, everybody_has_it=True, now=now) is None:
         return None
     with transaction.atomic():
-        record = locked(tier)
-        with pki.locked(directory):
-            return _turn(record, settings, directory, now)
+        return _turn(locked(tier), settings, directory, now)
 
 
 def _turn(record: TierRecord, settings: SessionTickets, directory: Path, now: datetime) -> int | None:
+    """The row's lock keeps others from the file too. Not the directory's: the ADS server needs that to serve, and
+    must not wait for a database that hangs.
+    """
     ring = tickets.read(directory, record.name)
     if ring.joining is not None and ring.generation > record.generation:
         tickets.write(directory, record.name, replace(ring, generation=bump(record)))

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pytest_django import Settings
 
 from proxy import materials, pki, vault
+from proxy.domain.errors import Unreadable
 from proxy.domain.tier import Tier
 from proxy.domain.translate import secrets as translated
 from tests.proxy.factories import tier
@@ -108,6 +109,15 @@ def test_authorities_and_lists_of_the_revoked_are_checked_where_they_are_named(f
         ("upstreams[0].tls.ca", "none.pem: No such file or directory"),
         ("tls.client_certificates.crl", "ca.pem holds no certificate revocation list in PEM"),
     ]
+
+
+@pytest.mark.parametrize("file", ["edge/tickets.json", "edge/certificate.pem", "ca.key"])
+@pytest.mark.parametrize("text", ["", "{}", "half a f"])
+def test_a_damaged_file_of_its_own_is_told_as_that(file: str, text: str, folder: Path) -> None:
+    materials.of(folder / "pki", shop(), now=NOW)
+    (folder / "pki" / file).write_text(text)
+    with pytest.raises(Unreadable, match="is damaged"):
+        materials.of(folder / "pki", shop(), now=NOW)
 
 
 def test_what_cannot_be_read_is_withheld_and_all_else_is_served(folder: Path) -> None:
