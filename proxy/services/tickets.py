@@ -1,8 +1,8 @@
 """Turning the session ticket keys of a tier: a step at a time, each from the files as they are.
 
 The keys stand on disk only; a row says who turned them and when. The file is written before the generation
-that serves it is committed, so that a proxy which acknowledged the generation has the key. Where the commit fails
-the next look finds a generation that is yet to come, and pushes again.
+that serves it is committed, so that a proxy which acknowledged the generation has the key. Where the commit
+fails the next look finds a generation that is yet to come, and pushes again.
 """
 
 from dataclasses import replace
@@ -54,8 +54,8 @@ def turn_tickets(*, tier: str, settings: SessionTickets, directory: Path, now: d
 
 
 def _turn(record: TierRecord, settings: SessionTickets, directory: Path, now: datetime) -> int | None:
-    """The row's lock keeps others from the file too. Not the directory's: the ADS server needs that to serve, and
-    must not wait for a database that hangs.
+    """The row's lock keeps others from the file too. Not the directory's: the ADS server needs that to serve,
+    and must not wait for a database that hangs.
     """
     ring = tickets.read(directory, record.name)
     if ring.joining is not None and ring.generation > record.generation:
