@@ -80,16 +80,8 @@ def per_route(route: Route) -> dict[str, Any]:
         _set("x-envoy-upstream-rq-per-try-timeout-ms", f"%CEL({safe} ? '{after}' : '{limit}')%"),
         _set(_LIMIT, seconds(route.per_try_timeout)),
     ]
-    return {
-        FILTER: {
-            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-            "config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3"
-                ".HeaderMutationPerRoute",
-                "mutations": {"request_mutations": mutations},
-            },
-        }
-    }
+    message = "filters.http.header_mutation.v3.HeaderMutationPerRoute"
+    return {FILTER: kinds.on_route(message, mutations={"request_mutations": mutations})}
 
 
 def _may_be_sent_twice(route: Route) -> str:

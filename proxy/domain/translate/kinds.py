@@ -30,7 +30,12 @@ OVER_ADS = {"ads": {}, "resource_api_version": "V3"}
 
 def extension(name: str, message: str, /, **fields: Any) -> dict[str, Any]:
     """A named extension with its typed configuration; `message` is the type below `envoy.extensions.`."""
-    return {"name": name, "typed_config": {"@type": f"{_PREFIX}envoy.extensions.{message}", **fields}}
+    return {"name": name, "typed_config": configuration(message, **fields)}
+
+
+def configuration(message: str, /, **fields: Any) -> dict[str, Any]:
+    """A typed configuration alone, such as a route's own of a filter."""
+    return {"@type": f"{_PREFIX}envoy.extensions.{message}", **fields}
 
 
 def extension_resource(name: str, message: str, /, **fields: Any) -> dict[str, Any]:
@@ -44,6 +49,16 @@ def discovered(name: str, message: str, /) -> dict[str, Any]:
     Where that does not come, a proxy that is new runs the filter with an empty configuration: it must be of a
     sort that then refuses.
     """
-    empty = extension(name, message)["typed_config"]
+    empty = configuration(message)
     source = {"config_source": OVER_ADS, "type_urls": [empty["@type"]], "default_config": empty}
     return {"name": name, "config_discovery": source}
+
+
+OFF = {"@type": f"{_PREFIX}envoy.config.route.v3.FilterConfig", "disabled": True}
+"""A filter's configuration for one route that does without it."""
+
+
+def on_route(message: str, /, **fields: Any) -> dict[str, Any]:
+    """A filter's configuration for one route, which also puts a filter on that is off elsewhere."""
+    config = configuration(message, **fields)
+    return {"@type": f"{_PREFIX}envoy.config.route.v3.FilterConfig", "config": config}
