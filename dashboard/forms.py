@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 
+from access.act import ReasonForm
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -47,6 +49,25 @@ class FaultForm(forms.Form):
         """The fault as the lab's API takes it."""
         chosen = next(each for each in PRESETS if each.name == self.cleaned_data["preset"])
         return {"backend": self.cleaned_data["backend"], **chosen.fault}
+
+
+class RevertForm(ReasonForm):
+    """Why one goes back, and the newest revision that the page showed."""
+
+    base = forms.IntegerField(min_value=1)
+
+
+class BetweenForm(forms.Form):
+    """Two revisions."""
+
+    before = forms.IntegerField(min_value=0)
+    after = forms.IntegerField(min_value=1)
+
+    def asked(self, *, newest: int) -> tuple[int, int]:
+        """The two; what is not given, or invalid, asks what the newest one changed."""
+        if not self.is_valid():
+            return newest - 1, newest
+        return self.cleaned_data["before"], self.cleaned_data["after"]
 
 
 class AuditForm(forms.Form):

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from dashboard import probes
-from dashboard.views import lab, overview, record, routes, tiers
+from dashboard.views import lab, observed, overview, record, revisions, routes, tiers
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -11,6 +11,10 @@ urlpatterns = [
     path("tiers/<str:name>/", tiers.tier, name="tier"),
     path("tiers/<str:name>/live/", tiers.tier, {"fragment": "#live"}, name="tier-live"),
     path("tiers/<str:name>/charts/<slug:slug>.json", tiers.tier_chart, name="tier-chart"),
+    path("observed/<str:name>/", observed.tier, name="observed"),
+    path("observed/<str:name>/live/", observed.tier, {"fragment": "#live"}, name="observed-live"),
+    path("tiers/<str:name>/revisions/", revisions.revisions, name="tier-revisions"),
+    path("tiers/<str:name>/revisions/<int:number>/revert/", revisions.revert, name="tier-revert"),
     path("routes/", routes.routes, name="routes"),
     path("routes/live/", routes.routes, {"fragment": "#live"}, name="routes-live"),
     path("routes/<str:route_id>/", routes.route, name="route"),

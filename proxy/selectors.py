@@ -117,16 +117,6 @@ class TargetRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RevisionRow:
-    """One published base configuration, without its document."""
-
-    number: int
-    by: str
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """Which proxies acknowledged a generation or a later one, and who refused it why."""
 
@@ -250,8 +240,12 @@ def plan(declared: Tier) -> tuple[Change, ...]:
     runbooks.
     """
     known = models.Revision.objects.filter(tier__name=declared.name).exists()
-    old = base(declared.name) if known else None
-    return (*_changes(old, declared), *untold(old, declared))
+    return between(base(declared.name) if known else None, declared)
+
+
+def between(old: Tier | None, new: Tier) -> tuple[Change, ...]:
+    """What differs between two base configurations: in Envoy's terms, then objectives and runbooks."""
+    return (*_changes(old, new), *untold(old, new))
 
 
 def warnings(declared: Tier) -> tuple[str, ...]:
@@ -324,12 +318,6 @@ def targets(tier: str | None = None) -> list[TargetRow]:
         TargetRow(row.tier.name, row.name, row.owner, row.fence, row.fence_floor, row.leased_until)
         for row in found
     ]
-
-
-def revisions(tier: str) -> list[RevisionRow]:
-    """The newest first."""
-    found = models.Revision.objects.filter(tier__name=tier)
-    return [RevisionRow(row.number, row.by, row.reason, row.at) for row in found.defer("document")]
 
 
 def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[Change, ...]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -12,6 +12,7 @@ import audit.selectors
 from access.domain.roles import Role
 from access.permission import requires
 from dashboard import charts, reading
+from proxy import observed, revisions
 from proxy import selectors as proxy
 from proxy.domain.errors import UnknownTier
 from proxy.domain.tier import Tier
@@ -33,6 +34,8 @@ MARKED = {
 @require_safe
 def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
     """How is the tier, and what does each of its proxies run?"""
+    if name in observed.names():
+        return redirect("observed", name)
     now, row = timezone.now(), _found(name)
     served = proxy.served(name, now=now)
     context = {
@@ -44,7 +47,7 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         "overlays": proxy.live_overlays(name, now=now),
     }
     if not fragment:
-        context["revisions"] = proxy.revisions(name)[:REVISIONS_SHOWN]
+        context["revisions"] = revisions.revisions(name)[:REVISIONS_SHOWN]
         context["charts"] = [chart(served.base, slug, now) for slug in ("added-latency", "errors")]
     return render(request, f"dashboard/tier.html{fragment}", context)
 

@@ -42,6 +42,25 @@ class UnknownRoute(ProxyError, LookupError):
     """No route has this name or number, or the name stands in several tiers."""
 
 
+class UnknownRevision(ProxyError, LookupError):
+    """The tier has no revision of this number."""
+
+
+class Overtaken(ProxyError):
+    """A declaration was made from a revision that is no longer the newest; nothing was changed.
+
+    `changes` are what was published since, a line each: they would have been lost.
+    """
+
+    def __init__(self, tier: str, made_from: int, newest: int, by: str, changes: Iterable[str]) -> None:
+        self.tier, self.made_from, self.newest, self.by = tier, made_from, newest, by
+        self.changes = tuple(changes)
+        super().__init__(
+            f"tier {tier}: made from revision {made_from}, but {by} has published revision {newest} since. "
+            f"Take up what that changed, and publish from revision {newest}"
+        )
+
+
 class UnknownTarget(ProxyError, LookupError):
     """The string names nothing in this tier that an overlay may change."""
 

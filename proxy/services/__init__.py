@@ -4,6 +4,7 @@ from proxy.services.declaring import Applied, apply, publish_split
 from proxy.services.observing import forget, watch
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
 from proxy.services.reading import readback
+from proxy.services.reverting import revert
 from proxy.services.serving import (
     record_ack,
     record_connection,
@@ -15,6 +16,7 @@ from proxy.services.serving import (
     record_start,
     record_weights_ack,
 )
+from proxy.services.tickets import rotate_tickets, turn_tickets
 
 __all__ = [
     "Applied",
@@ -36,5 +38,8 @@ __all__ = [
     "record_start",
     "record_weights_ack",
     "renew_overlay",
+    "revert",
+    "rotate_tickets",
+    "turn_tickets",
     "watch",
 ]

@@ -12,10 +12,10 @@ from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import selectors, validation
+from proxy import revisions, selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
-from proxy.domain.errors import Invalid, Problem, ProxyError, UnknownRoute
+from proxy.domain.errors import Invalid, Overtaken, Problem, ProxyError, UnknownRoute
 from proxy.domain.tier import Route as RouteDeclared
 from proxy.domain.tier import Tier
 from proxy.models import Revision
@@ -41,13 +41,22 @@ class Applied:
 
 
 def apply(
-    *, document: Mapping[str, Any], by: Actor, reason: str, now: datetime, gate: Gate = validation.check
+    *,
+    document: Mapping[str, Any],
+    by: Actor,
+    reason: str,
+    now: datetime,
+    gate: Gate = validation.check,
+    made_from: Mapping[str, int] | None = None,
 ) -> Applied:
     """Publish every tier of a document whose declaration differs from what is published.
 
     Raises Invalid with all mistakes, and then nothing is changed. `gate` is asked before anything is written.
     A route's split stays its overlay's owner's as long as the overlay lives: it would not be served, and the
     owner would end by putting back what it began with.
+
+    `made_from` says of tiers which revision the declaration was made from (0: of a tier that was not there).
+    Raises Overtaken where that is not the newest any more, so that no other's change is lost unseen.
     """
     tiers, watched = declaration.parse(document), declaration.observed(document)
     problems = observing.problems(driven=[tier.name for tier in tiers], watched=[])
@@ -60,6 +69,7 @@ def apply(
         published = {}
         places = {raw["name"]: index for index, raw in enumerate(document["tiers"])}
         for tier in tiers:
+            _refuse_overtaken(tier, (made_from or {}).get(tier.name))
             _refuse_held_splits(tier, f"tiers[{places[tier.name]}]", now)
             published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
@@ -133,6 +143,18 @@ def _publish(tier: Tier, *, by: Actor, reason: str, now: datetime) -> Revision |
         detail={"revision": revision.number, "generation": generation},
     )
     return revision
+
+
+def _refuse_overtaken(tier: Tier, made_from: int | None) -> None:
+    if made_from is None:
+        return
+    TierRecord.objects.select_for_update().filter(name=tier.name).first()
+    newest = Revision.objects.filter(tier__name=tier.name).first()
+    number = newest.number if newest else 0
+    if newest is None or number == made_from or newest.digest == digest(tier.document()):
+        return
+    since = revisions.changes(tier.name, made_from, number)
+    raise Overtaken(tier.name, made_from, number, newest.by, map(str, since))
 
 
 def _refuse_held_splits(tier: Tier, path: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings
 
+import proxy.revisions
 import proxy.selectors
 from audit.selectors import entries
 from canary import selectors, services
@@ -25,7 +26,7 @@ def test_a_promotion_by_a_person_is_theirs_to_the_end(world: World, reason: str)
     said = "Promoted by ann: known good" if reason else "Promoted by ann"
     assert selectors.rollout(number).row.summary == said
     assert entries(action="rollout.promoted")[0].reason == said
-    newest = proxy.selectors.revisions("edge")[0]
+    newest = proxy.revisions.revisions("edge")[0]
     assert (newest.by, newest.reason) == ("ann", said)
     world.run(5)
     told = [message.payload["text"] for message in messages("INFO")]
@@ -39,7 +40,7 @@ def test_a_promotion_by_the_judge_is_the_judges(world: World) -> None:
     number = world.start(plan={"steps": [5000], "warm_up": 0})
     world.per_second = 4000
     assert world.run(60, until=lambda: state(number) == "promoted")
-    assert proxy.selectors.revisions("edge")[0].by == "judge"
+    assert proxy.revisions.revisions("edge")[0].by == "judge"
     assert "Sluice decided: " in messages("INFO")[0].payload["text"]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import proxy.revisions
 import proxy.selectors
 import proxy.services
 from audit.selectors import entries
@@ -157,7 +158,7 @@ def test_the_last_approval_promotes(world: World) -> None:
     services.approve(rollout_id=number, by=ANN, now=world.now)
     assert world.run(5, until=lambda: state(number) == "promoted")
     assert rollout(number).reason == "Promoted by ann"
-    assert proxy.selectors.revisions("edge")[0].by == "ann"
+    assert proxy.revisions.revisions("edge")[0].by == "ann"
 
 
 def test_a_canary_fails_even_while_it_waits_for_approval_or_is_paused(world: World) -> None:

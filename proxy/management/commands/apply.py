@@ -3,7 +3,7 @@
 import getpass
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit.domain.actor import Actor
 from proxy import observed, selectors, services, validation
 from proxy.domain import document
-from proxy.domain.errors import Invalid, Problem
+from proxy.domain.errors import Invalid, Overtaken, Problem
 
 REFUSED = 2
 
@@ -27,19 +27,29 @@ class Command(BaseCommand):
         parser.add_argument("--by", default="", help="who declares; default: the user of this process")
         parser.add_argument("--reason", default="", help="why; stands in the audit")
 
+        parser.add_argument(
+            "--base",
+            action="append",
+            default=[],
+            metavar="[TIER=]N",
+            help="the revision that the file was made from: refused when another was published since",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             declared = document.load(_read(options["file"]), environment=os.environ)
             if options["plan"]:
                 self._plan(declared)
             else:
-                self._apply(declared, options["by"] or getpass.getuser(), options["reason"], options["file"])
+                self._apply(declared, options)
         except OSError as error:
             self._refuse([(options["file"], error.strerror or str(error))])
         except UnicodeDecodeError:
             self._refuse([(options["file"], "is not UTF-8")])
         except Invalid as error:
             self._refuse(error.errors)
+        except Overtaken as error:
+            self._refuse([("", str(error)), *(("", line) for line in error.changes)])
 
     def _plan(self, declared: dict[str, Any]) -> None:
         tiers = document.parse(declared)
@@ -53,13 +63,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
         self._warn([line for tier in tiers for line in selectors.warnings(tier)])
 
-    def _apply(self, declared: dict[str, Any], by: str, reason: str, file: str) -> None:
+    def _apply(self, declared: dict[str, Any], options: Mapping[str, Any]) -> None:
         applied = services.apply(
             document=declared,
-            by=Actor(by, "cli"),
-            reason=reason or f"apply {Path(file).name}",
+            by=Actor(options["by"] or getpass.getuser(), "cli"),
+            reason=options["reason"] or f"apply {Path(options['file']).name}",
             now=timezone.now(),
             gate=validation.check_with_envoy,
+            made_from=_bases(declared, options["base"]),
         )
         for change in applied.changes:
             self.stdout.write(change)
@@ -83,3 +94,15 @@ class Command(BaseCommand):
 
 def _read(file: str) -> str:
     return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+
+
+def _bases(declared: Mapping[str, Any], given: Iterable[str]) -> dict[str, int]:
+    """`7` is of the file's only tier. Raises Invalid."""
+    names = [str(raw.get("name")) for raw in declared.get("tiers") or () if isinstance(raw, Mapping)]
+    found = {}
+    for text in given:
+        name, _, number = text.rpartition("=")
+        if not number.isdecimal() or (not name and len(names) != 1):
+            raise Invalid([("--base", f"{text!r}: write N, or TIER=N for a file of several tiers")])
+        found[name or names[0]] = int(number)
+    return found

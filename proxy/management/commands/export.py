@@ -1,6 +1,6 @@
 """`manage.py export [TIER]`: the declaration back as YAML."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         text = yaml.safe_dump(
             declared, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
         )
-        self.stdout.write(text, ending="")
+        self.stdout.write(_made_from(declared["tiers"]) + text, ending="")
 
 
 def _declarations(tier: str | None) -> Iterator[dict[str, Any]]:
@@ -36,3 +36,10 @@ def _declarations(tier: str | None) -> Iterator[dict[str, Any]]:
     if tier is None:
         yield from (selectors.base(row.name).declaration() for row in selectors.tiers())
     yield from (declared.declaration() for name, declared in watched.items() if tier in (None, name))
+
+
+def _made_from(declared: Iterable[dict[str, Any]]) -> str:
+    """For whoever edits it: with `apply --base` nobody's change is lost."""
+    revisions = {row.name: row.revision for row in selectors.tiers()}
+    named = [f"--base {one['name']}={revisions[one['name']]}" for one in declared if one["name"] in revisions]
+    return f"# manage.py apply FILE {' '.join(named)}\n" if named else ""
