@@ -10,14 +10,19 @@ from ninja import Field, Query, Router, Schema
 from access.permission import ApiRequest
 from access.problem import Problem
 from access.schema import Request
-from proxy import selectors
+from proxy import observed, selectors
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.figures import route_document, tier_document
+from proxy.domain.observing import document
+from proxy.domain.observing.comparing import Difference
 from proxy.domain.tier import Route
+from proxy.domain.worth import observation_document
+from proxy.observed import ObservedRow
 from proxy.selectors import OverlayRow, ProxyRow, RouteRow, TierRow
 from telemetry import ports
 from telemetry import selectors as telemetry
 from telemetry.domain.errors import MetricsError
+from telemetry.observation import observe
 
 router = Router(tags=["tiers"])
 
@@ -198,4 +203,73 @@ def _route_out(row: RouteRow, live: Route | None) -> RouteOut:
         does=list(live.does) if live else [],
         split=row.split,
         live=live.split if live else row.split,
+    )
+
+
+class ObservedProxyOut(Schema):
+    """One Envoy of an observed tier; `seen` is what its configuration was last read as, null before that."""
+
+    name: str
+    series: str
+    admin: str
+    read_at: Any
+    trouble: str
+    seen: dict[str, Any] | None
+
+
+class ObservedOut(Schema):
+    """A tier that is watched and not driven, and what its proxies do not have alike."""
+
+    name: str
+    declared_at: Any
+    differences: list[Difference]
+    proxies: list[ObservedProxyOut]
+
+
+@router.get("/observed", response=list[ObservedOut])
+def observed_tiers(request: ApiRequest) -> list[ObservedOut]:
+    """Every observed tier."""
+    return [_observed_out(row) for row in observed.tiers()]
+
+
+@router.get("/observed/{tier}", response=ObservedOut)
+def observed_tier(request: ApiRequest, tier: str) -> ObservedOut:
+    """One observed tier, with the configuration that each of its proxies was seen to run."""
+    return _observed_out(_observed(tier))
+
+
+@router.get("/observed/{tier}/indicators")
+def observed_indicators(request: ApiRequest, tier: str, asked: Query[WindowIn]) -> dict[str, Any]:
+    """Its figures, each with its worth: exact, approximate and why, unavailable and what to add."""
+    row = _observed(tier)
+    window = timedelta(seconds=asked.window_seconds)
+    try:
+        seen = observe(ports.from_settings(), watched=row.watched, at=timezone.now(), window=window)
+    except MetricsError as error:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"Prometheus: {error.message}") from error
+    return observation_document(row.name, seen)
+
+
+def _observed(name: str) -> ObservedRow:
+    try:
+        return observed.tier(name)
+    except UnknownTier as error:
+        errors = [{"field": "tier", "message": str(error)}]
+        raise Problem(HTTPStatus.NOT_FOUND, str(error), errors=errors) from error
+
+
+def _observed_out(row: ObservedRow) -> ObservedOut:
+    proxies = [
+        ObservedProxyOut(
+            name=proxy.name,
+            series=proxy.label,
+            admin=proxy.admin,
+            read_at=proxy.read_at,
+            trouble=proxy.trouble,
+            seen=document(proxy.seen) if proxy.seen else None,
+        )
+        for proxy in row.proxies
+    ]
+    return ObservedOut(
+        name=row.name, declared_at=row.declared_at, differences=list(row.differences), proxies=proxies
     )

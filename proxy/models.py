@@ -184,14 +184,15 @@ class ObservedTier(models.Model):
 class ObservedProxy(models.Model):
     """One Envoy of an observed tier, and what it was last seen to be configured with.
 
-    `seen` is what `proxy.domain.observing` read; `looked_at` is the last look, `read_at` the last that worked,
-    `trouble` why the last one did not.
+    `seen` is what `proxy.domain.observing` read, `digest` that of it; `looked_at` is the last look, `read_at`
+    the last that worked, `trouble` why the last one did not.
     """
 
     tier = models.ForeignKey(ObservedTier, on_delete=models.CASCADE, related_name="proxies")
     name = models.CharField(max_length=63)
     admin = models.CharField(max_length=300, blank=True)
     seen = models.JSONField(null=True, blank=True)
+    digest = models.CharField(max_length=64, blank=True)
     looked_at = models.DateTimeField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
     trouble = models.TextField(blank=True)

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+
+from django.db.models import Count, Prefetch, Q
 
 from proxy import models
 from proxy.domain import observing
@@ -11,6 +14,7 @@ from proxy.domain.observed import ObservedTier
 from proxy.domain.observing import Seen
 from proxy.domain.observing.comparing import Difference, differences, idle_clusters
 from telemetry.domain.plain import Watched
+from telemetry.domain.promql import selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +49,45 @@ class ObservedRow:
         return differences({proxy.name: proxy.seen for proxy in self.proxies if proxy.seen})
 
     @property
+    def up(self) -> str:
+        """The selector of its targets, to be shown."""
+        return selector("up", *self.watched.matchers)
+
+    @property
     def watched(self) -> Watched:
         """How its series are found. Clusters that no route leads to carry no request of a client."""
         return self.declared.watched(idle_clusters([proxy.seen for proxy in self.proxies if proxy.seen]))
 
 
+@dataclass(frozen=True, slots=True)
+class ObservedSummary:
+    """How many proxies a tier has, and of how many the last look at their configuration worked or did not."""
+
+    name: str
+    proxies: int
+    read: int
+    silent: int
+
+
+def summaries() -> list[ObservedSummary]:
+    """Every observed tier, by name, without what its proxies run."""
+    worked, silent = Q(proxies__trouble="", proxies__read_at__isnull=False), ~Q(proxies__trouble="")
+    found = models.ObservedTier.objects.annotate(
+        all_of_them=Count("proxies"),
+        read=Count("proxies", filter=worked),
+        silent=Count("proxies", filter=silent & Q(proxies__isnull=False)),
+    )
+    return [ObservedSummary(*row) for row in found.values_list("name", "all_of_them", "read", "silent")]
+
+
 def tiers() -> list[ObservedRow]:
     """Every observed tier, by name."""
-    return [_row(record) for record in models.ObservedTier.objects.prefetch_related("proxies")]
+    return [_row(record) for record in models.ObservedTier.objects.prefetch_related(_PROXIES)]
 
 
 def tier(name: str) -> ObservedRow:
     """Raises UnknownTier."""
-    record = models.ObservedTier.objects.filter(name=name).prefetch_related("proxies").first()
+    record = models.ObservedTier.objects.filter(name=name).prefetch_related(_PROXIES).first()
     if record is None:
         raise UnknownTier(f"there is no observed tier {name}")
     return _row(record)
@@ -74,6 +104,18 @@ def names() -> list[str]:
     return list(models.ObservedTier.objects.values_list("name", flat=True))
 
 
+# A picture of thousands of routes is read when it is new, not for every page.
+_PROXIES = Prefetch("proxies", models.ObservedProxy.objects.defer("seen"))
+
+
+@lru_cache(maxsize=64)
+def _seen(proxy: int, digest: str) -> Seen | None:
+    """What a proxy was seen to run, by its digest."""
+    rows = models.ObservedProxy.objects.filter(pk=proxy, digest=digest)
+    kept = rows.values_list("seen", flat=True).first()
+    return observing.restored(kept) if kept else None
+
+
 def _row(record: models.ObservedTier) -> ObservedRow:
     declared = ObservedTier.model_validate(record.document)
     labels = {proxy.name: proxy.label for proxy in declared.proxies}
@@ -82,7 +124,7 @@ def _row(record: models.ObservedTier) -> ObservedRow:
             name=proxy.name,
             label=labels.get(proxy.name, proxy.name),
             admin=proxy.admin,
-            seen=observing.restored(proxy.seen) if proxy.seen else None,
+            seen=_seen(proxy.pk, proxy.digest) if proxy.digest else None,
             looked_at=proxy.looked_at,
             read_at=proxy.read_at,
             trouble=proxy.trouble,

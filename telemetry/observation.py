@@ -24,6 +24,7 @@ def observe(metrics: Metrics, *, watched: Watched, at: datetime, window: timedel
     asked = _Asked(metrics, watched, at, window)
     coverage = asked.one(measured.coverage(watched, window))
     instrumented = coverage is not None and coverage >= COVERED
+    numbered = instrumented and asked.one(measured.numbered(watched, window)) == 1
     return Observation(
         at=at,
         window=window,
@@ -31,8 +32,9 @@ def observe(metrics: Metrics, *, watched: Watched, at: datetime, window: timedel
         coverage=coverage or None,
         nameless=asked.one(measured.nameless(watched, window)) if instrumented else None,
         instrumented=instrumented,
-        figures=_by_name([*_counted(asked), *(_measured(asked) if instrumented else _estimated(asked))]),
-        clusters=_clusters(asked, instrumented),
+        numbered=numbered,
+        figures=_by_name([*_counted(asked), *_firsts(asked, numbered), *_rest(asked, instrumented)]),
+        clusters=_clusters(asked, instrumented, numbered),
         routes=_routes(asked) if instrumented else {},
         proxies=_proxies(asked),
     )
@@ -65,15 +67,28 @@ def _counted(asked: "_Asked") -> Iterable[Judged]:
     yield asked.found("tls_resumption", "Sessions resumed", "ratio", resumed, quality.TLS)
 
 
+def _firsts(asked: "_Asked", numbered: bool) -> Iterable[Judged]:
+    """First attempts that failed: measured where attempts are logged with their numbers."""
+    watched, window = asked.watched, asked.window
+    if numbered:
+        text = measured.first_attempt_failures(watched, window)
+        yield asked.judge("first_attempts", _FIRSTS, "ratio", "exact", quality.MEASURED, text)
+        return
+    every, firsts = plain.answers(watched, window), plain.first_attempt_failures(watched, window)
+    text = f"sum({firsts} * {every}) / sum({every})"
+    yield asked.judge("first_attempts", _FIRSTS, "ratio", "approximate", quality.FIRST, text)
+
+
+def _rest(asked: "_Asked", instrumented: bool) -> Iterable[Judged]:
+    return _measured(asked) if instrumented else _estimated(asked)
+
+
 def _estimated(asked: "_Asked") -> Iterable[Judged]:
     """What a fleet without Sluice's statistics gives: estimates, and gaps that say how to fill them."""
     watched, window = asked.watched, asked.window
     for who in ORIGINATORS:
         text = plain.tier_failures(watched, window, who)
         yield asked.judge(f"failed_{who}", _BY[who], "per_second", "approximate", quality.MIXED, text)
-    firsts = plain.first_attempt_failures(watched, window)
-    weighed = f"sum({firsts} * {plain.answers(watched, window)}) / sum({plain.answers(watched, window)})"
-    yield asked.judge("first_attempts", _FIRSTS, "ratio", "approximate", quality.FIRST, weighed)
     for name, share in (("total_p50", 0.5), ("total_p99", 0.99)):
         text = plain.latency(watched, window, share)
         yield asked.judge(name, _LATENCY[name], "microseconds", "approximate", quality.WHOLE_MS, text)
@@ -101,8 +116,6 @@ def _measured(asked: "_Asked") -> Iterable[Judged]:
     for who in ORIGINATORS:
         text = measured.failures(watched, window, who)
         yield asked.judge(f"failed_{who}", _BY[who], "per_second", "exact", exact, text)
-    firsts = measured.first_attempt_failures(watched, window)
-    yield asked.judge("first_attempts", _FIRSTS, "ratio", "exact", exact, firsts)
     for name, share in (("added_p50", 0.5), ("added_p99", 0.99)):
         text = measured.added(watched, window, share)
         yield asked.judge(name, _LATENCY[name], "microseconds", "exact", exact, text)
@@ -111,7 +124,7 @@ def _measured(asked: "_Asked") -> Iterable[Judged]:
         yield asked.judge(name, _LATENCY[name], "microseconds", "approximate", quality.WHOLE_MS, text)
 
 
-def _clusters(asked: "_Asked", instrumented: bool) -> dict[str, dict[str, Judged]]:
+def _clusters(asked: "_Asked", instrumented: bool, numbered: bool) -> dict[str, dict[str, Judged]]:
     """By cluster; whose failures they are, exactly where Sluice's statistics tell."""
     watched, window = asked.watched, asked.window
     exact, mixed = Quality("exact", quality.COUNTED), Quality("approximate", quality.MIXED)
@@ -153,7 +166,7 @@ def _clusters(asked: "_Asked", instrumented: bool) -> dict[str, dict[str, Judged
         ),
     ]
     if instrumented:
-        columns = [_exactly(column, watched, window) for column in columns]
+        columns = [_exactly(column, watched, window, numbered) for column in columns]
     tables = [(column, asked.table(column.promql, column.by)) for column in columns]
     names = sorted(
         {name for column, table in tables if column.name == "answers" for name in table if table[name]}
@@ -164,13 +177,13 @@ def _clusters(asked: "_Asked", instrumented: bool) -> dict[str, dict[str, Judged
     }
 
 
-def _exactly(column: "Column", watched: Watched, window: timedelta) -> "Column":
+def _exactly(column: "Column", watched: Watched, window: timedelta, numbered: bool) -> "Column":
     exact = Quality("exact", quality.MEASURED)
     for who in ORIGINATORS:
         if column.name == f"failed_{who}":
             text = measured.cluster_failures(watched, window, who)
             return replace(column, quality=exact, promql=text, by="arm")
-    if column.name == "first_attempts":
+    if column.name == "first_attempts" and numbered:
         text = measured.first_attempt_failures(watched, window, by="arm")
         return replace(column, quality=exact, promql=text, by="arm")
     return column

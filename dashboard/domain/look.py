@@ -22,14 +22,15 @@ UNKNOWN = Look("unknown", "query")
 QUIET = Look("quiet", "dash")
 
 _LOOKS = {
-    GOOD: "good ok clear healthy connected acked promoted succeeded pass resolved sent in_sync met earned",
+    GOOD: "good ok clear healthy connected acked promoted succeeded pass resolved sent in_sync met earned "
+    "exact",
     ACTING: "acting running mitigating verifying holding reverting confirming proposed live sending "
     "rolling_back pending mitigated",
     WAIT: "wait awaiting_approval paused needs_human inconclusive between ticket open drifting "
     "acknowledged warning",
     BAD: "bad fires failed fail firing rolled_back page nacked disconnected burning failed_reverted spent",
-    UNKNOWN: "unknown too_young no_data stale not_confirmed",
-    QUIET: "quiet cancelled denied expired suppressed silenced off ended next",
+    UNKNOWN: "unknown too_young no_data stale not_confirmed unavailable",
+    QUIET: "quiet cancelled denied expired suppressed silenced off ended next approximate",
 }
 _BY_WORD = {word: look for look, words in _LOOKS.items() for word in words.split()}
 

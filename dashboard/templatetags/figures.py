@@ -66,6 +66,27 @@ def state(value: Any, word: str = "") -> SafeString:
 
 
 @register.filter
+def figured(figure: Any) -> str:
+    """A figure's value in its unit."""
+    write = {
+        "ratio": figures.percent,
+        "microseconds": figures.microseconds,
+        "bytes": figures.mebibytes,
+    }.get(figure.unit, figures.number)
+    return write(figure.value)
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """What stands between backticks as code."""
+    parts = (
+        (format_html("<code>{}</code>", part) if place % 2 else part,)
+        for place, part in enumerate(text.split("`"))
+    )
+    return format_html_join("", "{}", parts)
+
+
+@register.filter
 def kind(value: Any) -> str:
     """The kind of a state, for a class name."""
     return look.look(str(value)).kind

@@ -20,6 +20,7 @@ from dashboard.domain.figures import age, weight
 from dashboard.domain.sentence import RouteFacts, Sentence, TierFacts, sentence
 from dashboard.reading import Reading
 from dashboard.views.tiers import threshold_ms
+from proxy import observed
 from proxy import selectors as proxy
 from proxy.domain.tier import Route, Tier
 from proxy.selectors import OverlayRow, TierRow
@@ -84,6 +85,7 @@ def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
     context = {
         "now": now,
         "panels": [_panel(row, acting.on(row.name), incidents, now) for row in proxy.tiers()],
+        "observed": observed.summaries(),
         "acting": acting,
         "incidents": incidents,
         "beats": beats,

@@ -65,7 +65,8 @@ def _look(proxy: ObservedProxy, admin: ProxyAdmin, now: datetime) -> None:
     if trouble:
         rows.update(looked_at=now, trouble=trouble)
     else:
-        rows.update(looked_at=now, read_at=now, trouble="", seen=observing.document(seen))
+        kept = observing.document(seen)
+        rows.update(looked_at=now, read_at=now, trouble="", seen=kept, digest=observing.digest(kept))
 
 
 def _declared(tier: Declared, *, by: Actor, reason: str, now: datetime) -> bool:
@@ -91,5 +92,5 @@ def _declared_proxy(record: ObservedTier, name: str, admin: str) -> None:
     row, _ = ObservedProxy.objects.get_or_create(tier=record, name=name, defaults={"admin": admin})
     if row.admin != admin:
         ObservedProxy.objects.filter(pk=row.pk).update(
-            admin=admin, seen=None, read_at=None, looked_at=None, trouble=""
+            admin=admin, seen=None, digest="", read_at=None, looked_at=None, trouble=""
         )

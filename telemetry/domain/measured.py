@@ -9,7 +9,9 @@ from datetime import timedelta
 from telemetry.domain.catalogue import ADDED, ANSWERED, ATTEMPTS, FIRST, REQUESTS
 from telemetry.domain.failure import Matchers, Originator, failed_attempts, failed_requests
 from telemetry.domain.plain import Watched
-from telemetry.domain.promql import duration, equal, selector, unequal
+from telemetry.domain.promql import duration, equal, matching, selector, unequal
+
+TIMED_OUT = equal("reason", "upstream_timeout")
 
 
 def _rate(metric: str, window: timedelta, *matchers: str) -> str:
@@ -34,13 +36,29 @@ def cluster_failures(watched: Watched, window: timedelta, originator: Originator
 
 
 def first_attempt_failures(watched: Watched, window: timedelta, by: str = "") -> str:
-    """The share of first attempts that failed, 0 to 1; `by` is `arm` or nothing."""
+    """The share of first attempts that failed, 0 to 1; `by` is `arm` or nothing.
+
+    An attempt that the route's own timeout cut is logged like one whose client left, code 0 and no flag. A
+    driven tier's attempts are always cut a little before that; another's are found again among the requests:
+    of those that the timeout ended at their first attempt, that one failed.
+    """
     total = f"sum by ({by})" if by else "sum"
     bad = _any(ATTEMPTS, watched, window, failed_attempts(), FIRST)
     every = _rate(ATTEMPTS, window, *watched.matchers, FIRST)
     gone = _rate(ATTEMPTS, window, *watched.matchers, FIRST, equal("code", "0"), equal("flags", "-"))
-    firsts = f"{total} ({every} unless {gone})"
-    return f"({total} ({bad}) or 0 * {firsts}) / ({firsts} > 0)"
+    cut = _rate(REQUESTS, window, *watched.matchers, equal("attempts", "1"), TIMED_OUT)
+    firsts = f"{total} ({every} unless {gone} or {cut})"
+    return f"({total} ({bad} or {cut}) or 0 * {firsts}) / ({firsts} > 0)"
+
+
+def numbered(watched: Watched, window: timedelta) -> str:
+    """The share of attempts that bear their number, 0 to 1; no data where none is logged.
+
+    Without the router's logger there are none, without the virtual host's header they bear none.
+    """
+    every = _rate(ATTEMPTS, window, *watched.matchers)
+    with_number = _rate(ATTEMPTS, window, *watched.matchers, matching("attempt", "[0-9]+"))
+    return f"(sum({with_number}) or 0 * sum({every})) / (sum({every}) > 0)"
 
 
 def added(watched: Watched, window: timedelta, quantile: float) -> str:

@@ -44,7 +44,8 @@ class Observation:
     """An observed fleet over `window` up to `at`.
 
     `coverage` is the share of its requests that Sluice's statistics saw, None where they saw none; `nameless`
-    the share of those whose route has no name, so that no row of the routes is theirs.
+    the share of those whose route has no name, so that no row of the routes is theirs; `numbered` whether
+    attempts are logged with their numbers, without which first attempts stay an estimate.
     """
 
     at: datetime
@@ -52,6 +53,7 @@ class Observation:
     age: timedelta | None
     coverage: float | None
     nameless: float | None
+    numbered: bool
     instrumented: bool
     figures: Mapping[str, Judged]
     clusters: Mapping[str, Mapping[str, Judged]]

@@ -4,6 +4,7 @@ Any version, any control plane, whole or in part. Pure, and it never raises: wha
 in `Seen.notes`.
 """
 
+import hashlib
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ from proxy.domain.observing.node import Node, Notebook
 from proxy.domain.observing.sections import Sections, entries, is_bootstrap
 from proxy.domain.observing.seen import Cluster, Listener, Note, Seen, Source, State, Table
 
-__all__ = ["Note", "Seen", "document", "read", "read_text", "restored"]
+__all__ = ["Note", "Seen", "digest", "document", "read", "read_text", "restored"]
 
 _SEEN = TypeAdapter(Seen)
 
@@ -50,6 +51,11 @@ def document(seen: Seen) -> dict[str, Any]:
     """The picture as JSON data, to be kept."""
     kept: dict[str, Any] = _SEEN.dump_python(seen, mode="json")
     return kept
+
+
+def digest(kept: dict[str, Any]) -> str:
+    """The same for equal pictures."""
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def restored(kept: dict[str, Any]) -> Seen | None:
