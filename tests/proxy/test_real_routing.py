@@ -178,6 +178,20 @@ def test_a_whole_path_a_regular_expression_and_a_host_are_rewritten(
     assert told(world, "/host")["headers"]["host"] == "inner.test"
 
 
+def test_versions_of_an_api_are_told_apart_by_path_and_by_header(world: World) -> None:
+    second = {"headers": [{"name": "accept", "contains": "version=2"}]}
+    serve(
+        world,
+        route("v1", prefix="/api"),
+        route("v2-by-header", match={"prefix": "/api", **second}, upstream=V2),
+        route("v2-by-path", prefix="/api/v2", prefix_rewrite="/api", upstream=V2),
+    )
+    assert goes(world, "/api/items") == V1
+    assert goes(world, "/api/items", headers={"accept": "application/json; version=2"}) == V2
+    assert goes(world, "/api/v2/items") == V2
+    assert world.get(HOST, "/api/v2/items").json()["path"] == "/api/items"
+
+
 def test_a_redirect_leads_below_the_new_prefix_and_keeps_query_and_method(world: World) -> None:
     to = {"https_redirect": True, "host_redirect": "b.test", "port_redirect": 8443, "prefix_rewrite": "/"}
     serve(

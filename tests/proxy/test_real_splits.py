@@ -1,14 +1,22 @@
 """Splits by real Envoys: who gets which arm, who keeps it, and what a change of weights moves."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from django.utils import timezone
 
+from canary import services as rollouts
+from canary.selectors import rollout
+from proxy import selectors
+from proxy.envoy_admin import EnvoyAdmin
+from telemetry.memory import InMemoryMetrics
 from tests.proxy.factories import weights
-from tests.proxy.world import World
+from tests.proxy.world import BY, World
 from tests.support.processes import wait_until
+from tests.support.tokens import Issuer
 
 pytestmark = pytest.mark.real
 
@@ -67,6 +75,14 @@ def test_a_new_visitor_keeps_the_arm_of_the_first_answer_on_every_proxy(world: W
     assert len(first) == 60
     assert 5 <= len(drawn) <= 35
     assert canaries(world, first) == canaries(world, first, "EDGE_2") == drawn
+
+
+def test_no_client_chooses_its_arm_by_a_request_id_of_its_own(world: World) -> None:
+    serve(world, shop(5000, sticky={"cookie": "sluice_uid"}))
+    mine = {"x-request-id": "04464a27-8992-4e84-8123-0123456789ab"}
+    answers = [world.get("shop.test", headers={"cookie": "a=1", **mine}) for _ in range(30)]
+    assert {arm(answer) for answer in answers} == {STABLE, CANARY}
+    assert mine["x-request-id"] not in {cookie_of(answer) for answer in answers}
 
 
 def test_a_ramp_by_overlays_moves_nobody_out_of_the_canary_and_zero_moves_all(world: World) -> None:
@@ -130,4 +146,46 @@ def test_all_arms_are_measured_as_one_route_and_told_apart_by_arm(world: World) 
     assert (counted(STABLE, "envoy_sluice_rq"), counted(CANARY, "envoy_sluice_rq")) == (2, 1)
     for name in ("envoy_sluice_attempt", "envoy_sluice_rq"):
         assert world.metric(name, route="measured", arm=CANARY, chosen="attribute") == 1
-        assert world.metric(name, route="measured", arm=STABLE, chosen="-") == 2
+        assert world.metric(name, route="measured", arm=STABLE, chosen="") == 2
+
+
+def test_a_rollout_on_a_sticky_route_moves_visitors_in_and_its_rollback_moves_all_out(world: World) -> None:
+    serve(world, shop(0, sticky={"cookie": "sluice_uid"}))
+    visitors = [f"visitor-{number}" for number in range(60)]
+    plan = {"steps": [2000, 5000], "warm_up": 0}
+    number = rollouts.start(route="shop", upstream=CANARY, plan=plan, by=BY, now=timezone.now())
+    world.wait_acked(selectors.generation("edge"))
+    moved = canaries(world, visitors)
+    assert 2 <= len(moved) <= 30
+    rollouts.rollback(rollout_id=number, by=BY, reason="enough", now=timezone.now())
+    world.wait_acked(selectors.generation("edge"))
+    assert canaries(world, visitors) == set()
+
+    def ended() -> bool:
+        rollouts.tick(metrics=InMemoryMetrics(), admin=EnvoyAdmin(), now=timezone.now())
+        return rollout(number).row.state == "rolled_back"
+
+    wait_until(ended, timeout=10, what="the rollback read back from both proxies")
+
+
+def test_a_claim_chooses_an_arm_also_a_nested_one_and_one_that_is_a_list(world: World, secrets: Path) -> None:
+    issuer = Issuer()
+    (secrets / "idp.json").write_text(issuer.jwks)
+    idp = {"name": "idp", "issuer": "https://idp.test", "audiences": ["shop"], "jwks": {"file": "idp.json"}}
+    claims = [
+        {"claim": "plan", "exact": "gold"},
+        {"claim": ["org", "roles"], "prefix": "test"},
+        {"claim": "beta", "bool_match": True},
+    ]
+    arms = [{"upstream": CANARY, "match": {"claims": [{"provider": "idp", **claim}]}} for claim in claims]
+    route = shop(0, arms=arms, access={"jwt": "idp"})
+    world.wait_acked(world.apply({"routes": [route], "objectives": [], "jwt_providers": [idp]}))
+    # A connection that is older than the filter would never meet it.
+    world.get("shop.test", headers={"connection": "close"})
+
+    def gets(**claims: Any) -> str:
+        return arm(world.get("shop.test", headers=issuer.bearer(**claims)))
+
+    assert [gets(plan="gold"), gets(org={"roles": ["a", "tester"]}), gets(beta=True)] == [CANARY] * 3
+    assert [gets(), gets(plan="free"), gets(org={"roles": ["a"]}), gets(beta=False)] == [STABLE] * 4
+    assert world.get("shop.test", headers=Issuer().bearer(plan="gold")).status_code == 401

@@ -18,6 +18,7 @@ def connection_manager(tier: Tier) -> dict[str, Any]:
         http_filters=filters.http_filters(tier),
         access_log=[*measuring.request_logs(tier), *logging.lines(tier)],
         generate_request_id=True,
+        request_id_extension=_steady_id(),
         record_route_resolution_stats=True,
         **_trust(tier),
         **_client_certificate(tier),
@@ -26,13 +27,24 @@ def connection_manager(tier: Tier) -> dict[str, Any]:
     )
 
 
+def _steady_id() -> dict[str, Any]:
+    """A request's id as it was when its arm was drawn by it.
+
+    By default Envoy marks the tracing decision in the id after the route is chosen; as a visitor's cookie,
+    that would draw another arm.
+    """
+    steady = kinds.extension("uuid", "request_id.uuid.v3.UuidRequestIdConfig", pack_trace_reason=False)
+    return {"typed_config": steady["typed_config"]}
+
+
 def _trust(tier: Tier) -> dict[str, Any]:
     """The client's address is the peer's, and no address is internal: nobody outside speaks for Sluice or
     Envoy.
     """
     return {
         "use_remote_address": True,
-        "internal_address_config": {"unix_sockets": False, "cidr_ranges": []},
+        # An address that nobody has: an empty list means all private ones, whose request ids are believed.
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         "early_header_mutation_extensions": [
             kinds.extension(
                 "envoy.http.early_header_mutation.header_mutation",

@@ -14,7 +14,7 @@ from proxy.domain.tier.splits import Sticky
 
 _METADATA = "sluice"
 CHOSEN = f"%METADATA(ROUTE:{_METADATA}:chosen)%"
-"""`attribute` where an arm's own conditions chose it; `-` where the weights did."""
+"""`attribute` where an arm's own conditions chose it; nothing where the weights did."""
 
 
 _BY_REQUEST = {"header": {"header_name": "x-request-id"}}
