@@ -1,10 +1,14 @@
 """TLS on real Envoys: certificates, tickets and client certificates; what is declared is what a client meets."""
 
+import contextlib
 import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,6 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from audit import selectors as audit
+from lab import greeter
 from proxy import pki, selectors, services, tickets
 from proxy.domain.tier import SessionTickets
 from tests.proxy.factories import weights
@@ -286,3 +291,37 @@ def test_a_backend_that_is_another_is_not_sent_to(wrong: dict[str, str], world: 
         assert world.get(SHOP).status_code == 200
         applied(world, echo_upstream(number, tls=wrong))
         assert world.get(SHOP).status_code == 503
+
+
+@contextlib.contextmanager
+def greeting(certificate: tuple[bytes, bytes], authority_text: bytes) -> Iterator[int]:
+    """A gRPC backend that serves whoever shows a certificate of the authority."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    method = grpc.unary_unary_rpc_method_handler(
+        lambda request, _: greeter.reply_bytes(f"Hello {request.name}"),
+        request_deserializer=greeter.read_request,
+    )
+    handler = grpc.method_handlers_generic_handler(greeter.SERVICE, {greeter.METHOD: method})
+    server.add_generic_rpc_handlers((handler,))
+    pair = [(certificate[1], certificate[0])]
+    credentials = grpc.ssl_server_credentials(pair, authority_text, require_client_auth=True)
+    number = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    try:
+        yield number
+    finally:
+        server.stop(None).wait()
+
+
+def test_grpc_is_spoken_to_a_backend_over_mutual_tls(world: World) -> None:
+    to_backend = {"ca": "local", "sni": "echo.test", "client_certificate": "tier"}
+    with greeting(issued(world, "echo.test"), authority(world).read_bytes()) as number:
+        applied(world, echo_upstream(number, tls=to_backend, protocol="http2"))
+        address = f"127.0.0.1:{world.ports['EDGE_1_HTTP_PORT']}"
+        with grpc.insecure_channel(address, options=[("grpc.default_authority", SHOP)]) as channel:
+            call = channel.unary_unary(
+                greeter.PATH,
+                request_serializer=greeter.request_bytes,
+                response_deserializer=greeter.read_reply,
+            )
+            assert call("you", timeout=5).message == "Hello you"
