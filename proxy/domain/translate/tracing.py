@@ -12,7 +12,7 @@ _SAMPLERS = "tracers.opentelemetry.samplers.v3"
 
 def tracing(tier: Tier) -> dict[str, Any]:
     """The connection manager's fields: none where tracing is off."""
-    if not tier.tracing.enabled:
+    if not tier.tracing.begins:
         return {}
     return {
         "tracing": {
@@ -34,7 +34,7 @@ def clusters(tier: Tier) -> list[dict[str, Any]]:
     """The collector. Where none is declared it has no endpoint: Envoy makes no trace context without a place
     to send spans to, so they go nowhere.
     """
-    if not tier.tracing.enabled:
+    if not tier.tracing.begins:
         return []
     otlp = tier.tracing.otlp
     return [companions.cluster(COLLECTOR, [(otlp.address, otlp.port)] if otlp else [])]
