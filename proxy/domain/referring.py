@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from proxy.domain import claims, precedence
+from proxy.domain import claims, precedence, transcoding
 from proxy.domain.errors import Problem
 from proxy.domain.tier import RUNBOOKS, Objective, Proxy, Route, Upstream
 
@@ -29,6 +29,7 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
                 yield f"{path}.routes[{index}].{field}", f"there is no upstream {name}"
     valid = _valid(raw, "routes", Route)
     yield from precedence.problems(valid, path)
+    yield from transcoding.problems(valid, _valid(raw, "upstreams", Upstream), path)
     yield from claims.problems(valid, {name_of(item) for item in _items(raw, "jwt_providers")}, path)
     for index, objective in _valid(raw, "objectives", Objective):
         if objective.route is not None and objective.route not in routes:

@@ -132,6 +132,16 @@ def test_a_503_that_does_not_ask_for_it_is_not_retried(world: World) -> None:
     assert total(world, "payments-a") - before == 5
 
 
+def test_a_try_that_takes_too_long_is_followed_by_one_elsewhere(world: World) -> None:
+    served(world, *PAIR, upstream={"lb_policy": "round_robin"}, retry={"per_try_timeout": "200ms"})
+    world.fault("shop-v1-a", latency_ms=1500)
+    before = total(world, "shop-v1-a", which="first")
+    asked = ask(world, "r.test", 6)
+    assert statuses(asked) == {200: 6}
+    assert total(world, "shop-v1-a", which="first") > before
+    assert max(one.seconds for one in asked) < 1.2
+
+
 def test_a_slow_host_beside_a_fast_one_makes_no_hedged_request_slow(world: World) -> None:
     served(world, *PAIR, hedge="100ms", timeout="3s", upstream={"lb_policy": "round_robin"})
     world.fault("shop-v1-a", latency_ms=1500)

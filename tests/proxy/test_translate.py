@@ -20,6 +20,7 @@ MATERIAL = Material("certificate", "key", (b"t" * 80,))
 CASES = {
     "tier": tuple(kinds.SPOKEN),
     "retries": (kinds.ROUTES,),
+    "resilience": (kinds.CLUSTER, kinds.LISTENER, kinds.ROUTES),
     "matches": (kinds.ROUTES,),
     "routing": (kinds.ROUTES,),
     "upstreams": (kinds.CLUSTER, kinds.ENDPOINTS),

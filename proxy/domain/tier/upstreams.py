@@ -111,7 +111,8 @@ class UpstreamConnection(Declared):
     """How long a connection to an endpoint is used.
 
     Behind a layer-4 balancer or a name with many addresses, an age makes the proxies find new backends; of
-    endpoints that Sluice knows, requests are balanced whatever the connections.
+    endpoints that Sluice knows, requests are balanced whatever the connections. Envoy has no jitter here:
+    connections that were opened together end together.
     """
 
     idle_timeout: Duration = timedelta(seconds=60)

@@ -43,7 +43,8 @@ def _filter(settings: Compression, coding: Coding, *, preferred: bool) -> dict[s
     library, message, options = _LIBRARIES[coding]
     common = {
         "min_content_length": settings.min_content_length,
-        "content_type": list(settings.content_type),
+        # What may follow is a parameter, such as the character set.
+        "content_type_matcher": [{"prefix": kind} for kind in settings.content_type],
     }
     return kinds.extension(
         name(coding),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.domain.tier import Limits, Tier, seconds
-from proxy.domain.translate import filters, kinds, logging, measuring, tracing
+from proxy.domain.translate import filters, identity, kinds, logging, measuring, tracing, transforming
 
 
 def connection_manager(tier: Tier) -> dict[str, Any]:
@@ -19,6 +19,7 @@ def connection_manager(tier: Tier) -> dict[str, Any]:
         access_log=[*measuring.request_logs(tier), *logging.lines(tier)],
         generate_request_id=True,
         request_id_extension=_steady_id(),
+        **transforming.server_header(tier),
         record_route_resolution_stats=True,
         **_trust(tier),
         **_client_certificate(tier),
@@ -52,6 +53,7 @@ def _trust(tier: Tier) -> dict[str, Any]:
                 mutations=[
                     _without("x-sluice-"),
                     _without("x-envoy-"),
+                    *({"remove": header} for header in identity.untrusted(tier)),
                     *({"remove": header} for header in tracing.untrusted(tier)),
                 ],
             )

@@ -3,7 +3,7 @@
 import getpass
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.domain.actor import Actor
 from proxy import observed, selectors, services, validation
-from proxy.domain import document
+from proxy.domain import document, transcoding
 from proxy.domain.errors import Invalid, Overtaken, Problem
 
 REFUSED = 2
@@ -37,7 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            declared = document.load(_read(options["file"]), environment=os.environ)
+            loaded = document.load(_read(options["file"]), environment=os.environ)
+            declared = transcoding.attached(loaded, _beside(options["file"]))
             if options["plan"]:
                 self._plan(declared)
             else:
@@ -90,6 +91,12 @@ class Command(BaseCommand):
         for path, message in problems:
             self.stderr.write(f"{path}: {message}" if path else message)
         sys.exit(REFUSED)
+
+
+def _beside(file: str) -> Callable[[str], bytes]:
+    """Reads files that the declaration names, from its own folder on."""
+    folder = Path() if file == "-" else Path(file).parent
+    return lambda name: (folder / name).read_bytes()
 
 
 def _read(file: str) -> str:
