@@ -124,6 +124,12 @@ def _envoy(place: Place, proxy: str) -> list[str]:
         "--concurrency",
         "1",
         "--disable-hot-restart",
+        # A line of the access log is there to be read within a second, not ten.
+        "--file-flush-interval-msec",
+        "1000",
+        # A kept connection goes on by what its proxy was told when it began: a minute, not ten.
+        "--drain-time-s",
+        "60",
         "-l",
         "warn",
     ]

@@ -18,6 +18,7 @@ from tests.proxy.factories import split_of, tier, weights
 GOLDEN = Path(__file__).parent / "golden"
 MATERIAL = Material("certificate", "key", (b"t" * 80,))
 CASES = {
+    "access": (kinds.CLUSTER, kinds.EXTENSION, kinds.LISTENER, kinds.ROUTES),
     "tier": tuple(kinds.SPOKEN),
     "retries": (kinds.ROUTES,),
     "resilience": (kinds.CLUSTER, kinds.LISTENER, kinds.ROUTES),
@@ -26,6 +27,7 @@ CASES = {
     "upstreams": (kinds.CLUSTER, kinds.ENDPOINTS),
     "splits": (kinds.ROUTES, kinds.RUNTIME),
     "tls": (kinds.LISTENER, kinds.CLUSTER, kinds.SECRET),
+    "protection": (kinds.LISTENER, kinds.CLUSTER, kinds.RUNTIME),
 }
 
 
