@@ -24,6 +24,7 @@ PROXY_DOES = {
     "no_cluster": "a route names no upstream",
     "rate_limited": "a rate limit was reached",
     "auth": "authorisation failed",
+    "authority_unavailable": "nobody answers who may come in",
 }
 BACKEND_DOES = {
     "upstream_timeout": "does not answer in time",

@@ -1,68 +1,40 @@
 """Access on real Envoys: what a route asks for must be there, and nobody says by himself who he is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
+from django.core.management import call_command
+from django.utils import timezone
 
-from lab.http import Request
-from tests.proxy.clients import backend
+from lab.http import Request, Response
+from proxy import pki
+from proxy.models import Revision
+from tests.proxy.guarded import HOST, IDP, Api, guarded
 from tests.proxy.world import World
-from tests.support.processes import wait_until
+from tests.support.handshakes import Connection, resumes, ticket, trusting
+from tests.support.processes import free_port, wait_until
+from tests.support.serving import serving
 from tests.support.tokens import Issuer
 
 pytestmark = pytest.mark.real
 
-HOST = "api.test"
-IDP = {
-    "name": "idp",
-    "issuer": "https://idp.test",
-    "audiences": ["shop"],
-    "jwks": {"file": "idp.json"},
-    "claim_to_headers": [{"claim": "sub", "header": "x-user"}, {"claim": ["org", "name"], "header": "x-org"}],
-}
-
-
-@dataclass
-class Api:
-    """A tier before a backend of the test's own, which keeps what reaches it."""
-
-    world: World
-    port: int
-    secrets: Path
-    seen: list[Request] = field(default_factory=list)
-    issuer: Issuer = field(default_factory=Issuer)
-
-    def serve(self, *routes: dict[str, Any], **tier: Any) -> None:
-        """These routes, with a host and an upstream where they name none."""
-        (self.secrets / "idp.json").write_text(self.issuer.jwks)
-        full = [{"name": f"r{i}", "hosts": [HOST], "upstream": "api", **route} for i, route in enumerate(routes)]
-        upstreams = [{"name": "api", "endpoints": [{"port": self.port}]}, *tier.pop("upstreams", [])]
-        change = {"upstreams": upstreams, "routes": full, "objectives": [], **tier}
-        self.world.wait_acked(self.world.apply(change))
-
-    def get(self, path: str = "/", **more: Any) -> requests.Response:
-        return self.world.get(HOST, path, **more)
-
-    def status(self, path: str = "/", **more: Any) -> int:
-        return self.get(path, **more).status_code
-
-    def arrives(self, path: str = "/", **more: Any) -> dict[str, str]:
-        """The headers of the request as the backend got it."""
-        self.seen.clear()
-        answer = self.get(path, **more)
-        assert answer.status_code == 200, (answer.status_code, answer.text)
-        return dict(self.seen[-1].headers)
+ACME, ZETA = "acme-" + 24 * "1", "zeta-" + 24 * "2"
+PARTNERS = {"name": "partners", "file": "partners.keys"}
 
 
 @pytest.fixture
 def api(world: World, secrets: Path) -> Iterator[Api]:
-    seen: list[Request] = []
-    with backend(seen) as port:
-        yield Api(world, port, secrets, seen)
+    (secrets / "partners.keys").write_text(f"# as of today\nacme: {ACME}\nzeta: {ZETA}\n")
+    with guarded(world, secrets) as api:
+        yield api
+
+
+def key(value: str) -> dict[str, str]:
+    return {"x-api-key": value}
 
 
 def test_only_a_token_that_is_good_in_every_way_is_let_through(api: Api) -> None:
@@ -119,3 +91,84 @@ def test_new_signing_keys_are_obeyed_and_no_listener_is_rebuilt_for_them(api: Ap
     wait_until(lambda: api.status(headers=fresh.bearer()) == 200, timeout=5, what="the new key obeyed")
     assert api.status(headers=api.issuer.bearer()) == 401
     assert api.world.metric(rebuilt) == before
+
+
+def test_only_a_key_of_an_allowed_client_is_let_through_and_the_backend_is_told_whose(api: Api) -> None:
+    acme_only = {"keys": "partners", "allowed_clients": ["acme"]}
+    api.serve(
+        {"prefix": "/acme", "access": {"api_keys": acme_only}},
+        {"access": {"api_keys": "partners"}},
+        api_keys=[PARTNERS],
+    )
+    assert api.status() == 401
+    assert api.status(headers=key("acme")) == 401
+    assert api.status(headers=key("client: acme")) == 401
+    assert api.status("/acme", headers=key(ZETA)) == 403
+    assert not api.seen
+    arrived = api.arrives(headers={**key(ZETA), "x-sluice-client": "acme"})
+    assert arrived["x-sluice-client"] == "zeta"
+    assert "x-api-key" not in arrived
+    assert api.arrives("/acme", headers=key(ACME))["x-sluice-client"] == "acme"
+
+
+def test_a_key_is_looked_for_where_it_is_declared_to_be(api: Api) -> None:
+    places = [{"query": "key"}, {"cookie": "key"}, {"header": "authorization"}]
+    api.serve({"access": {"api_keys": "partners"}}, api_keys=[{**PARTNERS, "key_sources": places}])
+    assert api.status(headers=key(ACME)) == 401
+    assert api.status(f"/?key={ACME}&a=1") == 200
+    assert api.seen[-1].query == {"a": "1"}
+    assert api.status(headers={"Cookie": f"key={ACME}"}) == 200
+    assert "authorization" not in api.arrives(headers={"Authorization": f"Bearer {ACME}"})
+
+
+def test_a_key_that_is_taken_out_of_the_file_is_refused_at_once(api: Api) -> None:
+    api.serve({"access": {"api_keys": "partners"}}, api_keys=[PARTNERS])
+    assert api.status(headers=key(ACME)) == 200
+    fresh = "acme-" + 24 * "3"
+    (api.secrets / "partners.keys").write_text(f"acme: {fresh}\n")
+    wait_until(lambda: api.status(headers=key(fresh)) == 200, timeout=5, what="the new key obeyed")
+    assert api.status(headers=key(ACME)) == 401
+
+
+def test_a_file_of_keys_that_is_gone_or_broken_changes_nothing(api: Api) -> None:
+    api.serve({"access": {"api_keys": "partners"}}, api_keys=[PARTNERS])
+    (api.secrets / "partners.keys").write_text("acme: short\n")
+    log = api.world.var / "xds.log"
+    wait_until(lambda: "partners.keys line 1" in log.read_text(), timeout=5, what="the broken file told")
+    assert api.status(headers=key(ACME)) == 200
+    assert api.status() == 401
+
+
+def test_no_key_is_shown_by_the_database_a_page_or_a_proxy(api: Api) -> None:
+    api.serve({"access": {"api_keys": "partners"}}, api_keys=[PARTNERS])
+    shown = requests.get(f"http://{api.world.admin()}/config_dump", timeout=5).text
+    assert "envoy.filters.http.api_key_auth.partners" in shown
+    assert ACME not in shown
+    assert ACME not in (api.world.var / "xds.log").read_text()
+    call_command("export", stdout=(exported := StringIO()))
+    assert "partners.keys" in exported.getvalue()
+    assert ACME not in exported.getvalue() + "".join(str(row.document) for row in Revision.objects.all())
+
+
+def test_a_connection_from_before_is_not_let_through_where_something_is_demanded_now(api: Api) -> None:
+    api.serve({})
+    demands = (
+        {"jwt": "idp"},
+        {"api_keys": "partners"},
+        {"ext_authz": "authority"},
+        {"client_certificates": {"any_validated_client_certificate": True}},
+    )
+    known = {
+        "jwt_providers": [IDP],
+        "api_keys": [PARTNERS],
+        "ext_authz": [{"name": "authority", "address": "127.0.0.1", "port": free_port()}],
+        "tls": {"client_certificates": {"ca": "local", "mode": "optional"}},
+    }
+    with requests.Session() as before:
+        url = f"http://127.0.0.1:{api.world.ports['EDGE_1_HTTP_PORT']}/"
+        assert before.get(url, headers={"Host": HOST}).status_code == 200
+        found = []
+        for access in demands:
+            api.serve({"access": access}, **known)
+            found.append(before.get(url, headers={"Host": HOST, **key(ACME), **api.issuer.bearer()}).status_code)
+    assert found == [403, 403, 403, 403]

@@ -1,10 +1,17 @@
 """A tier as plain data: what a person declares and what the translation to Envoy reads."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from proxy.domain.tier.access import FORWARDED_IDENTITY, Access, ApiKeys, IdentityHeader, JwtProvider
+from proxy.domain.tier.access import (
+    FORWARDED_IDENTITY,
+    Access,
+    ApiKeys,
+    ExtAuthz,
+    IdentityHeader,
+    JwtProvider,
+)
 from proxy.domain.tier.duties import RUNBOOKS, Objective, RunbookSetting
 from proxy.domain.tier.fields import (
     WEIGHT_TOTAL,
@@ -22,10 +29,12 @@ from proxy.domain.tier.fields import (
 from proxy.domain.tier.limits import Limits
 from proxy.domain.tier.logging import AccessLog, RouteLog, TierLogField
 from proxy.domain.tier.protection import Penalty, Protection
+from proxy.domain.tier.quotas import Quota, RateLimitService
 from proxy.domain.tier.retries import Hedge, Retry
 from proxy.domain.tier.routes import Route
 from proxy.domain.tier.tls import Certificate, ClientCertificates, SessionTickets, Tls, UpstreamTls
 from proxy.domain.tier.tracing import Otlp, Tracing
+from proxy.domain.tier.transformation import Compression, Headers, HeadersField
 from proxy.domain.tier.upstreams import CircuitBreaker, Endpoint, OutlierDetection, RetryBudget, Upstream
 
 __all__ = [
@@ -41,6 +50,7 @@ __all__ = [
     "Declared",
     "Duration",
     "Endpoint",
+    "ExtAuthz",
     "Hedge",
     "Host",
     "JwtProvider",
@@ -54,6 +64,8 @@ __all__ = [
     "Port",
     "Protection",
     "Proxy",
+    "Quota",
+    "RateLimitService",
     "Retry",
     "RetryBudget",
     "Route",
@@ -99,7 +111,9 @@ class Tier(Declared):
     routes: tuple[Route, ...] = ()
     jwt_providers: tuple[JwtProvider, ...] = ()
     api_keys: tuple[ApiKeys, ...] = ()
+    ext_authz: tuple[ExtAuthz, ...] = ()
     identity_headers: tuple[IdentityHeader, ...] = FORWARDED_IDENTITY
+    rate_limit_service: RateLimitService | None = None
     tls: Tls = Tls()
     limits: Limits = Limits()
     exact_added_latency: bool = True
@@ -107,6 +121,11 @@ class Tier(Declared):
     protection: Protection = Protection()
     access_log: TierLogField = AccessLog()
     tracing: Tracing = Tracing()
+    request_headers: HeadersField = Headers()
+    response_headers: HeadersField = Headers()
+    server_header_transformation: Literal["overwrite", "append_if_absent", "pass_through"] = "overwrite"
+    server_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,64}$")] = "envoy"
+    compression: Compression = Compression()
     objectives: tuple[Objective, ...] = ()
     runbooks: dict[str, RunbookSetting] = {}
 
@@ -118,6 +137,12 @@ class Tier(Declared):
 
     def proxy(self, name: str) -> Proxy | None:
         return next((proxy for proxy in self.proxies if proxy.name == name), None)
+
+    @property
+    def told_identity(self) -> frozenset[str]:
+        """The headers by which the proxies tell backends who a client is."""
+        claims = (claim.header for each in self.jwt_providers for claim in each.claim_to_headers)
+        return frozenset({*claims, *(header for each in self.ext_authz for header in each.identity_headers)})
 
     def document(self) -> dict[str, Any]:
         """The whole tier as JSON data, every default spelt out, for a revision."""

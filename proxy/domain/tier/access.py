@@ -1,15 +1,15 @@
-"""Who may send a request: tokens, keys, certificates and authorities beside the proxy, and what a route asks for.
+"""Who may send a request: tokens, keys, certificates and authorities beside the proxy; and what a route demands.
 
-All that a route names must hold: what one of them cannot decide is refused.
+All that a route names must hold: what cannot be decided is refused.
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from proxy.domain.tier.fields import Declared, Duration, Name
-from proxy.domain.tier.matching import Text, Token
+from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port
+from proxy.domain.tier.matching import PathText, Text, Token
 from proxy.domain.tier.tls import SecretFile
 
 CLIENT_HEADER = "x-sluice-client"
@@ -30,6 +30,7 @@ FORWARDED_IDENTITY = (
 )
 """Headers by which backends commonly believe who somebody is."""
 
+_LINE = r"^[^\r\n\x00]*$"
 _NOT_IDENTITY = frozenset(
     "authorization connection content-length content-type cookie expect host keep-alive te trailer"
     " transfer-encoding upgrade via x-forwarded-client-cert x-forwarded-for x-forwarded-host"
@@ -179,8 +180,89 @@ def _key_requirement(given: Any) -> Any:
 ApiKeyField = Annotated[ApiKeyRequirement, BeforeValidator(_key_requirement)]
 
 
+class RequestBody(Declared):
+    """How much of a request's body an authority is shown. A longer one is refused (413)."""
+
+    max_request_bytes: int = Field(ge=1, le=1 << 20)
+
+
+class ExtAuthz(Declared):
+    """An authority beside the proxy that is asked about each request: over HTTP or gRPC, at an `upstream` or an
+    `address` with its `port`.
+
+    It sees method, host, path and `allowed_headers`, and no body unless `with_request_body`. What it says of the
+    client in `identity_headers` goes on to the backend; `allowed_client_headers` of a refusal go to the client.
+    """
+
+    name: Name
+    protocol: Literal["http", "grpc"] = "http"
+    upstream: Name | None = None
+    address: Address | None = None
+    port: Port | None = None
+    path_prefix: PathText | None = None
+    timeout: Duration = timedelta(milliseconds=250)
+    failure_mode_allow: bool = False
+    allowed_headers: tuple[Header, ...] = ("authorization",)
+    identity_headers: tuple[IdentityHeader, ...] = ()
+    allowed_client_headers: tuple[Header, ...] = ("www-authenticate",)
+    with_request_body: RequestBody | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if (self.upstream is None) == (self.address is None):
+            raise ValueError("needs exactly one of upstream and address")
+        if (self.address is None) != (self.port is None):
+            raise ValueError("address needs port, and port needs address")
+        if self.path_prefix is not None and self.protocol == "grpc":
+            raise ValueError("path_prefix belongs to protocol http")
+        return self
+
+
+class ExtAuthzRequirement(Declared):
+    """A yes of the authority `by`, which is told `context`: in gRPC as context_extensions, in HTTP as headers
+    named x-sluice-context-*.
+    """
+
+    by: Name
+    context: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")], Annotated[Text, Field(pattern=_LINE)]] = {}
+
+
+def _authority(given: Any) -> Any:
+    """`ext_authz: introspection` is short for that authority without a context."""
+    return {"by": given} if isinstance(given, str) else given
+
+
+ExtAuthzField = Annotated[ExtAuthzRequirement, BeforeValidator(_authority)]
+
+
+class ClientCertificateRequirement(Declared):
+    """A certificate that the handshake verified and that bears one of these names: a URI, a DNS name, an e-mail or
+    IP address; one that ends with `*` takes all that begin so. `any_validated_client_certificate`: any name.
+    """
+
+    subject_alt_names: tuple[Text, ...] = ()
+    any_validated_client_certificate: bool = False
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if bool(self.subject_alt_names) == self.any_validated_client_certificate:
+            raise ValueError("needs exactly one of subject_alt_names and any_validated_client_certificate")
+        if any(name.rstrip("*") != name.removesuffix("*") or name == "*" for name in self.subject_alt_names):
+            raise ValueError("subject_alt_names: `*` stands alone at the end of a name")
+        return self
+
+
 class Access(Declared):
     """What a request needs to be let through: everything that is named here."""
 
     jwt: JwtField | None = None
     api_keys: ApiKeyField | None = None
+    ext_authz: ExtAuthzField | None = None
+    client_certificates: ClientCertificateRequirement | None = None
+
+    @property
+    def before_routing(self) -> tuple[ApiKeyRequirement | None, ExtAuthzRequirement | None]:
+        """What runs or not by the route that is chosen first, and is not looked at again where a claim then
+        chooses another.
+        """
+        return self.api_keys, self.ext_authz

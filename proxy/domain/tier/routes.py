@@ -8,11 +8,13 @@ from pydantic import model_validator
 from proxy.domain.tier.access import Access
 from proxy.domain.tier.fields import Duration, seconds
 from proxy.domain.tier.logging import RouteLogField
+from proxy.domain.tier.quotas import Quota
 from proxy.domain.tier.retries import HedgeField, Retry
 from proxy.domain.tier.routing import Routing
+from proxy.domain.tier.transformation import Transformation
 
 
-class Route(Routing):
+class Route(Routing, Transformation):
     """What a request to some hosts and paths gets, and how it is tried there.
 
     `idempotency` says what may be retried: `method` = GET, HEAD, PUT, DELETE, OPTIONS, TRACE or any request
@@ -25,6 +27,7 @@ class Route(Routing):
     hedge: HedgeField | None = None
     timeout: Duration = timedelta(seconds=2)
     access: Access = Access()
+    quotas: tuple[Quota, ...] = ()
     access_log: RouteLogField | None = None
 
     @model_validator(mode="after")

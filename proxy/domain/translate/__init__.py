@@ -9,7 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate import clusters, extensions, kinds, listeners, protection, routes, runtime, secrets, tracing
+from proxy.domain.translate import (
+    authorisation,
+    clusters,
+    extensions,
+    kinds,
+    listeners,
+    protection,
+    quotas,
+    routes,
+    runtime,
+    secrets,
+    tracing,
+)
 from proxy.domain.translate.secrets import Material
 
 Resources = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -29,14 +41,18 @@ def resources(*, base: Tier, live: Tier, proxy: str, material: Material) -> Reso
 def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
     """What every proxy of the tier has alike. `live` may be as it is beneath its runtime layer."""
     return {
-        kinds.CLUSTER: _named(
-            [*clusters.clusters(base), *protection.clusters(base), *tracing.clusters(base)], "name"
-        ),
+        kinds.CLUSTER: _named([*clusters.clusters(base), *_beside(base)], "name"),
         kinds.ENDPOINTS: _named(clusters.assignments(base), "cluster_name"),
         kinds.ROUTES: _named([routes.table(live)], "name"),
         kinds.SECRET: _named(secrets.secrets(base, material), "name"),
         kinds.EXTENSION: _named(extensions.extensions(base, material), "name"),
     }
+
+
+def _beside(tier: Tier) -> list[dict[str, Any]]:
+    """The services that the proxies ask or tell, and that no route leads to."""
+    about = (protection, tracing, authorisation, quotas)
+    return [cluster for concern in about for cluster in concern.clusters(tier)]
 
 
 def of_proxy(live: Tier, proxy: str) -> Resources:

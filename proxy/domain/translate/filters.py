@@ -3,13 +3,29 @@
 from typing import Any
 
 from proxy.domain.tier import Route, Tier
-from proxy.domain.translate import hedging, identity, kinds, measuring, retries
+from proxy.domain.translate import (
+    authorisation,
+    compression,
+    hedging,
+    identity,
+    kinds,
+    measuring,
+    quotas,
+    retries,
+    transcoding,
+    transforming,
+)
 
 
 def http_filters(tier: Tier) -> list[dict[str, Any]]:
     """Who it is, whether it may, what becomes of its bytes, where it goes: the router is the last."""
     return [
         *identity.http_filters(tier),
+        *authorisation.http_filters(tier),
+        *quotas.http_filters(tier),
+        *compression.filters(tier),
+        *transforming.filters(tier),
+        *transcoding.filters(tier),
         *hedging.filters(tier),
         _router(tier),
     ]
@@ -19,6 +35,10 @@ def per_route(tier: Tier, route: Route) -> dict[str, Any]:
     """What a route has of its own of each filter: `typed_per_filter_config`, by the filter's name."""
     return {
         **identity.per_route(tier, route),
+        **authorisation.per_route(tier, route),
+        **compression.per_route(tier, route),
+        **transforming.per_route(tier, route),
+        **transcoding.per_route(route),
         **hedging.per_route(route),
     }
 

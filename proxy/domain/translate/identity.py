@@ -1,51 +1,94 @@
-"""Who sent a request: tokens, and what each route demands of them.
+"""Who sent a request: tokens and API keys, and which of them a route demands.
 
-The filter's own configuration holds key material, so it reaches the proxies as an extension of its own: keys
-that change rebuild no listener, and no connection is drained for them.
+The filters' own configuration holds key material, so it reaches the proxies as extensions: keys that change
+rebuild no listener, and no connection is drained for them.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from proxy.domain.tier import Route, Tier, seconds
-from proxy.domain.tier.access import ClaimToHeader, Jwks, JwtProvider, JwtRequirement
+from proxy.domain import credentials
+from proxy.domain.tier import ApiKeys, Route, Tier, seconds
+from proxy.domain.tier.access import CLIENT_HEADER, ClaimToHeader, Jwks, JwtProvider, JwtRequirement
 from proxy.domain.translate import kinds
 from proxy.domain.translate.secrets import Material
 
 JWT = "envoy.filters.http.jwt_authn"
 _JWT = "filters.http.jwt_authn.v3"
+_KEYS = "filters.http.api_key_auth.v3"
 
 
 def http_filters(tier: Tier) -> list[dict[str, Any]]:
-    """The token filter, where the tier knows a provider. It does nothing on routes that demand nothing."""
-    if not tier.jwt_providers:
-        return []
-    # Until the keys are there no requirement has a meaning, and the filter refuses each that it is asked for.
-    return [kinds.discovered(JWT, f"{_JWT}.JwtAuthentication")]
+    """One for tokens and one a set of keys. They do nothing on routes that demand nothing.
+
+    Until their configuration is there, the first knows no demand and the others no key: they refuse.
+    """
+    tokens = [kinds.discovered(JWT, f"{_JWT}.JwtAuthentication")] if tier.jwt_providers else []
+    sets = [kinds.discovered(_keys_name(keys.name), f"{_KEYS}.ApiKeyAuth") for keys in tier.api_keys]
+    return [*tokens, *({**filter_, "disabled": True} for filter_ in sets)]
 
 
 def per_route(tier: Tier, route: Route) -> dict[str, Any]:
     """What a route demands, by the filter's name."""
-    if route.access.jwt is None:
-        return {}
-    demanded = kinds.extension(JWT, f"{_JWT}.PerRouteConfig", requirement_name=route.access.jwt.key)
-    return {JWT: demanded["typed_config"]}
+    found: dict[str, Any] = {}
+    if route.access.jwt is not None:
+        key = route.access.jwt.key
+        found[JWT] = kinds.configuration(f"{_JWT}.PerRouteConfig", requirement_name=key)
+    demanded = route.access.api_keys
+    for keys in tier.api_keys:
+        if demanded is not None and keys.name == demanded.keys:
+            found[_keys_name(keys.name)] = kinds.configuration(
+                f"{_KEYS}.ApiKeyAuthPerRoute",
+                allowed_clients=list(demanded.allowed_clients),
+                # A route's own configuration does not inherit this: the key would go on to the backend.
+                forwarding=_forwarding(keys),
+            )
+    return found
 
 
 def extensions(tier: Tier, material: Material) -> Iterator[dict[str, Any]]:
-    """The filter's configuration. Withheld where a file of keys cannot be read: the proxies keep what they
-    have.
+    """The filters' configurations. One is left out where a file of its keys cannot be read: the proxies keep
+    what they have.
     """
     files = [provider.jwks.file for provider in tier.jwt_providers if provider.jwks.file is not None]
-    if not tier.jwt_providers or not material.has(*files):
-        return
+    if tier.jwt_providers and material.has(*files):
+        yield _tokens(tier, material)
+    yield from (_api_keys(keys, material) for keys in tier.api_keys if material.has(keys.file))
+
+
+def untrusted(tier: Tier) -> tuple[str, ...]:
+    """Headers that say who somebody is: taken from clients' requests before anything reads them."""
+    return tuple(sorted({*tier.identity_headers, *tier.told_identity}))
+
+
+def _tokens(tier: Tier, material: Material) -> dict[str, Any]:
     demands = {route.access.jwt.key: route.access.jwt for route in tier.routes if route.access.jwt}
-    yield kinds.extension_resource(
+    return kinds.extension_resource(
         JWT,
         f"{_JWT}.JwtAuthentication",
         providers={provider.name: _provider(provider, material) for provider in tier.jwt_providers},
         requirement_map={key: _requirement(demands[key]) for key in sorted(demands)},
     )
+
+
+def _keys_name(name: str) -> str:
+    return f"envoy.filters.http.api_key_auth.{name}"
+
+
+def _api_keys(keys: ApiKeys, material: Material) -> dict[str, Any]:
+    text = material.file(keys.file)
+    pairs = credentials.api_keys(text) if text else ()
+    return kinds.extension_resource(
+        _keys_name(keys.name),
+        f"{_KEYS}.ApiKeyAuth",
+        credentials=[{"key": key, "client": client} for client, key in pairs],
+        key_sources=[source.model_dump(exclude_none=True) for source in keys.key_sources],
+        forwarding=_forwarding(keys),
+    )
+
+
+def _forwarding(keys: ApiKeys) -> dict[str, Any]:
+    return {"header": CLIENT_HEADER, "hide_credentials": keys.hide_credentials}
 
 
 def _provider(provider: JwtProvider, material: Material) -> dict[str, Any]:

@@ -56,10 +56,20 @@ _REASONS = (
         "response.code_details.startsWith('downstream') || response.code_details.startsWith('http2.remote')",
         "client_gone",
     ),
-    ("response.code_details == 'local_rate_limited'", "rate_limited"),
+    (
+        "response.code_details == 'local_rate_limited' || response.code_details == 'request_rate_limited'",
+        "rate_limited",
+    ),
+    # The authority or the rate limit service gave no answer, and the request was not let through for it.
+    (
+        "response.code_details == 'ext_authz_error' || response.code_details == 'rate_limiter_error'",
+        "authority_unavailable",
+    ),
     (
         "response.code_details.startsWith('ext_authz') || response.code_details.startsWith('jwt_authn')"
-        " || response.code_details.startsWith('rbac')",
+        " || response.code_details.startsWith('rbac') || response.code_details.endsWith('_api_key')"
+        " || response.code_details == 'client_not_allowed' || response.code_details == 'missing_key_sources'"
+        " || response.code_details == 'missing_credentials'",
         "auth",
     ),
 )

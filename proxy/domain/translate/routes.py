@@ -5,7 +5,7 @@ from typing import Any
 
 from proxy.domain import precedence
 from proxy.domain.tier import Route, Tier, seconds
-from proxy.domain.translate import actions, filters, kinds, retries, splits, tables
+from proxy.domain.translate import actions, filters, kinds, quotas, retries, splits, tables, transforming
 from proxy.domain.translate.matching import route_match
 from proxy.domain.translate.tables import Made
 
@@ -22,7 +22,11 @@ def table(tier: Tier) -> dict[str, Any]:
         "virtual_hosts": [_virtual_host(tier, host, here) for host, here in by_host.items()],
         # The tier answers for its hosts on every port of a proxy.
         "ignore_port_in_host_matching": True,
-        "response_headers_to_remove": [retries.RETRIABLE],
+        **transforming.joined(
+            {"response_headers_to_remove": [retries.RETRIABLE]}, transforming.headers(tier)
+        ),
+        "most_specific_header_mutations_wins": True,
+        **quotas.of_table(tier),
         # References are checked before serving; Envoy cannot, where clusters come from CDS.
         "validate_clusters": False,
     }
@@ -48,7 +52,8 @@ def made(tier: Tier, here: Iterable[Route]) -> list[Made]:
 def _routes(tier: Tier, route: Route) -> list[dict[str, Any]]:
     """Envoy's routes for one of the tier's, in the order of trying."""
     own = filters.per_route(tier, route)
-    common = {"name": route.name, **({"typed_per_filter_config": own} if own else {})}
+    filtered = {"typed_per_filter_config": own} if own else {}
+    common = {"name": route.name, **filtered, **transforming.headers(route)}
     if route.redirect is not None:
         to = {"redirect": actions.redirect(route.match, route.redirect)}
         return [{**common, "match": route_match(route.match), **to}]
@@ -58,9 +63,8 @@ def _routes(tier: Tier, route: Route) -> list[dict[str, Any]]:
     passed = _passed_on(route)
     return [
         {
-            **common,
+            **transforming.joined(common, way.beside),
             "match": route_match(route.match, *way.conditions),
-            **way.beside,
             "route": {"timeout": seconds(route.timeout), **way.to, **passed},
         }
         for way in splits.ways(tier, route)
@@ -69,4 +73,4 @@ def _routes(tier: Tier, route: Route) -> list[dict[str, Any]]:
 
 def _passed_on(route: Route) -> dict[str, Any]:
     """What becomes of every request that goes to an upstream, whichever it is."""
-    return {"retry_policy": retries.policy(route), **actions.rewrites(route)}
+    return {"retry_policy": retries.policy(route), **actions.rewrites(route), **quotas.of_route(route)}

@@ -1,0 +1,46 @@
+"""`manage.py authorise`: OAuth token introspection for the proxies."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from proxy import vault
+from proxy.authoriser import Authoriser, CannotBind, Server, is_safe, serve
+from proxy.domain.introspection import Ages
+
+
+class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
+    help = (
+        "Answers proxies that ask by ext_authz (gRPC) whether a request's OAuth token is good, by asking an"
+        " authorisation server's introspection endpoint (RFC 7662), until it is told to end."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--bind", default="127.0.0.1:18003", help="host:port to listen on")
+        parser.add_argument("--url", required=True, help="the introspection endpoint: https, or this machine")
+        parser.add_argument("--client-id", required=True, help="who asks there")
+        parser.add_argument("--client-secret", required=True, help="its file below the secrets directory")
+        parser.add_argument("--audience", help="whom tokens must be issued for; none: anybody")
+        parser.add_argument(
+            "--max-age", type=int, default=30, help="seconds that a good token is believed: a revoked one too"
+        )
+        parser.add_argument(
+            "--max-age-bad", type=int, default=10, help="seconds that a bad one is remembered"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not is_safe(options["url"]):
+            raise CommandError("--url must be https: tokens and the secret go there")
+        try:
+            secret = vault.text(options["client_secret"]).strip()
+        except OSError as error:
+            raise CommandError(f"--client-secret: {options['client_secret']}: {error.strerror}") from error
+        ages = Ages(timedelta(seconds=options["max_age"]), timedelta(seconds=options["max_age_bad"]))
+        server = Server(options["url"], options["client_id"], secret)
+        try:
+            asyncio.run(serve(options["bind"], Authoriser(server, options["audience"], ages)))
+        except CannotBind as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,68 @@
+"""A real tier before a backend that keeps what reaches it: who is let through, and what is told of him."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from lab.http import Request
+from tests.proxy.clients import backend
+from tests.proxy.world import World
+from tests.support.tokens import Issuer
+
+HOST = "api.test"
+IDP = {
+    "name": "idp",
+    "issuer": "https://idp.test",
+    "audiences": ["shop"],
+    "jwks": {"file": "idp.json"},
+    "claim_to_headers": [{"claim": "sub", "header": "x-user"}, {"claim": ["org", "name"], "header": "x-org"}],
+}
+
+
+@dataclass
+class Api:
+    """The tier, and the requests that the backend got."""
+
+    world: World
+    port: int
+    secrets: Path
+    seen: list[Request] = field(default_factory=list)
+    issuer: Issuer = field(default_factory=Issuer)
+
+    def serve(self, *routes: dict[str, Any], **tier: Any) -> None:
+        """These routes, with a host and an upstream where they name none."""
+        (self.secrets / "idp.json").write_text(self.issuer.jwks)
+        full = [{"name": f"r{i}", "hosts": [HOST], "upstream": "api", **route} for i, route in enumerate(routes)]
+        upstreams = [{"name": "api", "endpoints": [{"port": self.port}]}, *tier.pop("upstreams", [])]
+        change = {"upstreams": upstreams, "routes": full, "objectives": [], **tier}
+        self.world.wait_acked(self.world.apply(change))
+        self.world.reconnect()
+
+    def get(self, path: str = "/", **more: Any) -> requests.Response:
+        return self.world.get(HOST, path, **more)
+
+    def status(self, path: str = "/", **more: Any) -> int:
+        return self.get(path, **more).status_code
+
+    def statuses(self, count: int, path: str = "/", **more: Any) -> list[int]:
+        """Of so many requests, one after another."""
+        return [self.status(path, **more) for _ in range(count)]
+
+    def arrives(self, path: str = "/", **more: Any) -> dict[str, str]:
+        """The headers of the request as the backend got it."""
+        self.seen.clear()
+        answer = self.get(path, **more)
+        assert answer.status_code == 200, (answer.status_code, answer.text)
+        return dict(self.seen[-1].headers)
+
+
+@contextlib.contextmanager
+def guarded(world: World, secrets: Path) -> Iterator[Api]:
+    """The backend for the length of the block."""
+    seen: list[Request] = []
+    with backend(seen) as port:
+        yield Api(world, port, secrets, seen)
