@@ -75,10 +75,17 @@ def _leaves(made: Sequence[Made]) -> tuple[dict[str, list[Made]], list[Made]]:
         (fixed[text] if kind in ("path", "prefix") else rest).append(place)
     leaves = {}
     for text in fixed:
-        beginnings = (text[:end] for end in range(1, len(text) + 1))
-        places = [place for beginning in beginnings for place in fixed.get(beginning, ())]
+        places = [place for beginning in _above(text) for place in fixed.get(beginning, ())]
         leaves[text] = [made[place] for place in sorted([*places, *rest])]
     return leaves, [made[place] for place in rest]
+
+
+def _above(text: str) -> Iterator[str]:
+    """The prefixes that could match what begins with the text: those that end where a part of it does."""
+    for end in range(1, len(text)):
+        if text[end - 1] == "/" or text[end] == "/":
+            yield text[:end]
+    yield text
 
 
 def _tree(leaves: Mapping[str, Sequence[Made]], rest: Sequence[Made]) -> dict[str, Any]:
