@@ -125,7 +125,7 @@ class Body(Declared):
     """A JSON body made anew: `merge` lays these fields over it, `replace` is all there is.
 
     A string that is one operator becomes the value that it stands for: `%REQUEST_BODY(user:name)%`. The whole
-    body is held meanwhile, so that one larger than `limits.buffer_bytes` is refused.
+    body is held meanwhile: a request larger than `limits.buffer_bytes` gets a 413, an answer becomes a 500.
     """
 
     merge: Template | None = None
