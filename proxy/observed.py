@@ -9,7 +9,7 @@ from django.db.models import Count, Prefetch, Q
 
 from proxy import models
 from proxy.domain import observing
-from proxy.domain.errors import UnknownTier
+from proxy.domain.errors import NotDriven, UnknownRoute, UnknownTier
 from proxy.domain.observed import ObservedTier
 from proxy.domain.observing import Seen
 from proxy.domain.observing.comparing import Difference, differences, idle_clusters
@@ -97,6 +97,19 @@ def news(declared: Iterable[ObservedTier]) -> list[str]:
     """Which of these are not watched in just this way yet, by name."""
     kept = dict(models.ObservedTier.objects.values_list("name", "document"))
     return [tier.name for tier in declared if kept.get(tier.name) != tier.model_dump(mode="json")]
+
+
+def absent(tier: str) -> UnknownTier:
+    """Why no driven tier has this name, to be raised: there is none, or it is observed."""
+    if models.ObservedTier.objects.filter(name=tier).exists():
+        return NotDriven(tier)
+    return UnknownTier(f"there is no tier {tier}")
+
+
+def refuse_route(tier: str) -> None:
+    """Raises UnknownRoute, and why, where nothing can be done to a route of this tier: it is observed."""
+    if models.ObservedTier.objects.filter(name=tier).exists():
+        raise UnknownRoute(str(NotDriven(tier)))
 
 
 def names() -> list[str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.db.models import F, Min
 
-from proxy import models, validation
+from proxy import models, observed, validation
 from proxy.domain import resolution
 from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
-from proxy.domain.errors import NotDriven, UnknownRoute, UnknownTier
+from proxy.domain.errors import UnknownRoute
 from proxy.domain.patches import apply_patches
 from proxy.domain.resolution import Cost
 from proxy.domain.tier import Tier
@@ -190,8 +190,7 @@ def route(which: str | int) -> RouteRow:
     text = str(which)
     if "/" in text:
         tier_name, _, name = text.partition("/")
-        if models.ObservedTier.objects.filter(name=tier_name).exists():
-            raise UnknownRoute(str(NotDriven(tier_name)))
+        observed.refuse_route(tier_name)
         found = found.filter(tier__name=tier_name, name=name)
     elif text.isascii() and text.isdecimal() and len(text) <= KEY_DIGITS:
         found = found.filter(pk=int(text)) if isinstance(which, int) else _by_number_or_name(found, text)
@@ -207,7 +206,7 @@ def base(tier: str) -> Tier:
     """The newest revision's tier. Raises UnknownTier."""
     newest = models.Revision.objects.filter(tier__name=tier).values_list("pk", "digest").first()
     if newest is None:
-        raise absent(tier)
+        raise observed.absent(tier)
     return _published(*newest)
 
 
@@ -338,15 +337,8 @@ def _alike(base: Tier, live: Tier) -> Resources:
 def _record(name: str) -> models.Tier:
     record = models.Tier.objects.filter(name=name).prefetch_related("proxies").first()
     if record is None:
-        raise absent(name)
+        raise observed.absent(name)
     return record
-
-
-def absent(tier: str) -> UnknownTier:
-    """Why no driven tier has this name, to be raised: there is none, or it is observed."""
-    if models.ObservedTier.objects.filter(name=tier).exists():
-        return NotDriven(tier)
-    return UnknownTier(f"there is no tier {tier}")
 
 
 def _by_number_or_name(found: Any, text: str) -> Any:

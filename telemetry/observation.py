@@ -120,8 +120,8 @@ def _measured(asked: "_Asked") -> Iterable[Judged]:
         text = measured.added(watched, window, share)
         yield asked.judge(name, _LATENCY[name], "microseconds", "exact", exact, text)
     for name, share in (("total_p50", 0.5), ("total_p99", 0.99)):
-        text = plain.latency(watched, window, share)
-        yield asked.judge(name, _LATENCY[name], "microseconds", "approximate", quality.WHOLE_MS, text)
+        text = measured.latency(watched, window, share)
+        yield asked.judge(name, _LATENCY[name], "microseconds", "exact", exact, text)
 
 
 def _clusters(asked: "_Asked", instrumented: bool, numbered: bool) -> dict[str, dict[str, Judged]]:

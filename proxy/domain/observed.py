@@ -5,20 +5,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from proxy.domain.tier import Declared, Name
+from proxy.domain.tier import Declared, Name, Tier
 from telemetry.domain.plain import Watched
 from telemetry.domain.promql import equal, matching
 
-DRIVEN_ONLY = (
-    "upstreams",
-    "routes",
-    "limits",
-    "objectives",
-    "runbooks",
-    "access_log",
-    "exact_added_latency",
-    "tls",
-)
+DRIVEN_ONLY = sorted(set(Tier.model_fields) - {"name", "proxies"})
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 HostAndPort = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
 

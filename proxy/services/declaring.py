@@ -12,7 +12,7 @@ from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import revisions, selectors, validation
+from proxy import observed, revisions, selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Overtaken, Problem, ProxyError, UnknownRoute
@@ -64,7 +64,7 @@ def apply(
     if problems:
         raise Invalid(problems)
     with transaction.atomic():
-        observed = observing.declare(tiers=watched, by=by, reason=reason, now=now)
+        news = observing.declare(tiers=watched, by=by, reason=reason, now=now)
         changes = tuple(str(change) for tier in tiers for change in selectors.plan(tier))
         published = {}
         places = {raw["name"]: index for index, raw in enumerate(document["tiers"])}
@@ -74,7 +74,7 @@ def apply(
             published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
     warnings = tuple(line for tier in tiers for line in selectors.warnings(tier))
-    return Applied(max(numbers.values(), default=None), changes, numbers, observed, warnings)
+    return Applied(max(numbers.values(), default=None), changes, numbers, news, warnings)
 
 
 def publish_split(
@@ -100,7 +100,7 @@ def locked(tier: str) -> TierRecord:
     try:
         return TierRecord.objects.select_for_update().get(name=tier)
     except TierRecord.DoesNotExist:
-        raise selectors.absent(tier) from None
+        raise observed.absent(tier) from None
 
 
 def bump(record: TierRecord) -> int:

@@ -6,7 +6,7 @@ Unlike there a route may have no name, and its requests count all the same.
 from collections.abc import Iterable
 from datetime import timedelta
 
-from telemetry.domain.catalogue import ADDED, ANSWERED, ATTEMPTS, FIRST, REQUESTS
+from telemetry.domain.catalogue import ADDED, ANSWERED, ATTEMPTS, FIRST, REQUESTS, TOTAL
 from telemetry.domain.failure import Matchers, Originator, failed_attempts, failed_requests
 from telemetry.domain.plain import Watched
 from telemetry.domain.promql import duration, equal, matching, selector, unequal
@@ -64,6 +64,12 @@ def numbered(watched: Watched, window: timedelta) -> str:
 def added(watched: Watched, window: timedelta, quantile: float) -> str:
     """Microseconds that the proxy added to a request, measured for each one."""
     rate = _rate(ADDED, window, *watched.matchers, equal("attempts", "1"))
+    return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+
+
+def latency(watched: Watched, window: timedelta, quantile: float) -> str:
+    """Microseconds from a request's first byte to its answer's last, of those that a backend answered."""
+    rate = _rate(TOTAL, window, *watched.matchers)
     return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
 
 

@@ -141,5 +141,7 @@ def _version(bootstrap: Node) -> str:
     numbers = node.at("user_agent_build_version", "version")
     parts = [numbers.get(key).number() for key in ("major_number", "minor_number", "patch")]
     if not numbers:
-        return node.get("user_agent_version").text()
+        # Before 1.14: `<commit>/1.11.0-dev/Clean/RELEASE/BoringSSL`.
+        old = node.get("build_version").text().split("/")
+        return node.get("user_agent_version").text() or (old[1] if len(old) > 1 else "")
     return ".".join(f"{part or 0:.0f}" for part in parts)

@@ -26,6 +26,13 @@ _STATES: dict[str, State] = {
     "draining_state": "draining",
 }
 
+# Before Envoy 1.14 each state had a list of its own.
+_OLD_STATES: dict[str, State] = {
+    "dynamic_active_listeners": "active",
+    "dynamic_warming_listeners": "warming",
+    "dynamic_draining_listeners": "draining",
+}
+
 
 @dataclass
 class Sections:
@@ -105,6 +112,8 @@ def _read_listeners(found: Sections, node: Node) -> None:
     found.listeners += [(each.get("listener"), "static") for each in node.get("static_listeners").items()]
     for each in node.get("dynamic_listeners").items():
         _read_listener(found, each)
+    for key, state in _OLD_STATES.items():
+        found.listeners += [(each.get("listener"), state) for each in node.get(key).items()]
 
 
 def _read_listener(found: Sections, node: Node) -> None:

@@ -224,6 +224,27 @@ def test_an_envoy_of_before_v3_is_read() -> None:
     assert "Cluster has a field that Envoy 1.40 does not know: hosts" in notes(seen)
 
 
+def test_listeners_of_before_they_had_states_of_their_own_are_read() -> None:
+    kind = "type.googleapis.com/envoy.admin.v2alpha"
+    seen = observing.read(
+        {
+            "configs": [
+                {
+                    "@type": f"{kind}.BootstrapConfigDump",
+                    "bootstrap": {"node": {"build_version": "cb503f/1.11.0-dev/Clean/RELEASE/BoringSSL"}},
+                },
+                {
+                    "@type": f"{kind}.ListenersConfigDump",
+                    "dynamic_active_listeners": [{"listener": {"name": "a"}}],
+                    "dynamic_draining_listeners": [{"listener": {"name": "d"}}],
+                },
+            ]
+        }
+    )
+    assert seen.version == "1.11.0-dev"
+    assert [(each.name, each.state) for each in seen.listeners] == [("a", "active"), ("d", "draining")]
+
+
 @pytest.mark.parametrize(
     ("extension", "note"),
     [
