@@ -19,6 +19,10 @@ class EnvoyAdmin:
         """The whole dump as Envoy gives it, endpoints included, secrets redacted by Envoy itself."""
         return self._get(address, "/config_dump?include_eds")
 
+    def started_with(self, address: str) -> dict[str, Any]:
+        """The overload manager of the bootstrap in use, as a config dump."""
+        return self._get(address, "/config_dump?mask=bootstrap.overload_manager")
+
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now."""
         tables = self._get(address, "/config_dump?resource=dynamic_route_configs")

@@ -31,6 +31,10 @@ class InMemoryAdmin:
         clusters = {route: list(arms) for route, arms in self.splits(address).items()}
         return {"configs": [{"routes": clusters}]}
 
+    def started_with(self, address: str) -> dict[str, Any]:
+        self.splits(address)
+        return {"configs": []}
+
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         if address not in self._splits:
             raise ProxyUnreachable(f"{address} does not answer")

@@ -12,6 +12,9 @@ class ProxyAdmin(Protocol):
     def config_dump(self, address: str) -> dict[str, Any]:
         """All that the proxy runs."""
 
+    def started_with(self, address: str) -> dict[str, Any]:
+        """The overload manager of the bootstrap in use, as a config dump: what only a restart changes."""
+
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now, in basis points."""
 

@@ -5,7 +5,7 @@ obeys it.
 from datetime import datetime
 
 from proxy import selectors
-from proxy.domain import running
+from proxy.domain import restarting, running
 from proxy.domain.errors import ProxyUnreachable
 from proxy.domain.tier import Tier
 from proxy.models import Proxy
@@ -28,10 +28,11 @@ def readback(*, admin: ProxyAdmin, now: datetime) -> None:
 def _read(proxy: ProxyRow, wanted: Tier, settled: bool, admin: ProxyAdmin, now: datetime) -> None:
     try:
         overridden = admin.overrides(proxy.admin_address)
+        outdated = restarting.needed(wanted, admin.started_with(proxy.admin_address))
         if settled:
             found = running.drift(wanted, admin.splits(proxy.admin_address), overridden)
         else:
             found = running.drift(wanted.model_copy(update={"routes": ()}), {}, overridden)
     except ProxyUnreachable:
         return
-    Proxy.objects.filter(pk=proxy.id).update(drift=list(found), read_at=now)
+    Proxy.objects.filter(pk=proxy.id).update(drift=[*found, *outdated], read_at=now)

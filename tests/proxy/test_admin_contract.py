@@ -8,10 +8,12 @@ import requests
 from django.utils import timezone
 
 from proxy import selectors, services
+from proxy.domain import restarting
 from proxy.domain.errors import ProxyUnreachable
 from proxy.envoy_admin import EnvoyAdmin
 from proxy.memory import InMemoryAdmin
 from proxy.ports import ProxyAdmin
+from tests.proxy.factories import tier as sample
 from tests.proxy.world import World
 
 KEY = "split.shop.shop-v2"
@@ -82,6 +84,10 @@ def test_a_key_that_was_set_by_hand_shows_as_an_override_and_in_the_weights(case
 
 def test_the_whole_configuration_can_be_had(case: Case) -> None:
     assert case.admin.config_dump(case.address)["configs"]
+
+
+def test_what_a_proxy_was_started_with_is_what_its_tier_declares(case: Case) -> None:
+    assert restarting.needed(sample(), case.admin.started_with(case.address)) == ()
 
 
 def test_a_proxy_that_does_not_answer_is_an_error_of_its_own(case: Case) -> None:
