@@ -65,6 +65,17 @@ def test_an_overlay_goes_on_time_though_no_database_answers(tmp_path: Path) -> N
     assert without == fresh.newest["edge", "edge-1"]
 
 
+def test_a_certificate_is_renewed_in_time_and_pushed_alone(tmp_path: Path) -> None:
+    source, seen, now = Source(tmp_path), list[Snapshot](), timezone.now()
+    source.listen(("edge", "edge-1"), seen.append)
+    source.render("edge", Served(7, tier(), (), tier()), now)
+    source.look_at_files(now + timedelta(days=59))
+    source.look_at_files(now + timedelta(days=61))
+    before, after = seen
+    assert before.generation == after.generation
+    assert {kind for kind in before.kinds if before.kinds[kind] != after.kinds[kind]} == {kinds.SECRET}
+
+
 def test_what_cannot_be_served_leaves_the_last_good_snapshot(tmp_path: Path) -> None:
     source = Source(tmp_path)
     source.render("edge", Served(1, tier(), (), tier()), timezone.now())
