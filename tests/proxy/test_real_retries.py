@@ -98,8 +98,8 @@ def test_retries_stay_within_the_budget_where_everything_fails(world: World) -> 
             for name in ("budgeted", "plain")
         ],
     )
-    world.fault("payments-a", latency_ms=50, **CUT)
-    world.fault("admin-a", latency_ms=50, **CUT)
+    world.fault("payments-a", latency_ms=200, **CUT)
+    world.fault("admin-a", latency_ms=200, **CUT)
     budgeted, bare = total(world, "payments-a"), total(world, "admin-a")
 
     asked = ask(world, "budgeted.test", 600, at_once=60)

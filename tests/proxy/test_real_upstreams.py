@@ -95,7 +95,7 @@ def test_a_slow_upstream_leaves_anothers_p99_alone(world: World) -> None:
     )
     world.fault("payments-a", latency_ms=40)
     world.fault("admin-a", latency_ms=400)
-    rounds = [(measured(world, "fast.test"), beside(world, "fast.test", "slow.test")) for _ in range(5)]
+    rounds = [(measured(world, "fast.test"), beside(world, "fast.test", "slow.test")) for _ in range(3)]
     quiet, loaded = (statistics.median(p99(asked) for asked in each) for each in zip(*rounds, strict=True))
 
     assert loaded <= 1.2 * quiet

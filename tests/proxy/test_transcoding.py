@@ -9,8 +9,9 @@ import pytest
 
 from lab import greeter
 from proxy import selectors
-from proxy.domain import transcoding
+from proxy.domain import difference, transcoding
 from proxy.domain.errors import Invalid
+from proxy.domain.translate import kinds
 from tests.proxy.factories import declaration
 from tests.proxy.test_commands import refused, run
 from tests.proxy.test_document import mistakes
@@ -70,3 +71,10 @@ def test_a_service_that_is_not_described_is_refused_by_envoy(tmp_path: Path) -> 
     given = greeting({"descriptor_set": CONTENT, "services": ["helloworld.Nobody"]})
     (tmp_path / "edge.yaml").write_text(json.dumps(given))
     assert "helloworld.Nobody" in " ".join(refused("apply", str(tmp_path / "edge.yaml")))
+
+
+def test_a_description_of_services_is_told_shortly_in_a_difference() -> None:
+    one, other = ({kinds.LISTENER: {"edge": {"bytes": letter * 5000}}} for letter in "ab")
+    (change,) = difference.difference(one, other)
+    assert str(change) != str(difference.difference(other, one)[0])
+    assert len(str(change)) < 300
