@@ -5,18 +5,20 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from proxy.domain import claims, precedence, transcoding
+from proxy.domain import claims, demands, precedence, transcoding
 from proxy.domain.errors import Problem
-from proxy.domain.tier import RUNBOOKS, Objective, Proxy, Route, Upstream
+from proxy.domain.tier import RUNBOOKS, ExtAuthz, JwtProvider, Objective, Proxy, Route, Tier, Upstream
 
 M = TypeVar("M", bound=BaseModel)
+_OFFERED = ("jwt_providers", "api_keys", "ext_authz")
+"""What a tier offers for access, each by its name."""
 
 
 def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """References are checked even where other fields are wrong, so that one run shows all mistakes."""
     upstreams = {name_of(item) for item in _items(raw, "upstreams")}
     routes = {name_of(item) for item in _items(raw, "routes")}
-    for section in ("proxies", "upstreams", "routes", "objectives"):
+    for section in ("proxies", "upstreams", "routes", "objectives", *_OFFERED):
         named = ((i, name_of(item)) for i, item in enumerate(_items(raw, section)))
         yield from doubles(named, f"{path}.{section}[{{}}].name", "name")
     yield from _port_problems(_valid(raw, "proxies", Proxy), path)
@@ -30,11 +32,26 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
     valid = _valid(raw, "routes", Route)
     yield from precedence.problems(valid, path)
     yield from transcoding.problems(valid, _valid(raw, "upstreams", Upstream), path)
+    yield from demands.problems(valid, _offered(raw), path)
     yield from claims.problems(valid, {name_of(item) for item in _items(raw, "jwt_providers")}, path)
     for index, objective in _valid(raw, "objectives", Objective):
         if objective.route is not None and objective.route not in routes:
             yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
     yield from _runbook_problems(raw, path)
+
+
+def _offered(raw: Mapping[str, Any]) -> demands.Offered:
+    headers = raw.get("identity_headers", Tier.model_fields["identity_headers"].default)
+    tls = raw.get("tls")
+    return demands.Offered(
+        providers=_valid(raw, "jwt_providers", JwtProvider),
+        authorities=_valid(raw, "ext_authz", ExtAuthz),
+        upstreams=_valid(raw, "upstreams", Upstream),
+        names={of: {name_of(item) for item in _items(raw, of)} for of in ("upstreams", *_OFFERED)},
+        identity_headers=[str(name).lower() for name in headers] if isinstance(headers, list | tuple) else (),
+        verifies_certificates=isinstance(tls, dict) and bool(tls.get("client_certificates")),
+        counts=bool(raw.get("rate_limit_service")),
+    )
 
 
 def _runbook_problems(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
