@@ -78,7 +78,7 @@ def test_settings_of_an_upstream_that_contradict_each_other_are_refused(
 
 def test_a_success_rate_that_could_never_eject_is_refused() -> None:
     """Of three values (1, 1, 0) the last is sqrt(2) standard deviations below their mean, and never more."""
-    assert SuccessRate(minimum_hosts=3, stdev_factor=1.4)
+    SuccessRate(minimum_hosts=3, stdev_factor=1.4)
     with pytest.raises(ValidationError, match="raise minimum_hosts or lower stdev_factor"):
         SuccessRate(minimum_hosts=3, stdev_factor=1.9)
 
@@ -110,7 +110,7 @@ def test_a_header_is_changed_in_one_way() -> None:
 
 
 def test_a_body_reads_bodies_but_no_files() -> None:
-    assert Body(merge={"user": {"name": "%REQUEST_BODY(name)%"}})
+    Body(merge={"user": {"name": "%REQUEST_BODY(name)%"}})
     with pytest.raises(ValidationError, match="%ENVIRONMENT% is not taken here"):
         Body(merge={"user": ["%ENVIRONMENT(HOME)%"]})
     with pytest.raises(ValidationError, match="exactly one of merge and replace"):
