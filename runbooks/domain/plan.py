@@ -68,6 +68,8 @@ def _words(patch: Mapping[str, Any]) -> str:
             return f"switch retries off on {patch['route']}"
         case "retry_budget":
             return f"tighten the retry budget of {patch['upstream']} to {patch['percent']:g} %"
+        case "penalty":
+            return f"hold {', '.join(patch['prefixes'])} to {patch['max_connections']} connections"
         case kind:
             return f"{kind} on {patch.get('route') or patch.get('upstream')}"
 
