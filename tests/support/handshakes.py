@@ -67,9 +67,7 @@ def trusting(authority: Path, *, shows: tuple[Path, Path] | None = None) -> ssl.
     return context
 
 
-def refused(
-    port: int, context: ssl.SSLContext, *, name: str, session: ssl.SSLSession | None = None
-) -> bool:
+def refused(port: int, context: ssl.SSLContext, *, name: str, session: ssl.SSLSession | None = None) -> bool:
     """Whether a client is shut out by its certificate, or for having none. In TLS 1.3 it learns so after its own
     part of the handshake, with the first bytes that it reads.
     """
