@@ -49,6 +49,17 @@ class ObservedRow:
         return differences({proxy.name: proxy.seen for proxy in self.proxies if proxy.seen})
 
     @property
+    def bent(self) -> tuple[str, ...]:
+        """In words, how its statistics differ from what the queries count on; empty where they do not."""
+        stats = self.seen.stats if self.seen else None
+        if stats is None:
+            return ()
+        own = f"stats_tags gives labels of its own: {', '.join(stats.own_tags)}" if stats.own_tags else ""
+        less = "stats_matcher leaves series out" if stats.narrowed else ""
+        bare = "" if stats.default_tags else "use_all_default_tags is off, so that labels stay in the names"
+        return tuple(word for word in (own, less, bare) if word)
+
+    @property
     def up(self) -> str:
         """The selector of its targets, to be shown."""
         return selector("up", *self.watched.matchers)

@@ -23,7 +23,6 @@ LOOKS = {
     "wide-light": (1280, False),
     "wide-dark": (1280, True),
     "narrow-light": (390, False),
-    "narrow-dark": (390, True),
 }
 FLEETS = ("plain", "instrumented")
 

@@ -202,6 +202,25 @@ def test_what_the_proxies_do_not_have_alike_is_told() -> None:
     assert (only.kind, only.name, only.proxies, only.others) == ("cluster", "pay", ("gw-1",), ("gw-2",))
 
 
+def test_statistics_that_are_not_the_default_ones_are_told() -> None:
+    apply(fleet())
+    bootstrap = {
+        "stats_config": {
+            "stats_tags": [{"tag_name": "cluster_name"}],
+            "stats_matcher": {"inclusion_list": {}},
+            "use_all_default_tags": False,
+        }
+    }
+    kind = "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump"
+    answer = {"configs": [{"@type": kind, "bootstrap": bootstrap}]}
+    services.watch(admin=Dumps({"127.0.0.1:9901": answer}), now=NOW)
+    assert observed.tier("storefront").bent == (
+        "stats_tags gives labels of its own: cluster_name",
+        "stats_matcher leaves series out",
+        "use_all_default_tags is off, so that labels stay in the names",
+    )
+
+
 def test_its_series_are_found_by_its_labels_and_its_proxies() -> None:
     apply(fleet())
     assert observed.tier("storefront").watched.matchers == (
