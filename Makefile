@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOAD ?= on
 PYTEST_ARGS ?=
+BENCH ?=
 
-.PHONY: help up test check lock format clean system test-system
+.PHONY: help up test check bench lock format clean system test-system
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +25,7 @@ system:
 test-system: system
 	@scripts/system-packages chromium=chromium docker-compose=docker-compose
 	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
+	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy
 
 up: .venv/ready system ## the whole system on this machine, in the foreground
 	@LOAD=$(LOAD) exec $(BIN)/python -m lab.stack
@@ -34,6 +36,10 @@ test: .venv/ready test-system ## every test: the database tests on PostgreSQL, t
 check: .venv/ready ## format, lint, types, import contracts, migrations, generated documents
 	@scripts/system-packages promtool=prometheus
 	@$(BIN)/python scripts/check.py
+
+bench: .venv/ready ## every benchmark beside what it is compared with: a table and var/bench.json; BENCH=NAME runs one
+	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy taskset=util-linux
+	@$(BIN)/python -m bench $(BENCH)
 
 format: .venv/ready ## put the code in order
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
