@@ -147,18 +147,18 @@ def test_the_api_publishes_goes_back_and_refuses_the_second(client: Client) -> N
         send = getattr(client, method)
         return send(f"/api/v1/tiers/edge{path}", body, content_type="application/json", headers=owner)
 
-    body = {"declaration": {**declaration(), "access_log": "all"}, "base_revision": 1, "reason": "see all"}
+    body = {"declaration": {**declaration(), "exact_added_latency": False}, "base_revision": 1, "reason": "cheap"}
     assert call("put", "", body).json()["revision"] == 2
     second = call("put", "", {**body, "declaration": declaration(routes=SLOWER)})
     assert second.status_code == 409
     assert second["Content-Type"] == "application/problem+json"
     assert second.json()["errors"][0]["field"] == "base_revision"
-    wrong = call("put", "", {**body, "base_revision": 2, "declaration": declaration(access_log=7)})
+    wrong = call("put", "", {**body, "base_revision": 2, "declaration": declaration(exact_added_latency=7)})
     assert wrong.status_code == 422
-    assert wrong.json()["errors"][0]["field"].startswith("declaration.access_log")
+    assert wrong.json()["errors"][0]["field"].startswith("declaration.exact_added_latency")
     assert call("post", "/revisions/1/revert", {"reason": "enough"}).json()["revision"] == 3
     assert [row["number"] for row in call("get", "/revisions").json()] == [3, 2, 1]
-    assert call("get", "/revisions/2").json()["declaration"]["access_log"] == "all"
+    assert call("get", "/revisions/2").json()["declaration"]["exact_added_latency"] is False
     assert call("get", "/changes?before=1&after=3").json() == []
     assert call("get", "/changes?before=1&after=9").status_code == 404
     operator = bearer(Role.OPERATOR)
