@@ -151,3 +151,8 @@ def answers(client: socket.socket, host: str, *, before: bytes = b"") -> bool:
         return client.recv(65536).startswith(b"HTTP/1.1 200")
     except OSError:
         return False
+
+
+def named(address: str, client_port: int, port: int) -> bytes:
+    """How a layer-4 balancer begins the connection of a client of this address."""
+    return f"PROXY TCP4 {address} 127.0.0.1 {client_port} {port}\r\n".encode()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.proxy.clients import answers, connected, holding
+from tests.proxy.clients import answers, connected, holding, named
 from tests.proxy.world import World
 from tests.support.processes import free_port, listening, wait_until
 
@@ -34,20 +34,20 @@ def port(world: World) -> int:
 
 
 @contextlib.contextmanager
-def counting(world: World, *more: str) -> Iterator[Any]:
+def counting(world: World, *more: str, probe_by: bytes = b"") -> Iterator[Any]:
     at = world.ports["COUNTER"]
     argv = ("connections", "--bind", f"127.0.0.1:{at}", *more)
     with world.manage(*argv, log="counter.log", ready=lambda: listening(at)) as process:
         # Envoy backs off from a counter that was not there: it is asked again within a second or so.
         before = counted(world)
-        wait_until(lambda: probe(world) > before, timeout=10, what="the counter is asked")
+        wait_until(lambda: probe(world, probe_by) > before, timeout=10, what="the counter is asked")
         yield process
 
 
-def probe(world: World) -> float:
+def probe(world: World, before: bytes) -> float:
     """How many connections were counted after one more, which ends at once."""
     with connected(world.ports["EDGE_2_HTTP_PORT"], "127.0.0.9") as client:
-        answers(client, "shop.test")
+        answers(client, "shop.test", before=before)
     return counted(world)
 
 
@@ -60,6 +60,17 @@ def test_an_address_holds_so_many_connections_and_another_does_not_feel_it(world
         held = [stack.enter_context(connected(port)) for _ in range(12)]
         assert sorted(answers(client, "shop.test") for client in held) == [False] * 7 + [True] * 5
         assert holding(port, CAP, "shop.test", source="127.0.0.2") == [True] * CAP
+
+
+def test_behind_a_balancer_those_are_counted_whom_it_names(world: World, port: int) -> None:
+    cap = {"limits": {"max_connections_per_address": 1}, "proxy_protocol": True}
+    here = {"protection": {"connection_counter": {"port": world.ports["COUNTER"]}}}
+    world.wait_acked(world.apply({**cap, **here}))
+    with counting(world, probe_by=named("192.0.2.99", 1000, port)), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connected(port)) for _ in range(3)]
+        assert answers(clients[0], "shop.test", before=named("192.0.2.1", 1001, port))
+        assert not answers(clients[1], "shop.test", before=named("192.0.2.1", 1002, port))
+        assert answers(clients[2], "shop.test", before=named("192.0.2.2", 1003, port))
 
 
 def test_a_connection_that_ends_makes_room(world: World, port: int) -> None:

@@ -17,6 +17,7 @@ from tests.proxy.clients import (
     connected,
     dripping,
     holding,
+    named,
     reading_nothing,
     reading_until_answered,
 )
@@ -230,12 +231,9 @@ def test_behind_a_balancer_the_client_is_whom_the_balancer_names(world: World, o
     declare(world, own_port, {}, proxy_protocol=True, protection={"penalties": [penalty]})
     port = world.ports["EDGE_2_HTTP_PORT"]
 
-    def named(address: str) -> bytes:
-        return f"PROXY TCP4 {address} 127.0.0.1 1234 {port}\r\n".encode()
-
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connected(port)) for _ in range(4)]
         assert not answers(clients[0], "shop.test"), "a client spoke past the balancer"
-        assert answers(clients[1], "shop.test", before=named("203.0.113.7"))
-        assert not answers(clients[2], "shop.test", before=named("203.0.113.8"))
-        assert answers(clients[3], "shop.test", before=named("198.51.100.7"))
+        assert answers(clients[1], "shop.test", before=named("203.0.113.7", 1001, port))
+        assert not answers(clients[2], "shop.test", before=named("203.0.113.8", 1002, port))
+        assert answers(clients[3], "shop.test", before=named("198.51.100.7", 1003, port))
