@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 import alerts.api
 import canary.api
 import dashboard.api
+import proxy.api_fleet
 import proxy.api_revisions
 import runbooks.api
 import slo.api
@@ -13,6 +14,7 @@ from config.api import api
 
 api.add_router("", alerts.api.router)
 api.add_router("", proxy.api_revisions.router)
+api.add_router("", proxy.api_fleet.router)
 api.add_router("", slo.api.router)
 api.add_router("", canary.api.router)
 api.add_router("", runbooks.api.router)

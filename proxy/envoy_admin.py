@@ -22,6 +22,15 @@ class EnvoyAdmin:
     def started_with(self, address: str) -> dict[str, Any]:
         """The overload manager of the bootstrap in use, as a config dump."""
         return self._get(address, "/config_dump?mask=bootstrap.overload_manager")
+    def draining(self, address: str) -> bool:
+        """Whether `/ready` fails, as it does from `healthcheck/fail` on."""
+        return bool(self._get(address, "/server_info").get("state") == "DRAINING")
+
+    def drain(self, address: str, on: bool) -> None:
+        """Fails the health checks or passes them. While they fail, every answer asks its client to connect
+        anew (`Connection: close`, GOAWAY). Unlike `drain_listeners` this can be undone.
+        """
+        self._post(address, f"/healthcheck/{'fail' if on else 'ok'}")
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now."""
@@ -35,6 +44,12 @@ class EnvoyAdmin:
     def overrides(self, address: str) -> dict[str, str]:
         """What somebody set by hand in the admin layer, above all that is served."""
         return running.overrides(self._get(address, "/runtime"))
+
+    def _post(self, address: str, path: str) -> None:
+        try:
+            self._http.post(f"http://{address}{path}", timeout=self._timeout).raise_for_status()
+        except requests.RequestException as error:
+            raise ProxyUnreachable(f"{address} does not answer: {type(error).__name__}") from error
 
     def _get(self, address: str, path: str) -> dict[str, Any]:
         try:

@@ -12,6 +12,7 @@ class InMemoryAdmin:
     def __init__(self) -> None:
         self._splits: dict[str, dict[str, dict[str, int]]] = {}
         self._overrides: dict[str, dict[str, str]] = {}
+        self._draining: set[str] = set()
 
     def runs(
         self,
@@ -34,6 +35,13 @@ class InMemoryAdmin:
     def started_with(self, address: str) -> dict[str, Any]:
         self.splits(address)
         return {"configs": []}
+    def draining(self, address: str) -> bool:
+        self.splits(address)
+        return address in self._draining
+
+    def drain(self, address: str, on: bool) -> None:
+        self.splits(address)
+        (self._draining.add if on else self._draining.discard)(address)
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         if address not in self._splits:

@@ -84,13 +84,18 @@ class Endpoint(Mirror):
 
 
 class Registration(models.Model):
-    """The endpoints that a service registry pushed for an upstream last. Its silence takes none of them."""
+    """The endpoints that a service registry pushed for an upstream last. Its silence takes none of them.
+
+    `audited` are the labels that the audit knows: what came and went since is told at most once a minute.
+    """
 
     upstream = models.OneToOneField(Upstream, on_delete=models.CASCADE, related_name="registration")
     endpoints = models.JSONField(default=list)
     by = models.CharField(max_length=150)
     changed_at = models.DateTimeField()
     pushed_at = models.DateTimeField()
+    audited = models.JSONField(default=list)
+    audited_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"endpoints of {self.upstream_id}"

@@ -14,6 +14,11 @@ class ProxyAdmin(Protocol):
 
     def started_with(self, address: str) -> dict[str, Any]:
         """The overload manager of the bootstrap in use, as a config dump: what only a restart changes."""
+    def draining(self, address: str) -> bool:
+        """Whether the proxy says that it is to be left."""
+
+    def drain(self, address: str, on: bool) -> None:
+        """Have the proxy say so or not. It goes on to serve who comes, and closes connections gently."""
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now, in basis points."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.db.models import F, Min
 
-from proxy import models, observed, validation
+from proxy import models, observed, registry, validation
 from proxy.domain import resolution
 from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute
 from proxy.domain.patches import apply_patches
+from proxy.domain.registry import with_registered
 from proxy.domain.resolution import Cost
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, at_once, kinds, of_proxy, of_tier
@@ -223,7 +224,7 @@ def _published(revision: int, digest: str) -> Tier:
 def served(tier: str, *, now: datetime) -> Served:
     """Base and base + live overlays, with the generation read first: what is served is at least that new."""
     current = generation(tier)
-    published = base(tier)
+    published = with_registered(base(tier), registry.registered(tier))
     overlays = tuple(live_overlays(tier, now=now))
     live = apply_patches(published, [overlay.patch for overlay in overlays])
     return Served(current, published, overlays, live)

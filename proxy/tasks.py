@@ -10,7 +10,9 @@ from proxy import services
 @shared_task(name="proxy.readback")
 def readback() -> None:
     """Compare what the proxies run with what they should."""
-    services.readback(admin=proxy.ports.from_settings(), now=timezone.now())
+    admin, now = proxy.ports.from_settings(), timezone.now()
+    services.settle_drains(admin=admin, now=now)
+    services.readback(admin=admin, now=now)
 
 
 @shared_task(name="proxy.watch")
@@ -23,3 +25,4 @@ def watch() -> None:
 def expire() -> None:
     """Delete the overlays that have run out. The ADS server does it too; with it dead, this still does."""
     services.expire(now=timezone.now())
+    services.audit_registrations(now=timezone.now())

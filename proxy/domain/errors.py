@@ -61,6 +61,10 @@ class Overtaken(ProxyError):
         )
 
 
+class UnknownUpstream(ProxyError, LookupError):
+    """No upstream has this name or number, or the name stands in several tiers."""
+
+
 class UnknownTarget(ProxyError, LookupError):
     """The string names nothing in this tier that an overlay may change."""
 

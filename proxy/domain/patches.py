@@ -1,16 +1,17 @@
 """What an overlay changes: small tagged pieces of JSON laid over a tier.
 
 Target strings name what a patch changes and what a lease is held on: `route/shop/weights`,
-`route/shop/retry`, `upstream/shop-v1/retry_budget`, `clients/penalty`.
+`route/shop/retry`, `upstream/shop-v1/retry_budget`, `upstream/shop-v1/endpoints`, `proxy/edge-1/drain`,
+`clients/penalty`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from proxy.domain.errors import Invalid, UnknownTarget
-from proxy.domain.tier import WEIGHT_TOTAL, Declared, Penalty, Route, Tier, Upstream, Weight
+from proxy.domain.tier import WEIGHT_TOTAL, Declared, Penalty, Route, Tier, Upstream, Weight, is_ip
 
 PENALTY = "clients/penalty"
 
@@ -63,7 +64,33 @@ class PenaltyPatch(Penalty):
         return PENALTY
 
 
-AnyPatch = Weights | RetryOff | RetryBudgetPercent | PenaltyPatch
+class Drain(Declared):
+    """New requests go to other endpoints; those under way end. Never leaves an upstream without endpoints."""
+
+    kind: Literal["drain"] = "drain"
+    upstream: str
+    endpoints: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def target(self) -> str:
+        return f"upstream/{self.upstream}/endpoints"
+
+
+class DrainProxy(Declared):
+    """A proxy is to be left: it says so where it is asked for its health, and closes connections gently.
+
+    Nothing that is served changes: the proxy is told by its admin interface.
+    """
+
+    kind: Literal["drain_proxy"] = "drain_proxy"
+    proxy: str
+
+    @property
+    def target(self) -> str:
+        return f"proxy/{self.proxy}/drain"
+
+
+AnyPatch = Weights | RetryOff | RetryBudgetPercent | PenaltyPatch | Drain | DrainProxy
 Patch = Annotated[AnyPatch, Field(discriminator="kind")]
 _PATCH: TypeAdapter[AnyPatch] = TypeAdapter(Patch)
 
@@ -91,6 +118,11 @@ def check(tier: Tier, patch: Mapping[str, Any]) -> None:
         case RetryBudgetPercent() as budget:
             if tier.upstream(budget.upstream) is None:
                 raise UnknownTarget(f"tier {tier.name} has no upstream {budget.upstream}")
+        case Drain() as drain:
+            _check_drain(tier, drain)
+        case DrainProxy() as left:
+            if tier.proxy(left.proxy) is None:
+                raise UnknownTarget(f"tier {tier.name} has no proxy {left.proxy}")
         case PenaltyPatch():
             pass  # it names nothing of the tier
 
@@ -99,7 +131,8 @@ def check_target(tier: Tier, target: str) -> None:
     """Raises UnknownTarget where nothing in the tier bears this target string."""
     asking = [route.name for route in tier.routes if route.split]
     known = {f"route/{name}/{what}" for name in asking for what in ("weights", "retry")}
-    known |= {f"upstream/{upstream.name}/retry_budget" for upstream in tier.upstreams}
+    known |= {f"upstream/{up.name}/{what}" for up in tier.upstreams for what in ("retry_budget", "endpoints")}
+    known |= {f"proxy/{proxy.name}/drain" for proxy in tier.proxies}
     if target not in known | {PENALTY}:
         raise UnknownTarget(f"tier {tier.name} has no target {target}")
 
@@ -120,6 +153,10 @@ def _apply(tier: Tier, patch: Mapping[str, Any]) -> Tier:
             return _with_route(tier, off.route, _without_retries)
         case RetryBudgetPercent() as budget:
             return _with_budget(tier, budget)
+        case Drain() as drain:
+            return _with_upstream(tier, drain.upstream, lambda upstream: _drained(upstream, drain.endpoints))
+        case DrainProxy():
+            return tier
         case PenaltyPatch() as penalty:
             return tier.model_copy(update={"protection": tier.protection.with_penalty(penalty)})
 
@@ -161,5 +198,31 @@ def _with_budget(tier: Tier, patch: RetryBudgetPercent) -> Tier:
         budget = {"percent": patch.percent, "min_concurrency": floor}
         return upstream.model_copy(update={"retry_budget": upstream.retry_budget.model_copy(update=budget)})
 
-    upstreams = tuple(change(u) if u.name == patch.upstream else u for u in tier.upstreams)
+    return _with_upstream(tier, patch.upstream, change)
+
+
+def _with_upstream(tier: Tier, name: str, change: Callable[[Upstream], Upstream]) -> Tier:
+    upstreams = tuple(change(upstream) if upstream.name == name else upstream for upstream in tier.upstreams)
     return tier.model_copy(update={"upstreams": upstreams})
+
+
+def _check_drain(tier: Tier, patch: Drain) -> None:
+    upstream = tier.upstream(patch.upstream)
+    if upstream is None:
+        raise UnknownTarget(f"tier {tier.name} has no upstream {patch.upstream}")
+    if upstream.discovery == "registry":
+        return  # its endpoints come and go, and a drain of one that went does no harm
+    labels = {endpoint.label for endpoint in upstream.endpoints}
+    if not all(is_ip(endpoint.address) for endpoint in upstream.endpoints):
+        raise Invalid([("endpoints", f"{upstream.name} is found by DNS: take its endpoints out there")])
+    unknown = [label for label in patch.endpoints if label not in labels]
+    if unknown:
+        raise Invalid([("endpoints", f"{upstream.name} has no endpoint {', '.join(unknown)}")])
+    if labels <= set(patch.endpoints):
+        raise Invalid([("endpoints", f"{upstream.name} would have no endpoint left")])
+
+
+def _drained(upstream: Upstream, labels: Collection[str]) -> Upstream:
+    """Where a registry took all others away, the drained ones serve again: few are better than none."""
+    left = tuple(endpoint for endpoint in upstream.endpoints if endpoint.label not in labels)
+    return upstream.model_copy(update={"endpoints": left}) if left else upstream

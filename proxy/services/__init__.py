@@ -1,9 +1,17 @@
 """The only writer of the tier: declarations, overlays, and what the proxies acknowledged."""
 
 from proxy.services.declaring import Applied, apply, publish_split
+from proxy.services.draining import (
+    drain_endpoint,
+    drain_proxy,
+    settle_drains,
+    undrain_endpoint,
+    undrain_proxy,
+)
 from proxy.services.observing import forget, watch
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
 from proxy.services.reading import readback
+from proxy.services.registering import audit_registrations, register
 from proxy.services.reverting import revert
 from proxy.services.serving import (
     record_ack,
@@ -21,7 +29,10 @@ from proxy.services.tickets import rotate_tickets, turn_tickets
 __all__ = [
     "Applied",
     "apply",
+    "audit_registrations",
     "delete_overlay",
+    "drain_endpoint",
+    "drain_proxy",
     "expire",
     "forget",
     "lease",
@@ -37,9 +48,13 @@ __all__ = [
     "record_silence",
     "record_start",
     "record_weights_ack",
+    "register",
     "renew_overlay",
     "revert",
     "rotate_tickets",
+    "settle_drains",
     "turn_tickets",
+    "undrain_endpoint",
+    "undrain_proxy",
     "watch",
 ]

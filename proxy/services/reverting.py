@@ -19,8 +19,8 @@ def revert(
 ) -> Applied:
     """Publish revision `number` of the tier as its newest one. Nothing is published where they are equal.
 
-    `made_from` is the newest revision that the person saw. Raises UnknownRevision, Overtaken, or Invalid, such
-    as for the split of a route that a rollout holds.
+    `made_from` is the newest revision that the person saw. Raises UnknownRevision, Overtaken, or Invalid,
+    such as for the split of a route that a rollout holds.
     """
     back = revisions.published(tier, number)
     return apply(

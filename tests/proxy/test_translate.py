@@ -25,6 +25,7 @@ CASES = {
     "matches": (kinds.ROUTES,),
     "routing": (kinds.ROUTES,),
     "upstreams": (kinds.CLUSTER, kinds.ENDPOINTS),
+    "fleet": (kinds.CLUSTER, kinds.ENDPOINTS),
     "splits": (kinds.ROUTES, kinds.RUNTIME),
     "tls": (kinds.LISTENER, kinds.CLUSTER, kinds.SECRET),
     "protection": (kinds.LISTENER, kinds.CLUSTER, kinds.RUNTIME),

@@ -5,17 +5,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port
+from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port, is_ip
+from proxy.domain.tier.health import HealthCheck
+from proxy.domain.tier.limits import Percent
 from proxy.domain.tier.matching import HeaderName, Token
 from proxy.domain.tier.tls import UpstreamTls
 
 
 class Endpoint(Declared):
-    """One backend instance."""
+    """One backend instance. `weight` is its share among the others, `zone` its locality for Envoy."""
 
     name: Name | None = None
     address: Address = "127.0.0.1"
     port: Port
+    weight: int = Field(default=1, ge=1, le=1000)
+    zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,63}$")] | None = None
 
     @property
     def label(self) -> str:
@@ -149,7 +153,10 @@ class Upstream(Declared):
 
     name: Name
     protocol: Literal["http1", "http2", "auto"] = "http1"
-    endpoints: tuple[Endpoint, ...] = Field(min_length=1)
+    endpoints: tuple[Endpoint, ...] = ()
+    discovery: Literal["declared", "registry"] = "declared"
+    health_check: HealthCheck | None = None
+    healthy_panic_threshold: Percent = 50.0
     connect_timeout: Duration = timedelta(milliseconds=250)
     tls: UpstreamTls | None = None
     circuit_breaker: CircuitBreaker = CircuitBreaker()
@@ -158,6 +165,14 @@ class Upstream(Declared):
     lb_policy: LbPolicy = "least_request"
     hash_on: HashOn | None = None
     connection: UpstreamConnection = UpstreamConnection()
+
+    @model_validator(mode="after")
+    def _endpoints_come_from_somewhere(self) -> Self:
+        if self.discovery == "declared" and not self.endpoints:
+            raise ValueError("needs endpoints, or discovery: registry to have them pushed")
+        if self.discovery == "registry" and not all(is_ip(each.address) for each in self.endpoints):
+            raise ValueError("a registry knows addresses: the endpoints to begin with must be some, too")
+        return self
 
     @model_validator(mode="after")
     def _a_hash_has_its_policy(self) -> Self:
@@ -175,4 +190,8 @@ class Upstream(Declared):
     def ejects(self) -> bool:
         """Whether outlier detection works on this upstream."""
         enabled = self.outlier_detection.enabled
-        return len(self.endpoints) >= 3 if enabled is None else enabled
+        if enabled is not None:
+            return enabled
+        # How many a registry will push is not known, and a cluster is not rebuilt for it: among one or two
+        # max_ejection_percent lets none out.
+        return self.discovery == "registry" or len(self.endpoints) >= 3

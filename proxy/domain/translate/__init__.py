@@ -42,7 +42,7 @@ def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
     """What every proxy of the tier has alike. `live` may be as it is beneath its runtime layer."""
     return {
         kinds.CLUSTER: _named([*clusters.clusters(base), *_beside(base)], "name"),
-        kinds.ENDPOINTS: _named(clusters.assignments(base), "cluster_name"),
+        kinds.ENDPOINTS: _named(clusters.assignments(live), "cluster_name"),
         kinds.ROUTES: _named([routes.table(live)], "name"),
         kinds.SECRET: _named(secrets.secrets(base, material), "name"),
         kinds.EXTENSION: _named(extensions.extensions(base, material), "name"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.domain.tier import Endpoint, Tier, Upstream, is_ip, seconds
-from proxy.domain.translate import kinds, outliers, pools, tls
+from proxy.domain.translate import health, kinds, outliers, pools, tls
 
 
 def clusters(tier: Tier) -> list[dict[str, Any]]:
@@ -12,7 +12,7 @@ def clusters(tier: Tier) -> list[dict[str, Any]]:
 
 
 def assignments(tier: Tier) -> list[dict[str, Any]]:
-    """The endpoints of the upstreams whose addresses need no resolver."""
+    """The endpoints of the upstreams whose addresses need no resolver, without those that are drained."""
     return [_assignment(upstream) for upstream in tier.upstreams if _by_address(upstream)]
 
 
@@ -23,6 +23,7 @@ def _cluster(tier: Tier, upstream: Upstream) -> dict[str, Any]:
         "connect_timeout": seconds(upstream.connect_timeout),
         **_discovery(upstream),
         **pools.balancing(upstream),
+        **health.of_cluster(upstream),
         "per_connection_buffer_limit_bytes": tier.limits.buffer_bytes,
         "track_cluster_stats": {"per_endpoint_stats": True, "timeout_budgets": True},
         "circuit_breakers": pools.circuit_breakers(upstream),
@@ -49,13 +50,20 @@ def _discovery(upstream: Upstream) -> dict[str, Any]:
 
 
 def _assignment(upstream: Upstream) -> dict[str, Any]:
+    zones = dict.fromkeys(endpoint.zone for endpoint in upstream.endpoints)
     return {
         "@type": kinds.ENDPOINTS,
         "cluster_name": upstream.name,
-        "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in upstream.endpoints]}],
+        "endpoints": [_locality(upstream, zone) for zone in zones],
     }
+
+
+def _locality(upstream: Upstream, zone: str | None) -> dict[str, Any]:
+    found = [_endpoint(endpoint) for endpoint in upstream.endpoints if endpoint.zone == zone]
+    return {**({"locality": {"zone": zone}} if zone else {}), "lb_endpoints": found}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     address = {"socket_address": {"address": endpoint.address, "port_value": endpoint.port}}
-    return {"endpoint": {"address": address}}
+    weight = {"load_balancing_weight": endpoint.weight} if endpoint.weight > 1 else {}
+    return {"endpoint": {"address": address}, **weight}
