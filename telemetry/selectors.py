@@ -113,6 +113,7 @@ def tier_indicators(metrics: Metrics, *, tier: str, at: datetime, window: timede
         backend_errors=whole(catalogue.tier_errors, "per_second", originator="backend"),
         added_p50=whole(catalogue.tier_added_latency, "microseconds", quantile=0.5),
         added_p99=whole(catalogue.tier_added_latency, "microseconds", quantile=0.99),
+        routing_p99=whole(catalogue.route_resolution, "microseconds", quantile=0.99),
         tls_handshakes=whole(catalogue.tls_handshakes, "per_second"),
         tls_failures=whole(catalogue.tls_failures, "per_second"),
         tls_resumption=whole(catalogue.tls_resumption, "ratio"),

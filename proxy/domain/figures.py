@@ -59,6 +59,7 @@ def tier_document(seen: TierIndicators) -> dict[str, Any]:
         "age_seconds": _seconds(seen.age),
         "requests_per_second": seen.requests.value,
         "added_latency_ms": {"p50": _ms(seen.added_p50), "p99": _ms(seen.added_p99)},
+        "route_resolution_ms": {"p99": _ms(seen.routing_p99)},
         "errors": {
             "proxy": _errors(seen.proxy_errors, seen.proxy_error_ratio),
             "backend": _errors(seen.backend_errors, seen.backend_error_ratio),

@@ -222,6 +222,12 @@ def tier_added_latency(*, tier: Scope, window: timedelta, quantile: float) -> st
     return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
 
 
+def route_resolution(*, tier: Scope, window: timedelta, quantile: float) -> str:
+    """Microseconds that a proxy takes to find a request's route, as Envoy measures it."""
+    rate = _rate("envoy_http_downstream_rq_route_resolution_time_us_bucket", window, *within(tier))
+    return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+
+
 def proxies_up(*, tier: Scope) -> str:
     """1 or 0 by proxy: whether its last scrape worked."""
     return f"max by (proxy) ({selector('up', *within(tier))})"

@@ -99,6 +99,7 @@ class TierIndicators:
     backend_errors: Figure
     added_p50: Figure
     added_p99: Figure
+    routing_p99: Figure
     tls_handshakes: Figure
     tls_failures: Figure
     tls_resumption: Figure

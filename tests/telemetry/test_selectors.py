@@ -78,6 +78,9 @@ HISTORY = (
     steady("envoy_sluice_added_us_bucket", 100, **ADDED, le="3000"),
     steady("envoy_sluice_added_us_bucket", 100, **ADDED, le="+Inf"),
     steady("envoy_sluice_added_us_bucket", 50, **{**ADDED, "attempts": "2"}, le="+Inf"),
+    steady("envoy_http_downstream_rq_route_resolution_time_us_bucket", 98, **EDGE, le="5"),
+    steady("envoy_http_downstream_rq_route_resolution_time_us_bucket", 100, **EDGE, le="10"),
+    steady("envoy_http_downstream_rq_route_resolution_time_us_bucket", 100, **EDGE, le="+Inf"),
     steady("envoy_listener_ssl_handshake", 8, **EDGE),
     steady("envoy_listener_ssl_session_reused", 6, **EDGE),
     steady("envoy_listener_ssl_connection_error", 0.5, **EDGE),
@@ -183,6 +186,11 @@ def test_the_promql_of_a_figure_gives_that_figure(metrics: Prometheus, shop: Rou
     (sample,) = metrics.vector(shop.proxy_errors.promql, at=NOW)
 
     assert sample.value == shop.proxy_errors.value
+
+
+@pytest.mark.real
+def test_what_finding_a_route_takes_is_told(edge: TierIndicators) -> None:
+    assert edge.routing_p99.value == near(7.5)  # 98 of 100 take 5 us or less, the other two up to 10
 
 
 @pytest.mark.real
