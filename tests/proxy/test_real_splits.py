@@ -34,8 +34,8 @@ def shop(canary: int = 0, **fields: Any) -> dict[str, Any]:
     }
 
 
-def serve(world: World, *routes: dict[str, Any]) -> None:
-    world.wait_acked(world.apply({"routes": list(routes), "objectives": []}))
+def serve(world: World, *routes: dict[str, Any], **tier: Any) -> None:
+    world.wait_acked(world.apply({"routes": list(routes), "objectives": [], **tier}))
 
 
 def arm(answer: requests.Response) -> str:
@@ -66,7 +66,12 @@ def ramp(world: World, canary: int) -> None:
 
 
 def test_a_new_visitor_keeps_the_arm_of_the_first_answer_on_every_proxy(world: World) -> None:
-    serve(world, shop(3000, sticky={"cookie": "sluice_uid"}))
+    traced = {
+        "enabled": True,
+        "sampling": 100,
+    }  # with traces Envoy would write into the id that becomes the cookie
+    serve(world, shop(3000, sticky={"cookie": "sluice_uid"}), tracing=traced)
+    world.get("shop.test", headers={"connection": "close"})  # one that is older than the tracing
     first = {}
     for _ in range(60):
         answer = world.get("shop.test", headers={"cookie": "a=1"})

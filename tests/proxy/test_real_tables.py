@@ -16,7 +16,7 @@ from proxy.domain.translate import kinds, routes, tables
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.factories import tier
 from tests.proxy.world import World
-from tests.support.processes import free_port, listening, started
+from tests.support.processes import free_port, listening, started, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -132,6 +132,8 @@ def test_a_long_table_is_served_as_a_tree_and_read_back_and_obeys_an_overlay(wor
     _, generation = world.put(patch, "route/shop/weights")
     world.wait_acked(generation)
     assert world.arms(5) == {"shop-v2": 5}
+    cost = "envoy_http_downstream_rq_route_resolution_time_us_count"
+    wait_until(lambda: world.metric(cost) > 0, timeout=5, what="the time that routing took")
     admin = EnvoyAdmin()
     assert admin.weights(world.admin(), "shop") == {"shop-v1": 0, "shop-v2": 10000}
     assert admin.weights(world.admin(), "r7") == {"admin": 10000}

@@ -16,7 +16,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         told = {
             "method": self.command,
-            "path": self.path,
+            "path": self.requestline.split(" ")[1],  # `path` has lost the second of two slashes
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }
         body = json.dumps(told).encode()
