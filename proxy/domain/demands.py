@@ -62,7 +62,10 @@ def _keys(provider: JwtProvider, offered: Offered) -> Iterator[Problem]:
         yield "jwks.upstream", f"there is no upstream {jwks.upstream}"
     upstream = _named(offered.upstreams, jwks.upstream)
     if upstream is not None and (upstream.tls is not None) != jwks.uri.startswith("https:"):
-        yield "jwks.uri", f"https goes with an upstream that has tls, http with one that has none: {jwks.upstream}"
+        yield (
+            "jwks.uri",
+            f"https goes with an upstream that has tls, http with one that has none: {jwks.upstream}",
+        )
 
 
 def _reached(authority: ExtAuthz, offered: Offered) -> Iterator[Problem]:

@@ -3,12 +3,15 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
+from django.utils import timezone
 
 from lab.http import Request
+from proxy import pki
 from tests.proxy.clients import backend
 from tests.proxy.world import World
 from tests.support.tokens import Issuer
@@ -36,7 +39,9 @@ class Api:
     def serve(self, *routes: dict[str, Any], **tier: Any) -> None:
         """These routes, with a host and an upstream where they name none."""
         (self.secrets / "idp.json").write_text(self.issuer.jwks)
-        full = [{"name": f"r{i}", "hosts": [HOST], "upstream": "api", **route} for i, route in enumerate(routes)]
+        full = [
+            {"name": f"r{i}", "hosts": [HOST], "upstream": "api", **route} for i, route in enumerate(routes)
+        ]
         upstreams = [{"name": "api", "endpoints": [{"port": self.port}]}, *tier.pop("upstreams", [])]
         change = {"upstreams": upstreams, "routes": full, "objectives": [], **tier}
         self.world.wait_acked(self.world.apply(change))
@@ -58,6 +63,17 @@ class Api:
         answer = self.get(path, **more)
         assert answer.status_code == 200, (answer.status_code, answer.text)
         return dict(self.seen[-1].headers)
+
+    def certified(self, uri: str) -> tuple[Path, Path]:
+        """A client's certificate by the tier's own authority, and its key."""
+        made = pki.issue_identity(
+            self.world.var / "pki", uri=uri, server=False, life=timedelta(days=1), now=timezone.now()
+        )
+        name = uri.rpartition("/")[2]
+        files = self.secrets / f"{name}.pem", self.secrets / f"{name}.key"
+        for file, text in zip(files, (made.certificate, made.key), strict=True):
+            file.write_text(text)
+        return files
 
 
 @contextlib.contextmanager

@@ -10,7 +10,10 @@ from tests.proxy import factories
 
 IDP = {"name": "idp", "issuer": "https://idp.test", "audiences": ["shop"], "jwks": {"file": "idp.json"}}
 OFFERED: dict[str, Any] = {
-    "jwt_providers": [{**IDP, "claim_to_headers": [{"claim": "sub", "header": "X-User"}]}, {**IDP, "name": "other"}],
+    "jwt_providers": [
+        {**IDP, "claim_to_headers": [{"claim": "sub", "header": "X-User"}]},
+        {**IDP, "name": "other"},
+    ],
     "api_keys": [{"name": "partners", "file": "partners.keys"}],
     "ext_authz": [{"name": "policy", "address": "127.0.0.1", "port": 1}],
 }
@@ -18,7 +21,10 @@ OFFERED: dict[str, Any] = {
 
 def told(*routes: dict[str, Any], **tier: Any) -> list[str]:
     """Every mistake as it is told, with the path below the tier."""
-    full = [{"name": f"r{i}", "hosts": ["a.test"], "upstream": "shop-v1", **route} for i, route in enumerate(routes)]
+    full = [
+        {"name": f"r{i}", "hosts": ["a.test"], "upstream": "shop-v1", **route}
+        for i, route in enumerate(routes)
+    ]
     given = factories.document(routes=full, **{**OFFERED, **tier})
     try:
         document.parse(given)
@@ -69,7 +75,12 @@ def test_a_quota_that_would_count_nothing_is_told(quota: dict[str, Any], why: st
 
 
 def test_a_quota_of_a_route_that_answers_by_itself_is_told() -> None:
-    route = {"name": "r", "hosts": ["a.test"], "direct_response": {"status": 200}, "quotas": [{"requests": 1}]}
+    route = {
+        "name": "r",
+        "hosts": ["a.test"],
+        "direct_response": {"status": 200},
+        "quotas": [{"requests": 1}],
+    }
     with pytest.raises(Invalid) as raised:
         document.parse(factories.document(routes=[route]))
     assert raised.value.errors[0][0] == "tiers[0].routes[0].quotas[0].requests"
@@ -110,7 +121,11 @@ def test_where_keys_and_authorities_are_reached_is_checked() -> None:
         ("jwt_providers", {**IDP, "audiences": []}, "jwt_providers[0].audiences"),
         ("jwt_providers", {**IDP, "jwks": {}}, "jwt_providers[0].jwks"),
         ("jwt_providers", {**IDP, "from_headers": []}, "jwt_providers[0]"),
-        ("jwt_providers", {**IDP, "claim_to_headers": [{"claim": "a", "header": "host"}]}, "jwt_providers[0].claim"),
+        (
+            "jwt_providers",
+            {**IDP, "claim_to_headers": [{"claim": "a", "header": "host"}]},
+            "jwt_providers[0].claim",
+        ),
         ("api_keys", {"name": "a", "file": "../a"}, "api_keys[0].file"),
         ("api_keys", {"name": "a", "file": "a", "key_sources": [{}]}, "api_keys[0].key_sources[0]"),
         ("ext_authz", {"name": "a"}, "ext_authz[0]"),

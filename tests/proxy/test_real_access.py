@@ -1,21 +1,20 @@
 """Access on real Envoys: what a route asks for must be there, and nobody says by himself who he is."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from django.core.management import call_command
-from django.utils import timezone
 
 from lab.http import Request, Response
-from proxy import pki
+from proxy.domain.tier import FORWARDED_IDENTITY
 from proxy.models import Revision
 from tests.proxy.guarded import HOST, IDP, Api, guarded
 from tests.proxy.world import World
-from tests.support.handshakes import Connection, resumes, ticket, trusting
+from tests.support.handshakes import Connection, ticket, trusting
 from tests.support.processes import free_port, wait_until
 from tests.support.serving import serving
 from tests.support.tokens import Issuer
@@ -170,5 +169,129 @@ def test_a_connection_from_before_is_not_let_through_where_something_is_demanded
         found = []
         for access in demands:
             api.serve({"access": access}, **known)
-            found.append(before.get(url, headers={"Host": HOST, **key(ACME), **api.issuer.bearer()}).status_code)
+            found.append(
+                before.get(url, headers={"Host": HOST, **key(ACME), **api.issuer.bearer()}).status_code
+            )
     assert found == [403, 403, 403, 403]
+
+
+def test_keys_that_the_proxies_fetch_verify_and_without_them_nobody_is_let_through(api: Api) -> None:
+    async def keys(request: Request) -> Response:
+        return Response(200, api.issuer.jwks.encode()) if request.path == "/keys" else Response(404)
+
+    def remote(path: str) -> dict[str, Any]:
+        return {**IDP, "jwks": {"uri": f"http://idp.test{path}", "upstream": "idp"}}
+
+    with serving(keys) as port:
+        idp = {"name": "idp", "endpoints": [{"port": port}]}
+        api.serve({"access": {"jwt": "idp"}}, jwt_providers=[remote("/gone")], upstreams=[idp])
+        assert api.status(headers=api.issuer.bearer()) == 401
+        api.serve({"access": {"jwt": "idp"}}, jwt_providers=[remote("/keys")], upstreams=[idp])
+        assert api.status(headers=api.issuer.bearer()) == 200
+    assert api.status(headers=api.issuer.bearer()) == 200  # kept
+    assert api.status(headers=Issuer().bearer()) == 401
+
+
+def test_a_client_is_known_by_the_names_in_its_certificate_and_on_tls_only(api: Api) -> None:
+    billing, shipping = (api.certified(f"spiffe://shop/{name}") for name in ("billing", "shipping"))
+    api.serve(
+        {"prefix": "/any", "access": {"client_certificates": {"any_validated_client_certificate": True}}},
+        {"prefix": "/shop", "access": {"client_certificates": {"subject_alt_names": ["spiffe://shop/*"]}}},
+        {"access": {"client_certificates": {"subject_alt_names": ["spiffe://shop/billing"]}}},
+        tls={"client_certificates": {"ca": "local", "mode": "optional"}},
+    )
+    port, authority = api.world.ports["EDGE_1_HTTPS_PORT"], api.world.var / "pki" / "ca.pem"
+
+    def statuses(shows: tuple[Path, Path] | None) -> list[int]:
+        with Connection(port, trusting(authority, shows=shows), name=HOST) as connection:
+            spoofed = {"x-forwarded-client-cert": "URI=spiffe://shop/billing"}
+            return [connection.ask(path, spoofed).status for path in ("/any", "/shop", "/")]
+
+    assert statuses(billing) == [200, 200, 200]
+    assert statuses(shipping) == [200, 200, 403]
+    assert statuses(None) == [403, 403, 403]
+    assert api.status() == 403
+
+
+def test_a_resumed_session_is_known_by_the_same_certificate(api: Api) -> None:
+    only = {"subject_alt_names": ["spiffe://shop/billing"]}
+    shows = api.certified("spiffe://shop/billing")
+    clients = {"client_certificates": {"ca": "local", "mode": "optional"}}
+    api.serve({"access": {"client_certificates": only}}, tls=clients)
+    port, context = (
+        api.world.ports["EDGE_1_HTTPS_PORT"],
+        trusting(api.world.var / "pki" / "ca.pem", shows=shows),
+    )
+    session = ticket(port, context, name=HOST)
+    with Connection(port, context, name=HOST, session=session) as connection:
+        assert connection.socket.session_reused
+        assert connection.ask().status == 200
+
+
+SPOOFED = {
+    "x-user": "root",
+    "X-Org": "root",
+    "x-role": "root",
+    "x-tenant": "root",
+    "x-sluice-client": "root",
+    "x-sluice-anything": "root",
+    "x-envoy-retry-on": "5xx",
+    "x-forwarded-user": "root",
+    "X-Auth-Request-Email": "root",
+    "x-forwarded-client-cert": "URI=spiffe://root",
+}
+
+
+@pytest.mark.parametrize(
+    "demands", [{}, {"jwt": {"any_of": ["idp"], "allow_missing": True}}, {"api_keys": "partners"}]
+)
+def test_nobody_says_by_himself_who_he_is(demands: dict[str, Any], api: Api) -> None:
+    api.serve(
+        {"access": demands},
+        jwt_providers=[IDP],
+        api_keys=[PARTNERS],
+        ext_authz=[
+            {"name": "policy", "address": "127.0.0.1", "port": free_port(), "identity_headers": ["x-role"]}
+        ],
+        identity_headers=["x-tenant", "x-forwarded-user", "x-auth-request-email"],
+    )
+    arrived = api.arrives(headers={**SPOOFED, **key(ACME)})
+    assert "root" not in {value for name, value in arrived.items() if name != "x-sluice-client"}
+    assert arrived.get("x-sluice-client") == ("acme" if "api_keys" in demands else None)
+    assert not {name.lower() for name in SPOOFED} & {*arrived} - {"x-sluice-client"}
+
+
+def test_common_identity_headers_are_taken_off_without_a_word_in_the_declaration(api: Api) -> None:
+    api.serve({})
+    spoofed = dict.fromkeys(FORWARDED_IDENTITY, "root")
+    assert not {*spoofed} & {*api.arrives(headers=spoofed)}
+
+
+def test_all_demands_must_be_met_and_each_that_is_not_is_refused_as_nobodys_failure(api: Api) -> None:
+    async def authority(request: Request) -> Response:
+        return Response(200 if request.headers.get("x-ok") else 403)
+
+    with serving(authority) as port:
+        policy = {"name": "policy", "address": "127.0.0.1", "port": port, "allowed_headers": ["x-ok"]}
+        demands = {"jwt": "idp", "api_keys": "partners", "ext_authz": "policy"}
+        api.serve(
+            {"name": "guarded", "access": demands},
+            jwt_providers=[IDP],
+            api_keys=[PARTNERS],
+            ext_authz=[policy],
+        )
+        met = {"jwt": api.issuer.bearer(), "api_keys": key(ACME), "ext_authz": {"x-ok": "1"}}
+        wrong = {"jwt": Issuer().bearer(), "api_keys": key(ACME + "x"), "ext_authz": {}}
+        for one in demands:
+            shown = {**met, one: wrong[one]}
+            refused = api.status(
+                headers={name: value for part in shown.values() for name, value in part.items()}
+            )
+            assert refused == (403 if one == "ext_authz" else 401)
+        assert api.status() == 401
+        assert not api.seen
+        assert api.status(headers={**met["jwt"], **met["api_keys"], **met["ext_authz"]}) == 200
+    count = api.world.metric
+    assert count("envoy_sluice_rq", route="guarded", reason="auth") == 4
+    assert count("envoy_sluice_rq", route="guarded", reason="backend") == 1
+    assert count("envoy_sluice_rq", route="guarded") == 5

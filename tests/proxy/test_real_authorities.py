@@ -60,7 +60,13 @@ def test_an_authority_decides_and_says_who_it_is(api: Api) -> None:
         assert refused.headers["www-authenticate"] == "Bearer"
         assert "x-secret" not in refused.headers
         assert not api.seen
-        sent = {**bearer("good"), "x-user": "root", "x-tenant": "acme", "x-other": "1", "x-sluice-context-scope": "all"}
+        sent = {
+            **bearer("good"),
+            "x-user": "root",
+            "x-tenant": "acme",
+            "x-other": "1",
+            "x-sluice-context-scope": "all",
+        }
         arrived = api.arrives("/a?b=1", headers=sent)
         assert arrived["x-user"] == "ann"
         assert "x-secret" not in arrived
@@ -87,7 +93,7 @@ def test_a_body_is_shown_to_an_authority_only_where_that_is_asked_for(api: Api) 
 
 def test_an_authority_that_is_gone_or_slow_lets_nobody_through_unless_that_is_declared(api: Api) -> None:
     async def slow(_: Request) -> Response:
-        time.sleep(0.3)  # noqa: ASYNC251  # the whole authority hangs
+        time.sleep(0.3)  # the whole authority hangs
         return Response(200)
 
     ask = {"access": {"ext_authz": "authority"}}
@@ -125,7 +131,14 @@ def introspection(api: Api, server: AuthorizationServer, *more: str) -> Iterator
     port = free_port()
     with serving(server.answer) as at:
         who = ["--client-id", "sluice", "--client-secret", "oauth.secret"]
-        argv = ["authorise", "--bind", f"127.0.0.1:{port}", "--url", f"http://127.0.0.1:{at}/introspect", *who]
+        argv = [
+            "authorise",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--url",
+            f"http://127.0.0.1:{at}/introspect",
+            *who,
+        ]
         with api.world.manage(*argv, *more, log="authoriser.log", ready=lambda: listening(port)):
             yield {"name": "oauth", "protocol": "grpc", "address": "127.0.0.1", "port": port, "timeout": "2s"}
 
@@ -134,15 +147,31 @@ def test_a_token_is_let_through_by_what_its_authorisation_server_says(api: Api) 
     later = int(time.time()) + 600
     server = AuthorizationServer(
         {
-            "reader": {"active": True, "sub": "ann", "client_id": "app", "scope": "read", "exp": later, "aud": "shop"},
-            "writer": {"active": True, "sub": "bob", "scope": "read write", "exp": later, "aud": ["shop", "x"]},
+            "reader": {
+                "active": True,
+                "sub": "ann",
+                "client_id": "app",
+                "scope": "read",
+                "exp": later,
+                "aud": "shop",
+            },
+            "writer": {
+                "active": True,
+                "sub": "bob",
+                "scope": "read write",
+                "exp": later,
+                "aud": ["shop", "x"],
+            },
             "other": {"active": True, "scope": "read write", "exp": later, "aud": "other"},
             "ended": {"active": True, "scope": "read write", "exp": 1, "aud": "shop"},
         }
     )
     with introspection(api, server, "--audience", "shop") as oauth:
         api.serve(
-            {"prefix": "/write", "access": {"ext_authz": {"by": "oauth", "context": {"scope": "read write"}}}},
+            {
+                "prefix": "/write",
+                "access": {"ext_authz": {"by": "oauth", "context": {"scope": "read write"}}},
+            },
             {"access": {"ext_authz": "oauth"}},
             ext_authz=[oauth],
         )

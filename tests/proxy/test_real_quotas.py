@@ -167,11 +167,15 @@ def counting(service: Counting) -> Iterator[int]:
     """The service on the port that it yields."""
     asked = schema.bundled().message("envoy.service.ratelimit.v3.RateLimitRequest")
     method = grpc.unary_unary_rpc_method_handler(
-        service.should, request_deserializer=asked.FromString, response_serializer=lambda m: m.SerializeToString()
+        service.should,
+        request_deserializer=asked.FromString,
+        response_serializer=lambda m: m.SerializeToString(),
     )
     server = grpc.server(ThreadPoolExecutor(2))
     name = "envoy.service.ratelimit.v3.RateLimitService"
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"ShouldRateLimit": method}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(name, {"ShouldRateLimit": method}),)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -197,7 +201,10 @@ def test_a_service_counts_for_both_proxies_together(api: Api) -> None:
     assert len(service.asked) == 9
     (described,) = service.asked[0].descriptors
     assert service.asked[0].domain == "shop"
-    assert [(entry.key, entry.value) for entry in described.entries] == [("quota", "both/0"), ("value", "acme")]
+    assert [(entry.key, entry.value) for entry in described.entries] == [
+        ("quota", "both/0"),
+        ("value", "acme"),
+    ]
     assert (described.limit.requests_per_unit, described.limit.unit) == (5, 3)
     count = api.world.metric
     told = {"route": "both", "code": "429", "reason": "rate_limited"}

@@ -38,6 +38,7 @@ from proxy.domain.tier.transformation import Compression, Headers, HeadersField
 from proxy.domain.tier.upstreams import CircuitBreaker, Endpoint, OutlierDetection, RetryBudget, Upstream
 
 __all__ = [
+    "FORWARDED_IDENTITY",
     "RUNBOOKS",
     "WEIGHT_TOTAL",
     "Access",

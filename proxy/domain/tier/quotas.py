@@ -40,12 +40,12 @@ class By(Declared):
 
 
 class Quota(Declared):
-    """`requests` a `unit`, of which `burst` may come at once: by the whole tier, whose proxies each have their
-    share of it.
+    """`requests` a `unit`, of which `burst` may come at once: by the whole tier, whose proxies each have
+    their share of it.
 
-    `by` says whose it is: the `route`'s as a whole, each `client`'s (of an API key), each `remote_address`'s (an
-    IPv6 client has its /64), or of each value of an identity header or a claim. `overrides` gives single clients
-    or values another number of requests.
+    `by` says whose it is: the `route`'s as a whole, each `client`'s (of an API key), each `remote_address`'s
+    (an IPv6 client has its /64), or each value's of an identity header or a claim. `overrides` gives single
+    clients or values another number of requests.
 
     `counted_by` the `proxy`, in memory, or the rate limit `service`, which counts for all proxies together.
     """
@@ -85,8 +85,8 @@ class Quota(Declared):
 class RateLimitService(Declared):
     """A service that counts for all proxies, by Envoy's protocol (envoy.service.ratelimit.v3).
 
-    Where it does not answer in `timeout`, requests are let through unless `failure_mode_deny`: a dead companion
-    must not close the tier.
+    Where it does not answer in `timeout`, requests are let through unless `failure_mode_deny`: a dead
+    companion must not close the tier.
     """
 
     address: Address

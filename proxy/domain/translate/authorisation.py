@@ -1,9 +1,9 @@
 """Whether a request may: authorities beside the proxy that are asked, and rules that are looked at last.
 
-The rules are a second lock on what the filters before them decide. A connection keeps the filters that it began
-with, for minutes after its listener has got others, while routes change under it at once: a route that begins to
-demand something would be open to it. So the rules stand in every listener from the first, do nothing unless the
-route says so, and demand the traces that the other filters leave.
+The rules are a second lock on what the filters before them decide. A connection keeps the filters that it
+began with, for minutes after its listener has got others, while routes change under it at once: a route
+that begins to demand something would be open to it. So the rules stand in every listener from the first, do
+nothing unless the route says so, and demand the traces that the other filters leave.
 """
 
 from collections.abc import Iterable
@@ -157,20 +157,19 @@ def _left(namespace: str, path: list[str], value: dict[str, Any]) -> dict[str, A
 
 
 def _certified(demanded: ClientCertificateRequirement) -> dict[str, Any]:
+    """Every certificate that is there has been verified: the handshake admits no other.
+
+    Not `mtls_authenticated`: a session that is resumed does not count as verified there, and is refused. And
+    some name, always: without one whoever speaks TLS is taken, with a certificate or not.
+    """
     if demanded.any_validated_client_certificate:
-        return _mtls(any_validated_client_certificate=True)
-    return _any([_mtls(san_matcher=_named(name)) for name in demanded.subject_alt_names])
-
-
-def _mtls(**what: Any) -> dict[str, Any]:
-    message = "rbac.principals.mtls_authenticated.v3.Config"
-    return {"custom": kinds.extension("envoy.rbac.principals.mtls_authenticated", message, **what)}
+        return {"authenticated": {"principal_name": {"safe_regex": {"regex": ".+"}}}}
+    return _any([{"authenticated": {"principal_name": _named(name)}} for name in demanded.subject_alt_names])
 
 
 def _named(name: str) -> dict[str, Any]:
     bare = name.removesuffix("*")
-    kind = "URI" if "://" in name else "EMAIL" if "@" in name else "IP_ADDRESS" if is_ip(bare) else "DNS"
-    return {"san_type": kind, "matcher": {"exact": name} if bare == name else {"prefix": bare}}
+    return {"exact": name} if bare == name else {"prefix": bare}
 
 
 def _any(principals: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """How much of a route each may take: counted in the proxies' memory, or by a service for all of them.
 
-Each request is described once a quota that its route has, and each description has a token bucket. The buckets
-stand once in the route table: its hosts, their arms and all listeners draw from the same ones. A new table,
-such as a published revision's, begins with full buckets.
+Each request is described once a quota that its route has, and each description has a token bucket. The
+buckets stand once in the route table: its hosts, their arms and all listeners draw from the same ones. A new
+table, such as a published revision's, begins with full buckets.
 """
 
 import math
@@ -29,8 +29,8 @@ _BY_HEADER, _BY_CLAIM, _BY_ADDRESS = "value", "claim", "masked_remote_address"
 def http_filters(tier: Tier) -> list[dict[str, Any]]:
     """First those in memory: what they refuse need not be asked about.
 
-    Their filter is always there, since connections keep the filters that they began with: a quota that is laid
-    on somebody who does too much must not wait for him to leave.
+    Their filter is always there, since connections keep the filters that they began with: a quota that is
+    laid on somebody who does too much must not wait for him to leave.
     """
     found = [kinds.extension(LOCAL, _LOCAL, stat_prefix="quotas")]
     if tier.rate_limit_service is not None and any(_of(tier, "service")):
@@ -40,7 +40,8 @@ def http_filters(tier: Tier) -> list[dict[str, Any]]:
 
 def of_table(tier: Tier) -> dict[str, Any]:
     """The buckets of all routes, for the route table."""
-    buckets = [bucket for quota in _of(tier, "proxy") for bucket in _buckets(*quota, proxies=len(tier.proxies))]
+    proxies = len(tier.proxies)
+    buckets = [bucket for quota in _of(tier, "proxy") for bucket in _buckets(*quota, proxies=proxies)]
     if not buckets:
         return {}
     always = {"default_value": {"numerator": 100}}

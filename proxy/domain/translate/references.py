@@ -38,7 +38,7 @@ def _endpoints(resources: Resources) -> Iterator[Problem]:
 
 
 def _discovered(resources: Resources, withheld: Collection[str]) -> Iterator[Problem]:
-    """Secrets, extensions and route tables by their name, wherever in a listener or a cluster they are named."""
+    """Secrets, extensions and route tables by name, wherever in a listener or a cluster they are named."""
     for kind in (kinds.LISTENER, kinds.CLUSTER):
         for name, resource in resources[kind].items():
             for wanted, wanted_kind in _pointers(resource):
