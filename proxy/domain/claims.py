@@ -53,7 +53,7 @@ def _unchecked(route: Route, routes: Sequence[Route]) -> Iterator[Problem]:
             )
 
 
-def _demanded(route: Route) -> Collection[str]:
+def _demanded(route: Route) -> set[str]:
     return set(route.access.jwt.any_of) if route.access.jwt else set()
 
 

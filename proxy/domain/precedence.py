@@ -57,7 +57,7 @@ def _takes_paths(wider: Match, narrower: Match) -> bool:
         return True
     kind, text = wider.by
     whole = Head(text, not text.endswith("/")) if kind == "prefix" else heads.wide(wider)
-    return whole in heads.above(narrower)
+    return whole is not None and whole in heads.above(narrower)
 
 
 def _key(match: Match) -> tuple[int, int, int, int, int]:

@@ -57,7 +57,7 @@ AGENT = {"name": "user-agent", "contains": "Mobile", "ignore_case": True}
 NOT_B = {"name": "x-a", "exact": "b", "invert_match": True}
 BOTH = [{"name": "x-a", "exact": "1"}, {"name": "x-b", "exact": "2"}]
 NOT_BETA = {"name": "beta", "exact": "1", "invert_match": True}
-HEADERS = [
+HEADERS: list[tuple[dict[str, Any], list[dict[str, str]], list[dict[str, str]]]] = [
     ({"headers": [{"name": "X-A", "exact": "b"}]}, [{"x-a": "b"}], [{}, {"x-a": "bc"}, {"x-a": "B"}]),
     ({"headers": [{"name": "x-a", "prefix": "b"}]}, [{"x-a": "bc"}], [{"x-a": "cb"}]),
     ({"headers": [{"name": "x-a", "suffix": "b"}]}, [{"x-a": "cb"}], [{"x-a": "bc"}]),

@@ -177,7 +177,7 @@ def test_a_claim_chooses_an_arm_also_a_nested_one_and_one_that_is_a_list(world: 
     issuer = Issuer()
     (secrets / "idp.json").write_text(issuer.jwks)
     idp = {"name": "idp", "issuer": "https://idp.test", "audiences": ["shop"], "jwks": {"file": "idp.json"}}
-    claims = [
+    claims: list[dict[str, Any]] = [
         {"claim": "plan", "exact": "gold"},
         {"claim": ["org", "roles"], "prefix": "test"},
         {"claim": "beta", "bool_match": True},

@@ -24,6 +24,17 @@ WORDS = ("a", "b", "ab", "abc", "b.c")
 FORMS = {"list.test": tables.as_list, "tree.test": tables.as_tree}
 
 
+ALONE = Route.model_validate(
+    {
+        "name": "alone",
+        "hosts": ["any.test"],
+        "match": {"safe_regex": "/z+"},
+        "direct_response": {"status": 200, "body": "alone"},
+    }
+)
+"""Whose paths begin like none of the others'."""
+
+
 def random_path(chance: random.Random, most: int = 3) -> str:
     return "".join(f"/{chance.choice(WORDS)}" for _ in range(chance.randint(1, most)))
 
@@ -76,7 +87,7 @@ def envoy_of(virtual_hosts: list[dict[str, Any]], port: int) -> dict[str, Any]:
 @pytest.fixture(scope="module", params=[1, 2])
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A real Envoy that holds the same random routes as a list and as a tree."""
-    made = routes.made(tier(), random_routes(random.Random(request.param), 120))
+    made = routes.made(tier(), [*random_routes(random.Random(request.param), 120), ALONE])
     hosts = [{"name": host, "domains": [host], **form(made)} for host, form in FORMS.items()]
     number = free_port()
     folder: Path = tmp_path_factory.mktemp("table")
@@ -111,10 +122,12 @@ def test_a_tree_gives_what_the_list_gives(port: int) -> None:
         )
         for _ in range(400)
     ]
+    asked.append(("GET", "/zzz", {}))
     by_list = [ask("list.test", *each) for each in asked]
     by_tree = [ask("tree.test", *each) for each in asked]
     assert by_tree == by_list
     assert len(set(by_list)) > 40
+    assert by_tree[-1] == (200, "alone")
 
 
 def test_a_long_table_is_served_as_a_tree_and_read_back_and_obeys_an_overlay(world: World) -> None:
