@@ -1,5 +1,6 @@
 """What changes between two declarations, field by field: in Envoy's terms, and what no proxy is told."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from proxy.domain.translate import Resources, kinds
 from proxy.domain.translate.tables import routes_of
 
 _ABSENT = "(none)"
+_LONGEST, _BEGINNING = 2000, 60
 _HIDDEN = "(not shown)"
 
 
@@ -102,7 +104,9 @@ def _unequal(old: Any, new: Any) -> tuple[Any, Any]:
     """Both without most of what is equal: of 10,000 routes usually one has changed."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         apart = {key for key in {*old, *new} if key not in old or key not in new or old[key] != new[key]}
-        apart |= {key for key in ("name",) if key in old and key in new}  # what an item of a list is called by
+        apart |= {
+            key for key in ("name",) if key in old and key in new
+        }  # what an item of a list is called by
         pairs = {key: _unequal(old[key], new[key]) for key in apart if key in old and key in new}
         return (
             {key: pairs[key][0] if key in pairs else old[key] for key in old if key in apart},
@@ -136,7 +140,15 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, str]]:
         for label, item in zip(_labels(node), node, strict=True):
             yield from _leaves(item, f"{path}[{label}]")
     else:
-        yield path, node if isinstance(node, str) else json.dumps(node)
+        yield path, _told(node) if isinstance(node, str) else json.dumps(node)
+
+
+def _told(text: str) -> str:
+    """The text; of one too long to be read, such as a description of services, what tells it apart."""
+    if len(text) <= _LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{text[:_BEGINNING]}... ({len(text)} characters, {digest})"
 
 
 def _labels(items: Sequence[Any]) -> Iterator[str]:

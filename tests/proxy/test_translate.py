@@ -103,9 +103,9 @@ def test_the_backend_is_the_first_reason_that_is_tried() -> None:
 
 
 def test_added_latency_is_the_middle_of_its_bucket() -> None:
-    assert measuring.added_expression((50, 100)) == (
-        f"({measuring._ADDED} <= duration('100us') ?"
-        f" ({measuring._ADDED} <= duration('50us') ? 25 : 75) : 150)"
+    under_100, under_300, under_500 = (f"{measuring._ADDED} <= duration('{us}us')" for us in (100, 300, 500))
+    assert measuring.added_expression((100, 300, 500)) == (
+        f"({under_300} ? ({under_100} ? 50 : 200) : ({under_500} ? 400 : 750))"
     )
 
 

@@ -18,6 +18,9 @@ BUCKETS_US = (
 )  # fmt: skip
 """Upper bounds of the latency histograms in microseconds: close around an objective of 1 to 3 ms."""
 
+MOST_ARE_UNDER_US = 300
+"""One of the bounds, which a proxy that is well adds less than to nearly every request."""
+
 BUCKETS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 """Of Envoy's own histograms, which count in milliseconds."""
 
@@ -141,10 +144,14 @@ def added_expression(bounds: tuple[int, ...] = BUCKETS_US) -> str:
     """CEL: the middle of the bucket that the added latency of a request falls in, in microseconds.
 
     Added latency = the request's whole time minus the time that the backend had it. A logger's value is one
-    substitution and CEL gives no number of microseconds, so the difference is compared with the bounds, by
-    bisection (at most 5 for 17 bounds). The middle, since a value on a bound falls into the next bucket.
+    substitution and CEL gives no number of microseconds, so the difference is compared with the bounds. Each
+    comparison costs a microsecond, so first it is asked whether the request is one of the many: these take 3
+    (at 17 bounds), the others 5 at most. The middle, since a value on a bound falls into the next bucket.
     """
-    return _bisect(bounds, 0, 2 * bounds[-1])
+    usual, last = MOST_ARE_UNDER_US, bounds[-1]
+    near = _bisect(tuple(bound for bound in bounds if bound < usual), 0, usual)
+    far = _bisect(tuple(bound for bound in bounds if bound > usual), usual, 2 * last)
+    return f"({_ADDED} <= duration('{usual}us') ? {near} : {far})"
 
 
 def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
@@ -165,14 +172,19 @@ def _requests() -> dict[str, Any]:
 
 def _answered(tier: Tier) -> dict[str, Any]:
     """Times of the requests that a backend answered: the others lack the points in time."""
+    by = [_ROUTE, _ARM]
     histograms = [
-        _histogram("added_request_us", "%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:us)%", [_ROUTE, _ARM]),
-        _histogram("added_response_us", "%COMMON_DURATION(US_RX_BEG:DS_TX_BEG:us)%", [_ROUTE, _ARM]),
-        _histogram("upstream_us", "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%", [_ROUTE, _ARM]),
-        _histogram("total_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", [_ROUTE, _ARM]),
+        _histogram("upstream_us", "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%", by),
+        _histogram("total_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", by),
     ]
     if tier.exact_added_latency:
-        histograms.append(_histogram("added_us", f"%CEL({added_expression()})%", [_ROUTE, _ARM, _ATTEMPTS]))
+        histograms.append(_histogram("added_us", f"%CEL({added_expression()})%", [*by, _ATTEMPTS]))
+    else:
+        # Its two halves, each of them exact; their percentiles do not add up to that of the whole.
+        histograms += [
+            _histogram("added_request_us", "%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:us)%", by),
+            _histogram("added_response_us", "%COMMON_DURATION(US_RX_BEG:DS_TX_BEG:us)%", by),
+        ]
     return {**_stats(histograms=histograms), "filter": filtered("response.code_details == 'via_upstream'")}
 
 
