@@ -37,15 +37,19 @@ class Api:
     issuer: Issuer = field(default_factory=Issuer)
 
     def serve(self, *routes: dict[str, Any], **tier: Any) -> None:
-        """These routes, with a host and an upstream where they name none."""
+        """These routes, with a host and an upstream where they name none; on fresh connections."""
+        self.world.wait_acked(self.declare(*routes, **tier))
+        self.world.reconnect()
+
+    def declare(self, *routes: dict[str, Any], **tier: Any) -> int:
+        """The same, and nobody waits for the proxies; returns the generation."""
         (self.secrets / "idp.json").write_text(self.issuer.jwks)
         full = [
             {"name": f"r{i}", "hosts": [HOST], "upstream": "api", **route} for i, route in enumerate(routes)
         ]
         upstreams = [{"name": "api", "endpoints": [{"port": self.port}]}, *tier.pop("upstreams", [])]
         change = {"upstreams": upstreams, "routes": full, "objectives": [], **tier}
-        self.world.wait_acked(self.world.apply(change))
-        self.world.reconnect()
+        return self.world.apply(change)
 
     def get(self, path: str = "/", **more: Any) -> requests.Response:
         return self.world.get(HOST, path, **more)

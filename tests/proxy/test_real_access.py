@@ -67,6 +67,36 @@ def test_the_claims_are_told_to_the_backend_and_the_token_is_not(api: Api) -> No
     assert "x-org" not in api.arrives(headers={**api.issuer.bearer(), **spoofed})
 
 
+def test_a_token_is_looked_for_where_it_is_declared_to_be_and_ends_there(api: Api) -> None:
+    places = {"from_headers": [{"name": "x-token", "value_prefix": "jwt "}], "from_params": ["token"]}
+    api.serve({"access": {"jwt": "idp"}}, jwt_providers=[{**IDP, **places}])
+    token = api.issuer.token()
+    assert api.status(headers=api.issuer.bearer()) == 401
+    assert api.status(headers={"x-token": token}) == 401
+    assert "x-token" not in api.arrives(headers={"x-token": f"jwt {token}"})
+    api.arrives(f"/?token={token}&a=1")
+    assert api.seen[-1].query == {"a": "1"}
+
+
+def test_a_token_goes_on_to_the_backend_where_that_is_declared(api: Api) -> None:
+    api.serve({"access": {"jwt": "idp"}}, jwt_providers=[{**IDP, "forward": True}])
+    assert api.arrives(headers=api.issuer.bearer())["authorization"].startswith("Bearer ")
+
+
+def test_a_token_of_any_of_several_providers_is_let_through(api: Api) -> None:
+    second = Issuer(issuer="https://second.test")
+    (api.secrets / "second.json").write_text(second.jwks)
+    other = {**IDP, "name": "second", "issuer": second.issuer, "jwks": {"file": "second.json"}}
+    either, one = {"jwt": {"any_of": ["idp", "second"]}}, {"jwt": "second"}
+    api.serve({"prefix": "/second", "access": one}, {"access": either}, jwt_providers=[IDP, other])
+    assert [api.status(headers=issuer.bearer()) for issuer in (api.issuer, second, Issuer())] == [
+        200,
+        200,
+        401,
+    ]
+    assert [api.status("/second", headers=issuer.bearer()) for issuer in (api.issuer, second)] == [401, 200]
+
+
 def test_a_claim_chooses_the_route(api: Api) -> None:
     gold = {"claims": [{"provider": "idp", "claim": "plan", "exact": "gold"}]}
     api.serve(
@@ -77,7 +107,8 @@ def test_a_claim_chooses_the_route(api: Api) -> None:
     assert api.get(headers=api.issuer.bearer(plan="gold")).status_code == 200
     assert api.get(headers=api.issuer.bearer(plan="free")).status_code == 200
     assert [request.path for request in api.seen] == ["/gold/", "/"]
-    assert api.status(headers=Issuer().bearer(plan="gold")) == 401
+    strangers = (Issuer(), Issuer(issuer="https://other.test"))
+    assert [api.status(headers=one.bearer(plan="gold")) for one in strangers] == [401, 401]
 
 
 def test_new_signing_keys_are_obeyed_and_no_listener_is_rebuilt_for_them(api: Api) -> None:
@@ -132,8 +163,7 @@ def test_a_key_that_is_taken_out_of_the_file_is_refused_at_once(api: Api) -> Non
 def test_a_file_of_keys_that_is_gone_or_broken_changes_nothing(api: Api) -> None:
     api.serve({"access": {"api_keys": "partners"}}, api_keys=[PARTNERS])
     (api.secrets / "partners.keys").write_text("acme: short\n")
-    log = api.world.var / "xds.log"
-    wait_until(lambda: "partners.keys line 1" in log.read_text(), timeout=5, what="the broken file told")
+    wait_until(lambda: "partners.keys line 1" in api.world.log("xds"), timeout=5, what="the broken file told")
     assert api.status(headers=key(ACME)) == 200
     assert api.status() == 401
 
@@ -143,7 +173,7 @@ def test_no_key_is_shown_by_the_database_a_page_or_a_proxy(api: Api) -> None:
     shown = requests.get(f"http://{api.world.admin()}/config_dump", timeout=5).text
     assert "envoy.filters.http.api_key_auth.partners" in shown
     assert ACME not in shown
-    assert ACME not in (api.world.var / "xds.log").read_text()
+    assert ACME not in api.world.log("xds")
     call_command("export", stdout=(exported := StringIO()))
     assert "partners.keys" in exported.getvalue()
     assert ACME not in exported.getvalue() + "".join(str(row.document) for row in Revision.objects.all())
@@ -295,3 +325,25 @@ def test_all_demands_must_be_met_and_each_that_is_not_is_refused_as_nobodys_fail
     assert count("envoy_sluice_rq", route="guarded", reason="auth") == 4
     assert count("envoy_sluice_rq", route="guarded", reason="backend") == 1
     assert count("envoy_sluice_rq", route="guarded") == 5
+
+
+def test_a_proxy_that_never_got_the_keys_lets_nobody_through_and_serves_the_rest(api: Api) -> None:
+    world = api.world
+    third = {"name": "edge-3"}
+    for kind in ("http_port", "https_port", "admin_port"):
+        third[kind] = world.ports[f"EDGE_3_{kind.upper()}"] = free_port()
+    proxies = [*world.declared()["tiers"][0]["proxies"], third]
+    guarded = [
+        {"prefix": "/jwt", "access": {"jwt": "idp"}},
+        {"prefix": "/key", "access": {"api_keys": "partners"}},
+    ]
+    change = {"jwt_providers": [IDP], "api_keys": [PARTNERS], "proxies": proxies}
+    api.declare({}, *guarded, **change)
+    for name in ("idp.json", "partners.keys"):
+        (api.secrets / name).unlink()
+    told = lambda: world.log("xds").count("No such file or directory; the proxies keep") >= 2  # noqa: E731
+    wait_until(told, timeout=5, what="the missing files told")
+    with world.envoy("edge-3"):
+        shown = {**api.issuer.bearer(), **key(ACME)}
+        found = [api.status(path, proxy="EDGE_3", headers=shown) for path in ("/jwt", "/key", "/")]
+    assert found == [403, 401, 200]

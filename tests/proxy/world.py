@@ -90,6 +90,10 @@ class World:
         headers = {"Host": host, **more.pop("headers", {})}
         return session.request(method, url, headers=headers, timeout=SECONDS, **more)
 
+    def log(self, name: str) -> str:
+        """What a process of the world has written."""
+        return (self.var / f"{name}.log").read_text()
+
     def reconnect(self) -> None:
         """Let go of kept connections: one that a proxy drains still has the filters that it began with."""
         for session in self._sessions.values():

@@ -46,11 +46,12 @@ def extension_resource(name: str, message: str, /, **fields: Any) -> dict[str, A
 def discovered(name: str, message: str, /) -> dict[str, Any]:
     """An HTTP filter whose configuration is the extension resource of its name.
 
-    Where that does not come, a proxy that is new runs the filter with an empty configuration: it must be of a
-    sort that then refuses.
+    Where that does not come in time, a proxy that is new runs the filter with an empty configuration: it must
+    be of a sort that then refuses.
     """
     empty = configuration(message)
-    source = {"config_source": OVER_ADS, "type_urls": [empty["@type"]], "default_config": empty}
+    soon = {**OVER_ADS, "initial_fetch_timeout": "5s"}
+    source = {"config_source": soon, "type_urls": [empty["@type"]], "default_config": empty}
     return {"name": name, "config_discovery": source}
 
 
