@@ -1,5 +1,6 @@
 """The proxy port on a real Envoy: its admin interface over HTTP."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import requests
@@ -22,6 +23,7 @@ class EnvoyAdmin:
     def started_with(self, address: str) -> dict[str, Any]:
         """The overload manager of the bootstrap in use, as a config dump."""
         return self._get(address, "/config_dump?mask=bootstrap.overload_manager")
+
     def draining(self, address: str) -> bool:
         """Whether `/ready` fails, as it does from `healthcheck/fail` on."""
         return bool(self._get(address, "/server_info").get("state") == "DRAINING")
@@ -31,6 +33,14 @@ class EnvoyAdmin:
         anew (`Connection: close`, GOAWAY). Unlike `drain_listeners` this can be undone.
         """
         self._post(address, f"/healthcheck/{'fail' if on else 'ok'}")
+
+    def sections(self, address: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """These sections of the config dump; endpoints, too, where they are among them."""
+        return {name: self._get(address, f"/config_dump?include_eds&resource={name}") for name in names}
+
+    def runtime(self, address: str) -> dict[str, Any]:
+        """Every runtime key with its value in each layer."""
+        return self._get(address, "/runtime")
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now."""

@@ -1,6 +1,6 @@
 """The proxy port in memory, proven by the same contract suite as the real one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from proxy.domain.errors import ProxyUnreachable
@@ -35,6 +35,7 @@ class InMemoryAdmin:
     def started_with(self, address: str) -> dict[str, Any]:
         self.splits(address)
         return {"configs": []}
+
     def draining(self, address: str) -> bool:
         self.splits(address)
         return address in self._draining
@@ -42,6 +43,15 @@ class InMemoryAdmin:
     def drain(self, address: str, on: bool) -> None:
         self.splits(address)
         (self._draining.add if on else self._draining.discard)(address)
+
+    def sections(self, address: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """None: what is not shown is no drift."""
+        self.splits(address)
+        return {}
+
+    def runtime(self, address: str) -> dict[str, Any]:
+        self.splits(address)
+        return {}
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         if address not in self._splits:

@@ -1,5 +1,6 @@
 """The proxy port: what Sluice may ask a running proxy, past what the proxy acknowledged."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Protocol
 
@@ -14,11 +15,18 @@ class ProxyAdmin(Protocol):
 
     def started_with(self, address: str) -> dict[str, Any]:
         """The overload manager of the bootstrap in use, as a config dump: what only a restart changes."""
+
     def draining(self, address: str) -> bool:
         """Whether the proxy says that it is to be left."""
 
     def drain(self, address: str, on: bool) -> None:
         """Have the proxy say so or not. It goes on to serve who comes, and closes connections gently."""
+
+    def sections(self, address: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """These sections of the config dump, such as `dynamic_active_clusters`."""
+
+    def runtime(self, address: str) -> dict[str, Any]:
+        """Every runtime key with its value in each layer."""
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now, in basis points."""

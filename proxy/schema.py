@@ -126,6 +126,12 @@ class Schema:
         """
         return self.parse(resource).SerializeToString(deterministic=True)
 
+    def plain(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        """The resource in the one JSON form that is the same whoever wrote it. Raises Invalid."""
+        return json_format.MessageToDict(
+            self.parse(resource), preserving_proto_field_name=True, descriptor_pool=self._pool
+        )
+
     def parse(self, resource: Mapping[str, Any]) -> Message:
         """The message of a resource whose type is in `@type`. Raises Invalid."""
         fields = dict(resource)

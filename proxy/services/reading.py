@@ -4,13 +4,16 @@ obeys it.
 
 from datetime import datetime
 
-from proxy import selectors
-from proxy.domain import restarting, running
-from proxy.domain.errors import ProxyUnreachable
-from proxy.domain.tier import Tier
+from proxy import schema, selectors, validation
+from proxy.domain import likeness, restarting, running
+from proxy.domain.errors import Invalid, ProxyUnreachable
+from proxy.domain.translate import resources
 from proxy.models import Proxy
 from proxy.ports import ProxyAdmin
-from proxy.selectors import ProxyRow
+from proxy.selectors import ProxyRow, Served
+
+MOST_ROUTES = 1000
+"""Beyond, a route table is compared by its weights only: reading it takes proxies and workers seconds."""
 
 
 def readback(*, admin: ProxyAdmin, now: datetime) -> None:
@@ -22,17 +25,35 @@ def readback(*, admin: ProxyAdmin, now: datetime) -> None:
     for tier in selectors.tiers():
         served = selectors.served(tier.name, now=now)
         for proxy in tier.proxies:
-            _read(proxy, served.live, proxy.acked_generation >= served.generation, admin, now)
+            _read(proxy, served, admin, now)
 
 
-def _read(proxy: ProxyRow, wanted: Tier, settled: bool, admin: ProxyAdmin, now: datetime) -> None:
+def _read(proxy: ProxyRow, served: Served, admin: ProxyAdmin, now: datetime) -> None:
+    wanted, address = served.live, proxy.admin_address
+    settled = proxy.acked_generation >= served.generation
     try:
-        overridden = admin.overrides(proxy.admin_address)
-        outdated = restarting.needed(wanted, admin.started_with(proxy.admin_address))
+        overridden = admin.overrides(address)
+        outdated = restarting.needed(wanted, admin.started_with(address))
         if settled:
-            found = running.drift(wanted, admin.splits(proxy.admin_address), overridden)
+            found = running.drift(wanted, admin.splits(address), overridden)
+            found = (*found, *_unlike(proxy, served, admin))
         else:
             found = running.drift(wanted.model_copy(update={"routes": ()}), {}, overridden)
     except ProxyUnreachable:
         return
     Proxy.objects.filter(pk=proxy.id).update(drift=[*found, *outdated], read_at=now)
+
+
+def _unlike(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> tuple[str, ...]:
+    """Field by field. A proxy that shows nothing, or what this binary's schema does not know, is told so."""
+    names = [*likeness.SECTIONS, likeness.ENDPOINTS, likeness.SECRETS]
+    if len(served.live.routes) > MOST_ROUTES:
+        names.remove("dynamic_route_configs")
+    sections = admin.sections(proxy.admin_address, names)
+    if not sections:
+        return ()
+    wanted = resources(base=served.base, live=served.live, proxy=proxy.name, material=validation.BLANK)
+    try:
+        return likeness.unlike(wanted, sections, admin.runtime(proxy.admin_address), schema.bundled().plain)
+    except Invalid as error:
+        return (f"it shows what this Sluice cannot read: {error}",)
