@@ -1,6 +1,7 @@
 """Route tables: which requests go where, how long they may take and what is tried again."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 
 from proxy.domain.observing.node import Node
 from proxy.domain.observing.seen import Match, Retry, Route, State, Table
@@ -24,6 +25,7 @@ _CONDITIONS = (
     "dynamic_metadata",
     "filter_state",
 )
+_DEEPEST = 40
 _ACTIONS = ("route", "redirect", "direct_response", "filter_action", "non_forwarding_action")
 
 
@@ -35,12 +37,10 @@ def table(node: Node, state: State) -> Table:
     found: list[Route] = []
     for host in node.get("virtual_hosts").items():
         host.known("VirtualHost")
-        if host.get("matcher"):
-            host.note("a matcher tree chooses the route: its routes are not read")
         common = retry(host.get("retry_policy"))
         hosts = host.get("domains").texts()
         name = host.get("name").text()
-        found += [_route(each, name, hosts, common) for each in host.get("routes").items()]
+        found += [_route(each, name, hosts, common) for each in _routes(host)]
     return Table(node.get("name").text(), state, tuple(found))
 
 
@@ -61,6 +61,35 @@ def retry(node: Node) -> Retry | None:
         idempotent_only=bool(node.get("retriable_request_headers").value),
         honours_retry_after=bool(node.get("rate_limited_retry_back_off")),
     )
+
+
+def _routes(host: Node) -> Iterator[Node]:
+    """The list's, or those to which a matcher tree leads: each once, in however many leaves it stands."""
+    yield from host.get("routes").items()
+    seen: set[str] = set()
+    for route in _in_tree(host.get("matcher"), _DEEPEST):
+        told = json.dumps(route.value, sort_keys=True, default=str)
+        if told not in seen:
+            seen.add(told)
+            yield route
+
+
+def _in_tree(node: Node, deepest: int) -> Iterator[Node]:
+    """What the actions below a matcher hold: single routes, or lists of them."""
+    if deepest == 0:
+        node.note("a matcher tree that is deeper than is read")
+        return
+    if isinstance(node.value, list):
+        for item in node.items():
+            yield from _in_tree(item, deepest - 1)
+    if not isinstance(node.value, dict):
+        return
+    held = node.get("typed_config")
+    if isinstance(held.value, dict):
+        yield from [held] if held.get("match") else held.get("routes").items()
+        return
+    for _, item in node.entries():
+        yield from _in_tree(item, deepest - 1)
 
 
 def _route(node: Node, virtual_host: str, hosts: tuple[str, ...], common: Retry | None) -> Route:

@@ -1,11 +1,15 @@
 """What is read from another's configuration, by examples of every shape that was met in public ones."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.domain import observing
 from proxy.domain.observing.seen import Retry, Seen
+from proxy.domain.translate import routes, tables
+from tests.proxy.factories import tier
 
 HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 V3 = "type.googleapis.com/envoy.admin.v3"
@@ -319,3 +323,24 @@ def test_what_is_no_configuration_is_seen_as_nothing(text: str) -> None:
 def test_a_text_that_no_database_takes_is_cleaned() -> None:
     seen = observing.read_text('{"static_resources": {"clusters": [{"name": "a\\u0000b\\ud800"}]}}')
     assert seen.clusters[0].name == "ab?"
+
+
+def test_the_routes_of_a_matcher_tree_are_read_once_each_as_those_of_a_list() -> None:
+    many = [
+        {"name": f"r{number}", "hosts": ["a.test"], "prefix": f"/p/{number}", "upstream": "shop-v1"}
+        for number in range(tables.LONGEST_LIST)
+    ]
+    root = {"name": "root", "hosts": ["a.test"], "upstream": "shop-v2"}
+    made = routes.made(tier(), tier(routes=[*many, root]).routes)
+
+    def read(form: dict[str, Any]) -> Seen:
+        manager = {"@type": HCM, "route_config": {"virtual_hosts": [{"name": "a", "domains": ["*"], **form}]}}
+        chains = [{"filters": [{"name": "hcm", "typed_config": manager}]}]
+        return observing.read_text(
+            json.dumps({"static_resources": {"listeners": [{"filter_chains": chains}]}})
+        )
+
+    by_list, by_tree = read(tables.as_list(made)), read(tables.as_tree(made))
+    assert sorted(by_tree.routes, key=str) == sorted(by_list.routes, key=str)
+    assert len(by_list.routes) == len(many) + 1
+    assert by_tree.notes == by_list.notes
