@@ -95,6 +95,11 @@ def test_a_match_says_what_it_takes_in_words() -> None:
             "regex_rewrite",
             "substitution names group 2, and pattern has 1",
         ),
+        (
+            {"regex_rewrite": {"pattern": "/(a)", "substitution": r"/\x"}},
+            "regex_rewrite",
+            "comes the number of a group",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_path_and_what_to_do(
