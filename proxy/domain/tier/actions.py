@@ -21,7 +21,7 @@ class RegexRewrite(Declared):
     @model_validator(mode="after")
     def _groups_are_there(self) -> Self:
         if re.search(r"\\(?![0-9])", self.substitution.replace(r"\\", "")):
-            raise ValueError(r"substitution: after \ comes the number of a group, or another \")
+            raise ValueError("substitution: after a backslash comes the number of a group")
         groups = len(re.findall(r"(?<!\\)(?:\\\\)*\((?!\?[^P<])", self.pattern))
         named = [int(found) for found in re.findall(r"\\([0-9])", self.substitution)]
         if max(named, default=0) > groups:
