@@ -74,6 +74,7 @@ def test_behind_a_balancer_those_are_counted_whom_it_names(world: World, port: i
 
 
 def test_a_connection_that_ends_makes_room(world: World, port: int) -> None:
+    """Soon enough for a client that opens one after another."""
     with counting(world):
         assert holding(port, CAP, "shop.test") == [True] * CAP
         full = lambda: all(holding(port, CAP, "shop.test"))  # noqa: E731
