@@ -57,6 +57,20 @@ class RevertForm(ReasonForm):
     base = forms.IntegerField(min_value=1)
 
 
+class DrainForm(ReasonForm):
+    """What is taken out of use and for how long, or used again."""
+
+    what = forms.CharField(max_length=200)
+    minutes = forms.IntegerField(min_value=1, max_value=7 * 24 * 60, required=False)
+    undo = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not cleaned.get("undo") and not cleaned.get("minutes"):
+            self.add_error("minutes", "say for how long")
+        return cleaned
+
+
 class BetweenForm(forms.Form):
     """Two revisions."""
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from dashboard import probes
-from dashboard.views import lab, observed, overview, record, revisions, routes, tiers
+from dashboard.views import draining, lab, observed, overview, record, revisions, routes, tiers
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("tiers/<str:name>/charts/<slug:slug>.json", tiers.tier_chart, name="tier-chart"),
     path("observed/<str:name>/", observed.tier, name="observed"),
     path("observed/<str:name>/live/", observed.tier, {"fragment": "#live"}, name="observed-live"),
+    path("tiers/<str:name>/drain/", draining.drain, name="tier-drain"),
     path("tiers/<str:name>/revisions/", revisions.revisions, name="tier-revisions"),
     path("tiers/<str:name>/revisions/<int:number>/revert/", revisions.revert, name="tier-revert"),
     path("routes/", routes.routes, name="routes"),

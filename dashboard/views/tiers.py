@@ -1,6 +1,7 @@
 """The page of a tier."""
 
 from datetime import datetime
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -10,9 +11,10 @@ from django.views.decorators.http import require_safe
 
 import audit.selectors
 from access.domain.roles import Role
-from access.permission import requires
+from access.permission import requires, role_of
 from dashboard import charts, reading
-from proxy import observed, revisions
+from dashboard.views import draining
+from proxy import observed, registry, revisions
 from proxy import selectors as proxy
 from proxy.domain.errors import UnknownTier
 from proxy.domain.tier import Tier
@@ -38,15 +40,20 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         return redirect("observed", name)
     now, row = timezone.now(), _found(name)
     served = proxy.served(name, now=now)
-    context = {
+    context: dict[str, Any] = {
         "now": now,
         "tier": row,
+        "registrations": registry.registrations(name),
         "declared": served.live,
         "threshold_ms": threshold_ms(served.base),
         "reading": reading.shared(tier=name, now=now),
         "overlays": proxy.live_overlays(name, now=now),
     }
     if not fragment:
+        held = role_of(request)
+        context["may_drain"] = held is not None and held >= Role.OPERATOR
+        context["drained"] = draining.drained(context["overlays"])
+        context["drainable"] = draining.choices(served.base)
         context["revisions"] = revisions.revisions(name)[:REVISIONS_SHOWN]
         context["charts"] = [chart(served.base, slug, now) for slug in ("added-latency", "errors")]
     return render(request, f"dashboard/tier.html{fragment}", context)

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True)]
 PAGES = {
     "overview": "/",
     "tier": "/tiers/edge/",
+    "revisions": "/tiers/edge/revisions/",
     "routes": "/routes/",
     "route": "/routes/shop/",
     "rollouts": "/rollouts/",
