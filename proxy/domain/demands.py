@@ -9,6 +9,7 @@ from proxy.domain.tier import ApiKeys, ExtAuthz, JwtProvider, Quota, Route, Upst
 from proxy.domain.tier.access import CLIENT_HEADER
 from proxy.domain.tier.matching import Conditions
 
+_SPENT = "bears a token, which is gone when the route is chosen for the last time; match claims instead"
 N = TypeVar("N", ApiKeys, ExtAuthz, JwtProvider, Upstream)
 
 
@@ -33,6 +34,13 @@ class Offered:
         said = (header for _, authority in self.authorities for header in authority.identity_headers)
         return frozenset({CLIENT_HEADER, *self.identity_headers, *told, *said})
 
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Headers and query parameters whose token ends at the proxy."""
+        ends = [provider for _, provider in self.providers if not provider.forward]
+        headers = (header.name for provider in ends for header in provider.from_headers)
+        return frozenset({*headers, *(name for provider in ends for name in provider.from_params)})
+
 
 def problems(routes: Sequence[tuple[int, Route]], offered: Offered, path: str) -> Iterator[Problem]:
     """Every demand that nobody could meet, and every quota that would count nothing."""
@@ -44,7 +52,7 @@ def problems(routes: Sequence[tuple[int, Route]], offered: Offered, path: str) -
     for index, route in routes:
         here = f"{path}.routes[{index}]"
         yield from _beneath(f"{here}.access", _access(route, offered))
-        yield from _beneath(here, _matched(route, offered.identity))
+        yield from _beneath(here, _matched(route, offered))
         yield from _beneath(f"{here}.access", _chosen_later(route, every))
         for place, quota in enumerate(route.quotas):
             yield from _beneath(f"{here}.quotas[{place}]", _quota(route, quota, offered))
@@ -91,8 +99,11 @@ def _access(route: Route, offered: Offered) -> Iterator[Problem]:
         yield "client_certificates", "needs tls.client_certificates of the tier: nobody is asked for one"
 
 
-def _matched(route: Route, identity: Collection[str]) -> Iterator[Problem]:
-    """Headers that say who somebody is are taken off before a route is chosen."""
+def _matched(route: Route, offered: Offered) -> Iterator[Problem]:
+    """Headers that say who somebody is are taken off before a route is chosen, and a token before it is chosen
+    for the last time.
+    """
+    identity, tokens = offered.identity, offered.tokens
     where: list[tuple[str, Conditions]] = [("match", route.match)]
     where += [(f"arms[{place}].match", arm.match) for place, arm in enumerate(route.arms)]
     for field, conditions in where:
@@ -102,6 +113,11 @@ def _matched(route: Route, identity: Collection[str]) -> Iterator[Problem]:
                     f"{field}.headers[{place}]",
                     f"{header.name} is taken from requests before their route is chosen; match claims instead",
                 )
+            if header.name in tokens:
+                yield f"{field}.headers[{place}]", f"{header.name} {_SPENT}"
+        for place, parameter in enumerate(conditions.query_parameters):
+            if parameter.name in tokens:
+                yield f"{field}.query_parameters[{place}]", f"{parameter.name} {_SPENT}"
 
 
 def _chosen_later(route: Route, routes: Sequence[Route]) -> Iterator[Problem]:

@@ -93,6 +93,14 @@ def test_a_route_is_not_matched_by_a_header_that_is_taken_off_before() -> None:
         assert "match claims instead" in why
 
 
+def test_a_route_is_not_matched_by_a_token_that_ends_at_the_proxy() -> None:
+    shown = {"headers": [{"name": "Authorization", "prefix": "Bearer "}]}
+    (why,) = told({"match": shown})
+    assert why.startswith("routes[0].match.headers[0]: authorization bears a token")
+    providers = [{**IDP, "forward": True}]
+    assert told({"match": shown}, jwt_providers=providers) == []
+
+
 def test_a_claim_does_not_lead_around_a_key_or_an_authority() -> None:
     gold = {"claims": [{"provider": "idp", "claim": "plan", "exact": "gold"}]}
     first = {"access": {"jwt": "idp"}}
@@ -124,6 +132,11 @@ def test_where_keys_and_authorities_are_reached_is_checked() -> None:
         (
             "jwt_providers",
             {**IDP, "claim_to_headers": [{"claim": "a", "header": "host"}]},
+            "jwt_providers[0].claim",
+        ),
+        (
+            "jwt_providers",
+            {**IDP, "claim_to_headers": [{"claim": "a", "header": "X-Sluice-Client"}]},
             "jwt_providers[0].claim",
         ),
         ("api_keys", {"name": "a", "file": "../a"}, "api_keys[0].file"),

@@ -31,18 +31,9 @@ FORWARDED_IDENTITY = (
 """Headers by which backends commonly believe who somebody is."""
 
 _NOT_IDENTITY = (
-    *(
-        "authorization",
-        "connection",
-        "content-length",
-        "content-type",
-        "cookie",
-        "expect",
-        "host",
-        "keep-alive",
-    ),
-    *("te", "trailer", "transfer-encoding", "upgrade", "via", "x-forwarded-client-cert", "x-forwarded-for"),
-    *("x-forwarded-host", "x-forwarded-proto", "x-request-id"),
+    *("authorization", "connection", "content-length", "content-type", "cookie", "expect", "host", "te"),
+    *("keep-alive", "trailer", "transfer-encoding", "upgrade", "via", "x-request-id", CLIENT_HEADER),
+    *("x-forwarded-client-cert", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
 )
 
 
