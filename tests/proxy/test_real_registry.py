@@ -83,7 +83,13 @@ def test_a_registry_s_silence_and_a_declaration_leave_what_it_pushed(world: Worl
 
 def test_a_drained_endpoint_gets_nothing_until_its_time_is_up(world: World) -> None:
     with_shop(world)
-    said = {"tier": "edge", "upstream": "shop-v1", "by": BY, "reason": "maintenance", "now": timezone.now()}
+    said: dict[str, Any] = {
+        "tier": "edge",
+        "upstream": "shop-v1",
+        "by": BY,
+        "reason": "maintenance",
+        "now": timezone.now(),
+    }
     generation = services.drain_endpoint(**said, endpoint="shop-v1-a", until=at(3))
     world.wait_acked(generation)
     assert answered_by(world) == {"shop-v1-b"}
@@ -94,7 +100,13 @@ def test_a_drained_endpoint_gets_nothing_until_its_time_is_up(world: World) -> N
 
 def test_a_drain_that_is_undone_is_over_at_once(world: World) -> None:
     with_shop(world)
-    said = {"tier": "edge", "upstream": "shop-v1", "endpoint": "shop-v1-a", "by": BY, "reason": "maintenance"}
+    said: dict[str, Any] = {
+        "tier": "edge",
+        "upstream": "shop-v1",
+        "endpoint": "shop-v1-a",
+        "by": BY,
+        "reason": "maintenance",
+    }
     world.wait_acked(services.drain_endpoint(**said, until=at(600), now=timezone.now()))
     assert answered_by(world) == {"shop-v1-b"}
     world.wait_acked(services.undrain_endpoint(**said, now=timezone.now()))
@@ -129,7 +141,8 @@ def test_below_the_panic_threshold_health_is_ignored(world: World) -> None:
 
 
 def test_a_drained_proxy_fails_its_health_and_closes_connections_gently(world: World) -> None:
-    admin, said = EnvoyAdmin(), {"tier": "edge", "proxy": "edge-1", "by": BY, "reason": "upgrade"}
+    admin = EnvoyAdmin()
+    said: dict[str, Any] = {"tier": "edge", "proxy": "edge-1", "by": BY, "reason": "upgrade"}
     ready = f"http://{world.admin()}/ready"
     services.drain_proxy(**said, until=at(600), now=timezone.now())
     services.settle_drains(admin=admin, now=timezone.now())
