@@ -9,6 +9,7 @@ from proxy.domain.tier import ApiKeys, ExtAuthz, JwtProvider, Quota, Route, Upst
 from proxy.domain.tier.access import CLIENT_HEADER
 from proxy.domain.tier.matching import Conditions
 
+_TAKEN = "is taken from requests before their route is chosen; match claims instead"
 _SPENT = "bears a token, which is gone when the route is chosen for the last time; match claims instead"
 N = TypeVar("N", ApiKeys, ExtAuthz, JwtProvider, Upstream)
 
@@ -100,8 +101,8 @@ def _access(route: Route, offered: Offered) -> Iterator[Problem]:
 
 
 def _matched(route: Route, offered: Offered) -> Iterator[Problem]:
-    """Headers that say who somebody is are taken off before a route is chosen, and a token before it is chosen
-    for the last time.
+    """Headers that say who somebody is are taken off before a route is chosen, and a token before it is
+    chosen for the last time.
     """
     identity, tokens = offered.identity, offered.tokens
     where: list[tuple[str, Conditions]] = [("match", route.match)]
@@ -109,10 +110,7 @@ def _matched(route: Route, offered: Offered) -> Iterator[Problem]:
     for field, conditions in where:
         for place, header in enumerate(conditions.headers):
             if header.name in identity or header.name.startswith("x-sluice-"):
-                yield (
-                    f"{field}.headers[{place}]",
-                    f"{header.name} is taken from requests before their route is chosen; match claims instead",
-                )
+                yield f"{field}.headers[{place}]", f"{header.name} {_TAKEN}"
             if header.name in tokens:
                 yield f"{field}.headers[{place}]", f"{header.name} {_SPENT}"
         for place, parameter in enumerate(conditions.query_parameters):

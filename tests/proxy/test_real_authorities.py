@@ -97,8 +97,9 @@ def test_an_authority_that_is_gone_or_slow_lets_nobody_through_unless_that_is_de
         return Response(200)
 
     ask = {"access": {"ext_authz": "authority"}}
-    api.serve(ask, ext_authz=[http_authority(free_port())])
+    api.serve({"name": "gone", **ask}, ext_authz=[http_authority(free_port())])
     assert api.status(headers=bearer("good")) == 503
+    assert api.world.metric("envoy_sluice_rq", route="gone", code="503", reason="authority_unavailable") == 1
     with serving(slow) as port:
         api.serve(ask, ext_authz=[http_authority(port, timeout="100ms")])
         assert api.status(headers=bearer("good")) == 503
