@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from proxy import schema
 from proxy.domain.errors import Invalid
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources as Made
-from proxy.domain.translate import at_once, extensions, joined, kinds, of_proxy, of_tier, references, secrets
-from proxy.domain.translate.runtime import beneath
+from proxy.domain.translate import extensions, joined, kinds, of_proxy, of_tier, references, secrets
+from proxy.domain.translate.runtime import LAYER, beneath, layer, moved, resource
 from proxy.domain.translate.secrets import Material
 
 KINDS = (kinds.RUNTIME, *kinds.MAKE_BEFORE_BREAK)
@@ -47,12 +48,16 @@ def pack(named: Mapping[str, bytes]) -> Resources:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What each proxy of a tier runs beneath the runtime layer, encoded, and what that was made from."""
+    """What each proxy of a tier runs beneath the runtime layer, encoded, and what that was made from.
+
+    `keys` are those of the base's layer.
+    """
 
     base: Tier
     below: Tier
     material: Material
     proxies: Mapping[str, Mapping[str, Resources]]
+    keys: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -72,10 +77,11 @@ class Renderer:
         below = beneath(base, live)
         standing = self._standing.get(base.name)
         if standing is None or (standing.base, standing.below, standing.material) != (base, below, material):
-            standing = _Standing(base, below, material, _proxies(base, below, material))
+            standing = _Standing(base, below, material, _proxies(base, below, material), layer(base)["layer"])
             self._standing[base.name] = standing
-        layer = _encoded(at_once(live))
-        return {name: Snapshot(generation, {**own, **layer}) for name, own in standing.proxies.items()}
+        now_runs = resource({**standing.keys, **moved(base, live)})
+        runtime = _encoded({kinds.RUNTIME: {LAYER: now_runs}})
+        return {name: Snapshot(generation, {**own, **runtime}) for name, own in standing.proxies.items()}
 
 
 def _proxies(base: Tier, below: Tier, material: Material) -> dict[str, dict[str, Resources]]:

@@ -188,7 +188,8 @@ def _without_retries(route: Route) -> Route:
 
 
 def _with_route(tier: Tier, name: str, change: Any) -> Tier:
-    routes = tuple(change(route) if route.name == name else route for route in tier.routes)
+    place = next(place for place, route in enumerate(tier.routes) if route.name == name)
+    routes = (*tier.routes[:place], change(tier.routes[place]), *tier.routes[place + 1 :])
     return tier.model_copy(update={"routes": routes})
 
 
