@@ -82,8 +82,10 @@ def _arms(route: Any) -> Iterator[tuple[str, str]]:
 def _port_problems(proxies: Sequence[tuple[int, Proxy]], path: str) -> Iterator[Problem]:
     taken: dict[tuple[str, int], str] = {}
     for index, proxy in proxies:
-        for field in ("http_port", "https_port", "admin_port"):
+        for field in ("http_port", "https_port", "admin_port", "health_port"):
             key = (proxy.address, getattr(proxy, field))
+            if key[1] is None:
+                continue
             if key in taken:
                 yield f"{path}.proxies[{index}].{field}", f"port {key[1]} is already {taken[key]}"
             taken.setdefault(key, f"{proxy.name}'s {field}")

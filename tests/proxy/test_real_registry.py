@@ -12,7 +12,7 @@ from proxy import models, selectors, services
 from proxy.domain.errors import Invalid
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.world import BY, World, at
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, listening, wait_until
 
 pytestmark = pytest.mark.real
 A, B, C = "SHOP_V1_A", "SHOP_V1_B", "SHOP_V2_A"
@@ -138,6 +138,25 @@ def test_below_the_panic_threshold_health_is_ignored(world: World) -> None:
         lambda: stat(world, "cluster.shop-v1.membership_healthy") == 1, timeout=5, what="one is unhealthy"
     )
     assert answered_by(world) == {"shop-v1-a", "shop-v1-b"}
+
+
+def test_a_balancer_is_told_to_leave_a_drained_proxy(world: World) -> None:
+    port, admin = free_port(), EnvoyAdmin()
+    first, second = world.declared()["tiers"][0]["proxies"]
+    world.wait_acked(world.apply({"proxies": [{**first, "health_port": port}, second]}))
+    wait_until(lambda: listening(port), timeout=5, what="the health port")
+
+    def health(path: str = "/ready") -> int:
+        return requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code
+
+    assert (health(), health("/another")) == (200, 404)
+    said: dict[str, Any] = {"tier": "edge", "proxy": "edge-1", "by": BY, "reason": "upgrade"}
+    services.drain_proxy(**said, until=at(600), now=timezone.now())
+    services.settle_drains(admin=admin, now=timezone.now())
+    assert health() == 503
+    services.undrain_proxy(**said, now=timezone.now())
+    services.settle_drains(admin=admin, now=timezone.now())
+    assert health() == 200
 
 
 def test_a_drained_proxy_fails_its_health_and_closes_connections_gently(world: World) -> None:

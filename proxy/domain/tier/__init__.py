@@ -85,7 +85,10 @@ __all__ = [
 
 
 class Proxy(Declared):
-    """One Envoy. `address` is how Sluice reaches it, `bind` (default: the same) where it listens."""
+    """One Envoy. `address` is how Sluice reaches it, `bind` (default: the same) where it listens.
+
+    A balancer asks `/ready` on `health_port` whether to send clients there.
+    """
 
     name: Name
     address: Address = "127.0.0.1"
@@ -93,6 +96,7 @@ class Proxy(Declared):
     http_port: Port
     https_port: Port
     admin_port: Port
+    health_port: Port | None = None
 
     @property
     def listen_address(self) -> str:
