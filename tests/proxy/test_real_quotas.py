@@ -65,6 +65,13 @@ def test_a_route_s_quota_is_shared_by_its_hosts_its_listeners_and_the_proxies(ap
     assert let_through(api, 3, "/open") == 3
 
 
+def test_a_quota_that_is_laid_on_a_route_holds_on_kept_connections_too(api: Api) -> None:
+    api.serve({})
+    assert let_through(api, 3) == 3
+    api.world.wait_acked(api.declare({"quotas": [a_day(2)]}))
+    assert let_through(api, 3) == 1
+
+
 def test_who_is_over_is_told_when_to_come_again(api: Api) -> None:
     api.serve({"quotas": [{"requests": 2, "unit": "minute"}]}, {"prefix": "/open"})
     first, second = api.get(), api.get()
