@@ -121,6 +121,23 @@ def test_a_proxy_under_pressure_keeps_no_connection_for_another_request(pressed:
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
 
 
+@pytest.mark.parametrize(
+    ("share", "steps"),
+    [
+        (0.69, {}),
+        (0.8, {"reduce_timeouts": 50}),
+        (0.94, {"reduce_timeouts": 100, "shrink_heap": 100, "reset_high_memory_stream": 50}),
+    ],
+)
+def test_each_step_is_taken_at_its_share(pressed: Pressed, share: float, steps: dict[str, int]) -> None:
+    """What no client can see from outside: Envoy's own word on how far each step is taken, in percent."""
+    pressed.press(share)
+    prefix = "envoy_overload_envoy_overload_actions"
+    names = ("reduce_timeouts", "shrink_heap", "reset_high_memory_stream")
+    taken = {name: pressed.metric(f"{prefix}_{name}_scale_percent") for name in names}
+    assert {name: percent for name, percent in taken.items() if percent} == steps
+
+
 def test_a_proxy_at_the_very_end_refuses_connections(pressed: Pressed) -> None:
     pressed.press(0.99)
     with connected(pressed.http_port) as client, contextlib.suppress(ConnectionError):
@@ -141,9 +158,12 @@ def test_connections_are_capped_over_all_listeners_and_the_admin_gets_in(pressed
 def test_a_change_of_the_heap_is_told_to_need_a_restart(pressed: Pressed) -> None:
     """The third proxy was started with what is declared, the others before it was."""
     services.readback(admin=EnvoyAdmin(), now=timezone.now())
-    drift = {proxy.name: proxy.drift for proxy in selectors.tier("edge").proxies}
-    assert drift["edge-3"] == ()
-    assert drift["edge-1"] == (
+    drift = {
+        proxy.name: [word for word in proxy.drift if word.endswith("it needs a restart")]
+        for proxy in selectors.tier("edge").proxies
+    }
+    assert drift["edge-3"] == []
+    assert drift["edge-1"] == [
         "protection.max_heap is 1073741824 in the bootstrap, not 536870912: it needs a restart",
         "protection.max_connections is 20000 in the bootstrap, not 6: it needs a restart",
-    )
+    ]
