@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from proxy.domain import budgets
+
 # The fields that a remedy is about, in Envoy's terms, and how a person calls them.
 ESSENTIAL = {"num_retries": "retries", "budget_percent": "retry budget in percent"}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _FIELD = re.compile(rf"\.({'|'.join(ESSENTIAL)})(?:\.value)?: (.+)$")
 
 
@@ -48,7 +51,16 @@ def plan_from(data: Mapping[str, Any]) -> Plan:
 def essence(plan: Plan) -> tuple[str, ...]:
     """What the changes come to, each once and in a person's words: "retries 2 -> 0". Empty when unknown."""
     found = (_FIELD.search(change) for change in plan.changes)
-    return tuple(dict.fromkeys(f"{ESSENTIAL[match[1]]} {match[2]}" for match in found if match))
+    return tuple(
+        dict.fromkeys(f"{ESSENTIAL[match[1]]} {_as_declared(*match.groups())}" for match in found if match)
+    )
+
+
+def _as_declared(field: str, values: str) -> str:
+    """`values` ("16.666667 -> 1.960784") as a tier declares them: a budget as the load that it adds."""
+    if field != "budget_percent":
+        return values
+    return _NUMBER.sub(lambda share: str(budgets.of_firsts(float(share[0]))), values)
 
 
 def shown(plan: Plan, most: int) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.real
 
 TRIO = ("shop-v1-a", "shop-v1-b", "shop-v2-a")
 PAIR = ("shop-v1-a", "shop-v1-b")
+FAILED = {"attempt": "1", "code": "0", "flags": "UT"}
 CUT: dict[str, Any] = {"error_rate": 1, "reset": True}
 
 
@@ -192,7 +193,7 @@ def test_an_overlay_that_takes_the_retries_takes_the_hedges_too(world: World) ->
 def test_a_first_attempt_that_a_hedge_overtook_is_neither_good_nor_bad(world: World) -> None:
     served(world, *PAIR, hedge="100ms", timeout="3s", upstream={"lb_policy": "round_robin"})
     unknown, second = {"attempt": "1", "code": "0", "flags": "-"}, {"attempt": "2", "code": "200"}
-    before, hedged = attempts(world, **unknown), attempts(world, **second)
+    before, hedged, failed = (attempts(world, **labels) for labels in (unknown, second, FAILED))
     world.fault("shop-v1-a", latency_ms=1500)
     slow = total(world, "shop-v1-a", which="first")
 
@@ -202,21 +203,20 @@ def test_a_first_attempt_that_a_hedge_overtook_is_neither_good_nor_bad(world: Wo
     assert met > 0
     wait_until(lambda: attempts(world, **unknown) - before == met, timeout=5, what="overtaken first attempts")
     assert attempts(world, **second) - hedged == met
-    assert attempts(world, attempt="1", flags="UT") == 0
+    assert attempts(world, **FAILED) == failed
 
 
 def test_a_first_attempt_that_answered_late_is_good_and_one_that_never_did_is_bad(world: World) -> None:
     served(world, "payments-a", hedge="100ms", timeout="1s", retry={"attempts": 1})
-    late, never = (
-        {"attempt": "1", "code": "200", "flags": "-"},
-        {"attempt": "1", "code": "0", "flags": "UT"},
-    )
-    good, bad = attempts(world, **late), attempts(world, **never)
+    late = {"attempt": "1", "code": "200", "flags": "-"}
+    good, bad = attempts(world, **late), attempts(world, **FAILED)
     world.fault("payments-a", latency_ms=300)
     assert statuses(ask(world, "r.test", 3)) == {200: 3}
     wait_until(lambda: attempts(world, **late) - good == 3, timeout=5, what="late answers")
-    assert attempts(world, **never) == bad
+    assert attempts(world, **FAILED) == bad
 
     world.fault("payments-a", latency_ms=2500)
     assert statuses(ask(world, "r.test", 3)) == {504: 3}
-    wait_until(lambda: attempts(world, **never) - bad == 3, timeout=5, what="first attempts that never ended")
+    wait_until(
+        lambda: attempts(world, **FAILED) - bad == 3, timeout=5, what="first attempts that never ended"
+    )

@@ -41,9 +41,10 @@ class CircuitBreaker(Declared):
 
 
 class RetryBudget(Declared):
-    """Retries may be `percent` of the requests in flight; `min_concurrency` is a floor at low traffic.
+    """Retries in flight may be `percent` of the first attempts in flight: that is the load which they add.
 
-    With `budget_interval` the requests of so long are counted in place of those in flight. That is a looser
+    `min_concurrency` of them are always allowed, since at low traffic a share is nothing. With
+    `budget_interval` the requests of so long are counted in place of those in flight. That is a looser
     budget, since retries are counted in flight all the same.
     """
 

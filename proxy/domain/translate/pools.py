@@ -5,6 +5,7 @@ A pool belongs to its cluster, so that a slow upstream fills its own and nobody 
 
 from typing import Any
 
+from proxy.domain import budgets
 from proxy.domain.tier import Upstream, seconds
 from proxy.domain.tier.upstreams import HashOn
 from proxy.domain.translate import kinds
@@ -37,7 +38,7 @@ def circuit_breakers(upstream: Upstream) -> dict[str, Any]:
 def _thresholds(upstream: Upstream) -> dict[str, Any]:
     breaker, budget = upstream.circuit_breaker, upstream.retry_budget
     retry_budget: dict[str, Any] = {
-        "budget_percent": {"value": budget.percent},
+        "budget_percent": {"value": budgets.of_all(budget.percent)},
         "min_retry_concurrency": budget.min_concurrency,
     }
     if budget.budget_interval is not None:
