@@ -21,8 +21,9 @@ class EnvoyAdmin:
         return self._get(address, "/config_dump?include_eds")
 
     def started_with(self, address: str) -> dict[str, Any]:
-        """The overload manager of the bootstrap in use, as a config dump."""
-        return self._get(address, "/config_dump?mask=bootstrap.overload_manager")
+        """The overload manager and the ADS servers of the bootstrap in use, as a config dump."""
+        parts = "bootstrap.overload_manager,bootstrap.static_resources"
+        return self._get(address, f"/config_dump?mask={parts}")
 
     def draining(self, address: str) -> bool:
         """Whether `/ready` fails, as it does from `healthcheck/fail` on."""

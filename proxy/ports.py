@@ -14,7 +14,7 @@ class ProxyAdmin(Protocol):
         """All that the proxy runs."""
 
     def started_with(self, address: str) -> dict[str, Any]:
-        """The overload manager of the bootstrap in use, as a config dump: what only a restart changes."""
+        """The bootstrap in use, as a config dump, as far as it is compared: what only a restart changes."""
 
     def draining(self, address: str) -> bool:
         """Whether the proxy says that it is to be left."""

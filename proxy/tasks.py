@@ -1,10 +1,12 @@
 """What Celery does for the tier."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 import proxy.ports
 from proxy import services
+from proxy.ads.addresses import parse
 
 
 @shared_task(name="proxy.readback")
@@ -12,7 +14,8 @@ def readback() -> None:
     """Compare what the proxies run with what they should."""
     admin, now = proxy.ports.from_settings(), timezone.now()
     services.settle_drains(admin=admin, now=now)
-    services.readback(admin=admin, now=now)
+    meeting = services.Meeting(parse(",".join(settings.ADS_ADDRESSES)), plaintext=settings.ADS_PLAINTEXT)
+    services.readback(admin=admin, now=now, meeting=meeting)
 
 
 @shared_task(name="proxy.watch")

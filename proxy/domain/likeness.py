@@ -5,6 +5,7 @@ Compared are clusters, listeners and routes in full, endpoints by their addresse
 discovered configuration is the right one is not.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -114,8 +115,9 @@ def _runtime(wanted: Resources, runtime: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _same(runs: str, value: Any) -> bool:
+    """Envoy shows six digits of a number."""
     try:
-        return float(runs) == float(value)
+        return math.isclose(float(runs), float(value), rel_tol=1e-5)
     except (TypeError, ValueError):
         return runs == str(value)
 

@@ -10,7 +10,7 @@ from proxy.services.draining import (
 )
 from proxy.services.observing import forget, watch
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
-from proxy.services.reading import readback
+from proxy.services.reading import Meeting, readback
 from proxy.services.registering import audit_registrations, register
 from proxy.services.reverting import revert
 from proxy.services.serving import (
@@ -28,6 +28,7 @@ from proxy.services.tickets import rotate_tickets, turn_tickets
 
 __all__ = [
     "Applied",
+    "Meeting",
     "apply",
     "audit_registrations",
     "delete_overlay",

@@ -2,12 +2,16 @@
 obeys it.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from proxy import schema, selectors, validation
 from proxy.domain import likeness, restarting, running
 from proxy.domain.errors import Invalid, ProxyUnreachable
+from proxy.domain.meeting import elsewhere
 from proxy.domain.translate import resources
+from proxy.domain.translate.bootstrap import Address
 from proxy.models import Proxy
 from proxy.ports import ProxyAdmin
 from proxy.selectors import ProxyRow, Served
@@ -16,24 +20,37 @@ MOST_ROUTES = 1000
 """Beyond, a route table is compared by its weights only: reading it takes proxies and workers seconds."""
 
 
-def readback(*, admin: ProxyAdmin, now: datetime) -> None:
-    """Record each proxy's drift. A proxy that does not answer keeps its last reading, which then grows old.
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Where the ADS servers are to be found."""
 
-    While a proxy has not acknowledged what is served, only overrides are looked at: a change under way is no
+    servers: Sequence[Address]
+    plaintext: bool = False
+
+
+def readback(*, admin: ProxyAdmin, now: datetime, meeting: Meeting | None = None) -> None:
+    """Record each proxy's drift, that of its bootstrap from `meeting` included.
+
+    A proxy that does not answer keeps its last reading, which then grows old. While a proxy has not
+    acknowledged what is served, only overrides and the bootstrap are looked at: a change under way is no
     drift.
     """
     for tier in selectors.tiers():
         served = selectors.served(tier.name, now=now)
         for proxy in tier.proxies:
-            _read(proxy, served, admin, now)
+            _read(proxy, served, admin, now, meeting)
 
 
-def _read(proxy: ProxyRow, served: Served, admin: ProxyAdmin, now: datetime) -> None:
+def _read(proxy: ProxyRow, served: Served, admin: ProxyAdmin, now: datetime, meeting: Meeting | None) -> None:
     wanted, address = served.live, proxy.admin_address
     settled = proxy.acked_generation >= served.generation
     try:
         overridden = admin.overrides(address)
-        outdated = restarting.needed(wanted, admin.started_with(address))
+        started = admin.started_with(address)
+        outdated = restarting.needed(wanted, started)
+        if meeting is not None:
+            lost = elsewhere(started, meeting.servers, plaintext=meeting.plaintext)
+            outdated = (*outdated, *lost)
         if settled:
             found = running.drift(wanted, admin.splits(address), overridden)
             found = (*found, *_unlike(proxy, served, admin))

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from proxy import models, selectors, services
 from proxy.domain import likeness
+from proxy.domain.meeting import elsewhere
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
 from proxy.domain.translate import resources
@@ -81,3 +82,15 @@ def test_what_is_set_by_hand_is_drift_and_gone_when_it_is_cleared(world: World) 
         requests.post(url, params={"split.shop.shop-v2": ""}, timeout=5)
     services.readback(admin=EnvoyAdmin(), now=timezone.now())
     assert models.Proxy.objects.get(name="edge-1").drift == []
+
+
+def test_a_bootstrap_that_knows_other_ads_servers_is_told(world: World) -> None:
+    started = EnvoyAdmin().started_with(world.admin())
+    here = [("127.0.0.1", port) for port in world.ads_ports]
+    assert elsewhere(started, here, plaintext=False) == ()
+    assert elsewhere(started, [*here, ("ads-2", 18000)], plaintext=True) == (
+        f"the bootstrap knows the ADS servers 127.0.0.1:{world.ads_ports[0]},"
+        f" not 127.0.0.1:{world.ads_ports[0]}, ads-2:18000",
+        "the bootstrap has ADS over TLS",
+    )
+    assert "BEGIN" not in str(started).replace("BEGIN CERTIFICATE", "")

@@ -113,7 +113,7 @@ def test_the_command_and_the_api_drain_and_undo(client: Client) -> None:
     services.apply(document=document(), by=BY, reason="", now=NOW)
     header = bearer(Role.OPERATOR)
     path = "/api/v1/upstreams/shop-v1/endpoints/127.0.0.1:11001"
-    json = {"content_type": "application/json", "headers": header}
+    json: dict[str, Any] = {"content_type": "application/json", "headers": header}
     assert client.post(f"{path}/drain", {"reason": "disk", "minutes": 5}, **json).status_code == 200
     drained = client.get("/api/v1/upstreams", headers=header).json()
     shop = next(each for each in drained if each["name"] == "shop-v1")
