@@ -1,5 +1,6 @@
 """Files that a tier names: what is wrong with one is told with the path that names it, and never served."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.proxy.factories import tier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAIR = {"certificate_chain": "shop.pem", "private_key": "shop.key"}
+NOT_ITS_KEY = "shop.key is not the key of the certificate"
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_what_is_no_pem_is_refused(text: bytes, folder: Path) -> None:
 
 def test_a_key_of_another_certificate_is_refused(folder: Path) -> None:
     (folder / "shop.key").write_bytes(pki.issue(["shop.test"], now=NOW)[1])
-    assert told(shop()) == [("tls.certificates[0].private_key", "shop.key is not the key of the certificate")]
+    assert told(shop()) == [("tls.certificates[0].private_key", NOT_ITS_KEY)]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,16 @@ def test_a_key_that_envoy_refuses_is_refused(
 ) -> None:
     (folder / "shop.key").write_bytes(private(key))
     assert told(shop()) == [("tls.certificates[0].private_key", f"shop.key {why}")]
+
+
+def test_a_large_key_is_checked_when_it_is_new_and_not_at_every_look(folder: Path) -> None:
+    (folder / "shop.key").write_bytes(private(rsa.generate_private_key(65537, 4096)))
+    begun = time.perf_counter()
+    first = told(shop())
+    first_look = time.perf_counter() - begun
+    for _ in range(5):
+        assert told(shop()) == first == [("tls.certificates[0].private_key", NOT_ITS_KEY)]
+    assert time.perf_counter() - begun < 2 * first_look
 
 
 def test_a_certificate_that_has_ended_is_refused_and_still_served(folder: Path) -> None:
