@@ -13,6 +13,7 @@ import grpc
 import pytest
 import requests
 
+from lab import greeter
 from proxy import schema
 from tests.proxy.guarded import HOST, IDP, Api, guarded
 from tests.proxy.world import World
@@ -143,6 +144,32 @@ def test_what_is_refused_for_a_quota_is_no_failure_of_anybody(api: Api) -> None:
     assert count("envoy_sluice_rq", route="told") == 4
     assert count("envoy_sluice_rq", route="told", reason="backend") == 1
     assert len(api.seen) == 1
+
+
+@pytest.mark.parametrize("counted_by", ["proxy", "service"])
+def test_a_grpc_client_is_told_that_it_is_over_and_not_to_try_again(counted_by: str, api: Api) -> None:
+    upstreams = [one for one in api.world.declared()["tiers"][0]["upstreams"] if one["name"] == "greeter"]
+    quota = {"requests": 2, "unit": "hour", "counted_by": counted_by}
+    route = {"name": f"calls-{counted_by}", "upstream": "greeter", "quotas": [quota]}
+    with counting(Counting()) as port:
+        api.serve(route, upstreams=upstreams, **at(port))
+        said = [_call(api) for _ in range(3)]
+    assert said[0] == "OK"
+    assert said[2] == "RESOURCE_EXHAUSTED"
+    assert "UNAVAILABLE" not in said
+    assert api.world.metric("envoy_sluice_rq", route=route["name"], grpc="8", reason="rate_limited") >= 1
+
+
+def _call(api: Api) -> str:
+    """What one call on a connection of its own comes to."""
+    address = f"127.0.0.1:{api.world.ports['EDGE_1_HTTP_PORT']}"
+    with grpc.insecure_channel(address, options=[("grpc.default_authority", HOST)]) as channel:
+        method = channel.unary_unary(greeter.PATH, request_serializer=greeter.request_bytes)
+        try:
+            method("you", timeout=5)
+        except grpc.RpcError as error:
+            return str(error.code().name)
+    return "OK"
 
 
 @dataclass

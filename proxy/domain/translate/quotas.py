@@ -52,6 +52,7 @@ def of_table(tier: Tier) -> dict[str, Any]:
         filter_enforced=always,
         stage=_STAGES["proxy"],
         enable_retry_after_header=True,
+        rate_limited_as_resource_exhausted=True,
         # Required, and never empty: it is drawn from where a route has no quota.
         token_bucket={"max_tokens": _PLENTY, "tokens_per_fill": _PLENTY, "fill_interval": "1s"},
         max_dynamic_descriptors=MAX_BUCKETS,
@@ -146,5 +147,7 @@ def _asks(service: RateLimitService) -> dict[str, Any]:
         status_on_error={"code": "ServiceUnavailable"},
         rate_limit_service={"grpc_service": at, "transport_api_version": "V3"},
         enable_retry_after_header=True,
+        # Not UNAVAILABLE, which a gRPC client would send again, and which is a failure of the proxy.
+        rate_limited_as_resource_exhausted=True,
         disable_x_envoy_ratelimited_header=True,
     )
