@@ -1,4 +1,4 @@
-"""Files of API keys and of the keys that tokens are signed with: what they hold, and what is wrong with one."""
+"""Files of API keys and of keys that tokens are signed with: what they hold, and what is wrong with one."""
 
 import base64
 import binascii

@@ -329,7 +329,7 @@ def test_all_demands_must_be_met_and_each_that_is_not_is_refused_as_nobodys_fail
 
 def test_a_proxy_that_never_got_the_keys_lets_nobody_through_and_serves_the_rest(api: Api) -> None:
     world = api.world
-    third = {"name": "edge-3"}
+    third: dict[str, Any] = {"name": "edge-3"}
     for kind in ("http_port", "https_port", "admin_port"):
         third[kind] = world.ports[f"EDGE_3_{kind.upper()}"] = free_port()
     proxies = [*world.declared()["tiers"][0]["proxies"], third]

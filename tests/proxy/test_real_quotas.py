@@ -150,21 +150,23 @@ def test_what_is_refused_for_a_quota_is_no_failure_of_anybody(api: Api) -> None:
 def test_a_grpc_client_is_told_that_it_is_over_and_not_to_try_again(counted_by: str, api: Api) -> None:
     upstreams = [one for one in api.world.declared()["tiers"][0]["upstreams"] if one["name"] == "greeter"]
     quota = {"requests": 2, "unit": "hour", "counted_by": counted_by}
-    route = {"name": f"calls-{counted_by}", "upstream": "greeter", "quotas": [quota]}
+    name = f"calls-{counted_by}"
     with counting(Counting()) as port:
-        api.serve(route, upstreams=upstreams, **at(port))
+        api.serve({"name": name, "upstream": "greeter", "quotas": [quota]}, upstreams=upstreams, **at(port))
         said = [_call(api) for _ in range(3)]
     assert said[0] == "OK"
     assert said[2] == "RESOURCE_EXHAUSTED"
     assert "UNAVAILABLE" not in said
-    assert api.world.metric("envoy_sluice_rq", route=route["name"], grpc="8", reason="rate_limited") >= 1
+    assert api.world.metric("envoy_sluice_rq", route=name, grpc="8", reason="rate_limited") >= 1
 
 
 def _call(api: Api) -> str:
     """What one call on a connection of its own comes to."""
     address = f"127.0.0.1:{api.world.ports['EDGE_1_HTTP_PORT']}"
     with grpc.insecure_channel(address, options=[("grpc.default_authority", HOST)]) as channel:
-        method = channel.unary_unary(greeter.PATH, request_serializer=greeter.request_bytes)
+        method = channel.unary_unary(
+            greeter.PATH, request_serializer=greeter.request_bytes, response_deserializer=greeter.read_reply
+        )
         try:
             method("you", timeout=5)
         except grpc.RpcError as error:
