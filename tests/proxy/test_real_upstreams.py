@@ -151,9 +151,9 @@ def test_round_robin_asks_one_after_the_other(world: World) -> None:
 
 def test_least_request_spares_the_slow(world: World) -> None:
     served(world, *TRIO)
-    world.fault("shop-v1-a", latency_ms=300)
-    asked = Counter(one.backend for one in ask(world, "u.test", 120, at_once=6))
-    assert asked["shop-v1-a"] < 20
+    world.fault("shop-v1-a", latency_ms=200)
+    asked = Counter(one.backend for one in ask(world, "u.test", 180, at_once=6))
+    assert asked["shop-v1-a"] < 42  # a third would be 60; one in nine is when both draws are the slow one
 
 
 @pytest.mark.parametrize("policy", ["ring_hash", "maglev"])
