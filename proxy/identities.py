@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from cryptography import x509
-
 from proxy import pki
 from proxy.domain.identity import ADS_HOST, ADS_URI, Identity, proxy_uri, tier_uri
 from proxy.domain.translate import proof
@@ -37,15 +35,28 @@ def of_tier(directory: Path, tier: str, *, now: datetime) -> Identity:
 
 
 def _kept(directory: Path, here: Path, issue: Callable[..., Identity], now: datetime) -> Identity:
-    chain, key, authority = here / proof.CERTIFICATE, here / proof.KEY, directory / "ca.pem"
-    if not (chain.is_file() and key.is_file() and _lasts(chain, now)):
-        made = issue(life=SERVER_LIFE, now=now)
-        here.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with pki.locked(directory):
-            pki.write(key, made.key.encode())
-            pki.write(chain, made.certificate.encode(), mode=0o644)
-        return made
-    return Identity(chain.read_text(), key.read_text(), authority.read_text())
+    """What stands in the folder, or a new one. Two ADS servers that renew at once have one pair, whole."""
+    with pki.locked(directory):
+        kept = _lasting(directory, here, now)
+    if kept is not None:
+        return kept
+    made = issue(life=SERVER_LIFE, now=now)
+    with pki.locked(directory):
+        kept = _lasting(directory, here, now)
+        if kept is None:
+            here.mkdir(parents=True, exist_ok=True, mode=0o700)
+            pki.write(here / proof.KEY, made.key.encode())
+            pki.write(here / proof.CERTIFICATE, made.certificate.encode(), mode=0o644)
+    return kept or made
+
+
+def _lasting(directory: Path, here: Path, now: datetime) -> Identity | None:
+    chain, key = here / proof.CERTIFICATE, here / proof.KEY
+    authority, _ = pki.ensure_authority(directory, now)
+    certificate = pki.whole(chain, key, authority)
+    if certificate is None or certificate.not_valid_after_utc - RENEW_BEFORE <= now:
+        return None
+    return Identity(chain.read_text(), key.read_text(), (directory / "ca.pem").read_text())
 
 
 def write_folder(folder: Path, identity: Identity) -> proof.Folder:
@@ -57,7 +68,3 @@ def write_folder(folder: Path, identity: Identity) -> proof.Folder:
     pki.write(folder / proof.CERTIFICATE, identity.certificate.encode(), mode=0o644)
     pki.write(folder / proof.SECRET, json.dumps(proof.secret(where), indent=2).encode(), mode=0o644)
     return where
-
-
-def _lasts(chain: Path, now: datetime) -> bool:
-    return x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc - RENEW_BEFORE > now

@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from proxy.domain.errors import Unreadable
 from proxy.domain.identity import Identity
 from proxy.domain.tier import Tier
 
@@ -24,6 +26,10 @@ CA_LIFE = timedelta(days=3650)
 CERTIFICATE_LIFE = timedelta(days=90)
 RENEW_BEFORE = timedelta(days=30)
 _CLOCK_SKEW = timedelta(minutes=5)
+_ANEW = (
+    "put both back from a copy; or remove both, and there will be another authority, which no client and no "
+    "backend trusts yet, and under which every proxy needs a new `manage.py bootstrap`"
+)
 _ALWAYS = ("localhost", "127.0.0.1")
 
 
@@ -31,7 +37,7 @@ def ensure(directory: Path, tier: Tier, *, now: datetime) -> Identity:
     """The tier's certificate for its hosts, with its chain, and its key; made first where it is missing or
     does not fit any more.
 
-    It fits while it names every host of the tier and has a month to live.
+    It fits while it is whole, by the authority, names every host of the tier and has a month to live.
     """
     with locked(directory):
         return _ensure(directory, tier, now)
@@ -44,7 +50,8 @@ def _ensure(directory: Path, tier: Tier, now: datetime) -> Identity:
     hosts = {host for route in tier.routes for host in route.hosts}  # of 10,000 routes a few
     names = sorted({*_ALWAYS, *filter(_certifiable, hosts)})
     chain, key = here / "certificate.pem", here / "certificate.key"
-    if not (chain.is_file() and key.is_file() and _fits(chain, names, now)):
+    kept = whole(chain, key, authority)
+    if kept is None or not _fits(kept, names, now):
         certificate, private = issue(names, authority, authority_key, now=now)
         write(key, private)
         write(chain, certificate + _pem(authority), mode=0o644)
@@ -102,8 +109,13 @@ def issue_identity(
 
 
 def ensure_authority(directory: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """The local authority's certificate and key, made first where there is none. Needs `locked`."""
+    """The local authority's certificate and key, made first where there is none. Needs `locked`.
+
+    Raises Unreadable where they are damaged, or only the certificate is left: nobody would trust another.
+    """
     chain, private = directory / "ca.pem", directory / "ca.key"
+    if chain.is_file() and not private.is_file():
+        raise Unreadable(f"{private} is missing beside {chain}: {_ANEW}")
     if not (chain.is_file() and private.is_file()):
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sluice local CA")])
@@ -127,10 +139,31 @@ def ensure_authority(directory: Path, now: datetime) -> tuple[x509.Certificate, 
         )
         write(private, _private(key))
         write(chain, _pem(certificate), mode=0o644)
-    loaded = serialization.load_pem_private_key(private.read_bytes(), password=None)
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{private} holds no elliptic curve key")
-    return x509.load_pem_x509_certificate(chain.read_bytes()), loaded
+    return _authority(chain, private)
+
+
+def _authority(chain: Path, private: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    try:
+        loaded = serialization.load_pem_private_key(private.read_bytes(), password=None)
+        certificate = x509.load_pem_x509_certificate(chain.read_bytes())
+    except (ValueError, TypeError) as error:
+        raise Unreadable(f"{private} or {chain} is damaged: {_ANEW}") from error
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.public_key() != certificate.public_key():
+        raise Unreadable(f"{private} or {chain} is damaged, and not the other's: {_ANEW}")
+    return certificate, loaded
+
+
+def whole(chain: Path, key: Path, authority: x509.Certificate) -> x509.Certificate | None:
+    """The certificate of a pair of files; None where one is missing or damaged, they are not each other's as
+    after a process that was killed between the two, or another authority signed.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificates(chain.read_bytes())[0]
+        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+        certificate.verify_directly_issued_by(authority)
+    except (FileNotFoundError, ValueError, TypeError, InvalidSignature):
+        return None
+    return certificate if private.public_key() == certificate.public_key() else None
 
 
 def _builder(
@@ -147,8 +180,7 @@ def _builder(
     )
 
 
-def _fits(chain: Path, names: list[str], now: datetime) -> bool:
-    certificate = x509.load_pem_x509_certificates(chain.read_bytes())[0]
+def _fits(certificate: x509.Certificate, names: list[str], now: datetime) -> bool:
     named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     has = {str(name.value) for name in named}
     return set(names) <= has and certificate.not_valid_after_utc - RENEW_BEFORE > now
@@ -177,9 +209,15 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """The mode is right from the first byte on, and a reader sees the old file or the new."""
+    """The mode is right from the first byte on, and a reader sees the old file or the new.
+
+    What root writes, such as by a command, belongs to the folder's owner: the ADS server has to read it.
+    """
     partial = path.with_suffix(f"{path.suffix}.{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
     partial.replace(path)

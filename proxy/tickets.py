@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy import pki
+from proxy.domain.errors import Unreadable
 from proxy.domain.tickets import KEY_BYTES, Ring, TicketKey
 
 FILE = "tickets.json"
@@ -30,12 +31,13 @@ def ensure(directory: Path, tier: str, *, now: datetime) -> Ring:
 
 
 def read(directory: Path, tier: str) -> Ring:
-    """Raises OSError where there is no such file, and ValueError for one that holds something else."""
-    document = json.loads((directory / tier / FILE).read_text())
+    """Raises OSError where there is no such file, and Unreadable for one that holds something else."""
+    path = directory / tier / FILE
     try:
-        return _ring(document)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{directory / tier / FILE} holds no ticket keys") from error
+        return _ring(json.loads(path.read_text()))
+    except (KeyError, TypeError, ValueError) as error:
+        anew = "remove it, and the ADS server makes new keys: each client makes one full handshake more"
+        raise Unreadable(f"{path} is damaged: {anew}") from error
 
 
 def write(directory: Path, tier: str, ring: Ring) -> None:
@@ -72,8 +74,11 @@ def _ring(document: dict[str, Any]) -> Ring:
 
 def _key(document: dict[str, Any]) -> TicketKey:
     retired = document["retired_at"]
+    secret = base64.b64decode(document["secret"])
+    if len(secret) != KEY_BYTES:
+        raise ValueError(f"a ticket key has {KEY_BYTES} bytes")
     return TicketKey(
-        base64.b64decode(document["secret"]),
+        secret,
         datetime.fromisoformat(document["made_at"]),
         datetime.fromisoformat(retired) if retired else None,
     )

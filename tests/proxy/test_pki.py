@@ -1,11 +1,17 @@
+import os
 import stat
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from proxy import pki
+from proxy import identities, pki
+from proxy.domain.errors import Unreadable
 from proxy.domain.identity import Identity
 from tests.proxy.factories import tier
 
@@ -55,3 +61,56 @@ def test_only_the_owner_reads_the_keys(tmp_path: Path) -> None:
     keys = sorted(path for path in tmp_path.rglob("*.key"))
     assert [path.name for path in keys] == ["ca.key", "certificate.key"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
+
+
+def is_whole(material: Identity) -> bool:
+    key = serialization.load_pem_private_key(material.key.encode(), password=None)
+    return key.public_key() == certificate(material).public_key()
+
+
+@pytest.mark.parametrize("file", ["certificate.pem", "certificate.key"])
+@pytest.mark.parametrize("text", ["", "half a f"])
+def test_a_damaged_certificate_is_made_anew(file: str, text: str, tmp_path: Path) -> None:
+    pki.ensure(tmp_path, tier(), now=NOW)
+    (tmp_path / "edge" / file).write_text(text)
+    assert is_whole(pki.ensure(tmp_path, tier(), now=NOW))
+
+
+def test_a_key_whose_certificate_was_not_written_any_more_is_not_served(tmp_path: Path) -> None:
+    """The process was killed between the two files, and what was to be renewed fits again."""
+    pki.ensure(tmp_path, tier(), now=NOW)
+    pki.write(tmp_path / "edge" / "certificate.key", pki.issue(["other.test"], now=NOW)[1])
+    assert is_whole(pki.ensure(tmp_path, tier(), now=NOW))
+
+
+def test_a_new_authority_signs_what_an_older_one_signed(tmp_path: Path) -> None:
+    pki.ensure(tmp_path, tier(), now=NOW)
+    for name in ("ca.pem", "ca.key"):
+        (tmp_path / name).unlink()
+    made = pki.ensure(tmp_path, tier(), now=NOW)
+    certificate(made).verify_directly_issued_by(x509.load_pem_x509_certificate(made.authority.encode()))
+
+
+def test_an_authority_without_its_key_is_not_replaced(tmp_path: Path) -> None:
+    pki.ensure(tmp_path, tier(), now=NOW)
+    before = (tmp_path / "ca.pem").read_text()
+    (tmp_path / "ca.key").unlink()
+    with pytest.raises(Unreadable, match=r"ca\.key is missing beside"):
+        pki.ensure(tmp_path, tier(), now=NOW)
+    assert (tmp_path / "ca.pem").read_text() == before
+
+
+def test_an_identity_that_is_renewed_by_many_at_once_is_one_and_whole(tmp_path: Path) -> None:
+    def look(_: int) -> Iterable[Identity]:
+        return [identities.of_tier(tmp_path, "edge", now=NOW + timedelta(days=25 * day)) for day in range(8)]
+
+    with ThreadPoolExecutor(4) as pool:
+        looks = list(pool.map(look, range(4)))
+    assert all(is_whole(made) for made in [made for found in looks for made in found])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_writes_belongs_to_the_folder_s_owner(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    pki.write(tmp_path / "tickets.json", b"{}")
+    assert (tmp_path / "tickets.json").stat().st_uid == 12345
