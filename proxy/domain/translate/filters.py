@@ -1,5 +1,6 @@
 """The HTTP filters of a tier, in the order in which a request meets them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from proxy.domain.tier import Route, Tier
@@ -16,6 +17,8 @@ from proxy.domain.translate import (
     transforming,
 )
 
+PerRoute = Callable[[Route], dict[str, Any]]
+
 
 def http_filters(tier: Tier) -> list[dict[str, Any]]:
     """Who it is, whether it may, what becomes of its bytes, where it goes: the router is the last."""
@@ -31,16 +34,24 @@ def http_filters(tier: Tier) -> list[dict[str, Any]]:
     ]
 
 
-def per_route(tier: Tier, route: Route) -> dict[str, Any]:
-    """What a route has of its own of each filter: `typed_per_filter_config`, by the filter's name."""
-    return {
-        **identity.per_route(tier, route),
-        **authorisation.per_route(tier, route),
-        **compression.per_route(tier, route),
-        **transforming.per_route(tier, route),
-        **transcoding.per_route(route),
-        **hedging.per_route(route),
-    }
+def per_route(tier: Tier) -> PerRoute:
+    """What a route has of its own of each filter: `typed_per_filter_config`, by the filter's name.
+
+    What depends on all routes is found out once: there may be 10,000.
+    """
+    limits = transforming.size_limits(tier)
+
+    def own(route: Route) -> dict[str, Any]:
+        return {
+            **identity.per_route(tier, route),
+            **authorisation.per_route(tier, route),
+            **compression.per_route(tier, route),
+            **transforming.per_route(route, limits),
+            **transcoding.per_route(route),
+            **hedging.per_route(route),
+        }
+
+    return own
 
 
 def _router(tier: Tier) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from proxy.domain.translate.tables import Made
 def table(tier: Tier) -> dict[str, Any]:
     """One table a tier, under the tier's name; one virtual host a host."""
     by_host: dict[str, list[Route]] = {}
+    filtered = filters.per_route(tier)
     for route in tier.routes:
         for host in dict.fromkeys(route.hosts):
             by_host.setdefault(host, []).append(route)
     return {
         "@type": kinds.ROUTES,
         "name": tier.name,
-        "virtual_hosts": [_virtual_host(tier, host, here) for host, here in by_host.items()],
+        "virtual_hosts": [_virtual_host(tier, host, here, filtered) for host, here in by_host.items()],
         # The tier answers for its hosts on every port of a proxy.
         "ignore_port_in_host_matching": True,
         **transforming.joined(
@@ -32,7 +33,7 @@ def table(tier: Tier) -> dict[str, Any]:
     }
 
 
-def _virtual_host(tier: Tier, host: str, here: list[Route]) -> dict[str, Any]:
+def _virtual_host(tier: Tier, host: str, here: list[Route], filtered: filters.PerRoute) -> dict[str, Any]:
     return {
         "name": host,
         "domains": [host],
@@ -40,18 +41,17 @@ def _virtual_host(tier: Tier, host: str, here: list[Route]) -> dict[str, Any]:
         **({"require_tls": "ALL"} if tier.tls.requires_client_certificate else {}),
         # The router's log has no attempt number of its own; this request header is where it is read from.
         "include_request_attempt_count": True,
-        **tables.held(made(tier, here)),
+        **tables.held(made(tier, here, filtered)),
     }
 
 
-def made(tier: Tier, here: Iterable[Route]) -> list[Made]:
+def made(tier: Tier, here: Iterable[Route], filtered: filters.PerRoute) -> list[Made]:
     """The routes of one host in the order of trying, with Envoy's for each."""
-    return [Made(route, _routes(tier, route)) for route in precedence.in_order(here)]
+    return [Made(route, _routes(tier, route, filtered(route))) for route in precedence.in_order(here)]
 
 
-def _routes(tier: Tier, route: Route) -> list[dict[str, Any]]:
-    """Envoy's routes for one of the tier's, in the order of trying."""
-    own = filters.per_route(tier, route)
+def _routes(tier: Tier, route: Route, own: dict[str, Any]) -> list[dict[str, Any]]:
+    """Envoy's routes for one of the tier's, in the order of trying; `own` is its part in the filters."""
     filtered = {"typed_per_filter_config": own} if own else {}
     common = {"name": route.name, **filtered, **transforming.headers(route)}
     if route.redirect is not None:

@@ -42,16 +42,16 @@ def server_header(tier: Tier) -> dict[str, Any]:
 def filters(tier: Tier) -> list[dict[str, Any]]:
     """The size first, so that what is too large is not held for its body to be changed."""
     found = [
-        kinds.extension(_size_limit(limit), _LIMIT, max_request_bytes=limit) for limit in _size_limits(tier)
+        kinds.extension(_size_limit(limit), _LIMIT, max_request_bytes=limit) for limit in size_limits(tier)
     ]
     if any(_changes_bodies(route) for route in tier.routes):
         found.append({**kinds.extension(BODIES, _TRANSFORM), "disabled": True})
     return found
 
 
-def per_route(tier: Tier, route: Route) -> dict[str, Any]:
-    """The route's own bodies, and off what limits the sizes of others' requests."""
-    others = (limit for limit in _size_limits(tier) if limit != route.max_request_bytes)
+def per_route(route: Route, limits: Iterable[int]) -> dict[str, Any]:
+    """The route's own bodies, and off what limits the sizes of others' requests; `limits` are the tier's."""
+    others = (limit for limit in limits if limit != route.max_request_bytes)
     found = {_size_limit(limit): kinds.OFF for limit in others}
     if _changes_bodies(route):
         found[BODIES] = kinds.on_route(
@@ -62,7 +62,8 @@ def per_route(tier: Tier, route: Route) -> dict[str, Any]:
     return found
 
 
-def _size_limits(tier: Tier) -> list[int]:
+def size_limits(tier: Tier) -> list[int]:
+    """Every limit that a route of the tier has, in bytes."""
     return sorted({route.max_request_bytes for route in tier.routes if route.max_request_bytes is not None})
 
 
