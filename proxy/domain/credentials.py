@@ -18,8 +18,8 @@ PLACEHOLDER_JWKS = """{"keys": [{"kty": "EC", "crv": "P-256",
 
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _KEY = re.compile(r"[\x21-\x7e]{1,1024}")
-_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
-"""What a JSON Web Key must hold by its type (RFC 7518, section 6; RFC 8037)."""
+_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+"""What a public JSON Web Key must hold by its type (RFC 7518, section 6; RFC 8037)."""
 
 
 def api_keys(text: str) -> tuple[tuple[str, str], ...]:
@@ -46,12 +46,14 @@ def api_keys(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def check_jwks(text: str) -> None:
-    """That it is a JSON Web Key Set with keys that verify a signature. Raises Unfit."""
+    """That it is a JSON Web Key Set with keys that verify a signature, and no more. Raises Unfit."""
     keys = _keys(text)
     if not keys:
         raise Unfit("holds no key: every token would be refused")
     for number, key in enumerate(keys):
         kind = key.get("kty") if isinstance(key, dict) else None
+        if kind == "oct" or (isinstance(key, dict) and "d" in key):
+            raise Unfit(f"has at keys[{number}] a key that signs: a proxy's configuration dump shows it")
         members = _MEMBERS.get(kind) if isinstance(kind, str) else None
         if members is None:
             raise Unfit(f"has at keys[{number}] no key of the types {', '.join(_MEMBERS)}")

@@ -9,6 +9,7 @@ from proxy.domain.errors import Unfit
 from tests.support.tokens import Issuer
 
 LONG = 24 * "k"
+SIGNS = "a key that signs: a proxy's configuration dump shows it"
 
 
 def test_a_client_may_have_several_keys_and_comments_are_none() -> None:
@@ -49,10 +50,12 @@ def test_a_set_of_signing_keys_is_taken() -> None:
     [
         ([], 'is no JSON Web Key Set: it has no list "keys"'),
         ({"keys": []}, "holds no key: every token would be refused"),
-        ({"keys": [{"kty": "none"}]}, "has at keys[0] no key of the types RSA, EC, OKP, oct"),
-        ({"keys": [{"kty": ["EC"]}]}, "has at keys[0] no key of the types RSA, EC, OKP, oct"),
+        ({"keys": [{"kty": "none"}]}, "has at keys[0] no key of the types RSA, EC, OKP"),
+        ({"keys": [{"kty": ["EC"]}]}, "has at keys[0] no key of the types RSA, EC, OKP"),
         ({"keys": [{"kty": "RSA", "n": "AQAB"}]}, "has at keys[0] no e"),
-        ({"keys": [{"kty": "oct", "k": "not base64!"}]}, "has at keys[0] no k"),
+        ({"keys": [{"kty": "RSA", "n": "not base64!", "e": "AQAB"}]}, "has at keys[0] no n"),
+        ({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}, f"has at keys[0] {SIGNS}"),
+        ({"keys": [{"kty": "EC", "d": "c2VjcmV0"}]}, f"has at keys[0] {SIGNS}"),
     ],
 )
 def test_a_mistake_in_a_set_of_signing_keys_is_told(document: object, why: str) -> None:

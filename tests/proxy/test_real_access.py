@@ -22,6 +22,8 @@ from tests.support.tokens import Issuer
 pytestmark = pytest.mark.real
 
 ACME, ZETA = "acme-" + 24 * "1", "zeta-" + 24 * "2"
+OPTIONAL = {"jwt": {"any_of": ["idp"], "allow_missing": True}}
+BECAUSE = {"access.jwt.allow_missing": "there is something for everybody"}
 PARTNERS = {"name": "partners", "file": "partners.keys"}
 
 
@@ -101,7 +103,7 @@ def test_a_claim_chooses_the_route(api: Api) -> None:
     gold = {"claims": [{"provider": "idp", "claim": "plan", "exact": "gold"}]}
     api.serve(
         {"match": gold, "prefix_rewrite": "/gold"},
-        {"access": {"jwt": {"any_of": ["idp"], "allow_missing": True}}},
+        {"access": OPTIONAL, "accepted": BECAUSE},
         jwt_providers=[IDP],
     )
     assert api.get(headers=api.issuer.bearer(plan="gold")).status_code == 200
@@ -273,11 +275,13 @@ SPOOFED = {
 
 
 @pytest.mark.parametrize(
-    "demands", [{}, {"jwt": {"any_of": ["idp"], "allow_missing": True}}, {"api_keys": "partners"}]
+    "route",
+    [{}, {"access": OPTIONAL, "accepted": BECAUSE}, {"access": {"api_keys": "partners"}}],
+    ids=["open", "token", "key"],
 )
-def test_nobody_says_by_himself_who_he_is(demands: dict[str, Any], api: Api) -> None:
+def test_nobody_says_by_himself_who_he_is(route: dict[str, Any], api: Api) -> None:
     api.serve(
-        {"access": demands},
+        route,
         jwt_providers=[IDP],
         api_keys=[PARTNERS],
         ext_authz=[
@@ -287,7 +291,7 @@ def test_nobody_says_by_himself_who_he_is(demands: dict[str, Any], api: Api) -> 
     )
     arrived = api.arrives(headers={**SPOOFED, **key(ACME)})
     assert "root" not in {value for name, value in arrived.items() if name != "x-sluice-client"}
-    assert arrived.get("x-sluice-client") == ("acme" if "api_keys" in demands else None)
+    assert arrived.get("x-sluice-client") == ("acme" if "api_keys" in route.get("access", {}) else None)
     assert not {name.lower() for name in SPOOFED} & {*arrived} - {"x-sluice-client"}
 
 

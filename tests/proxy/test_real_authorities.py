@@ -4,15 +4,17 @@ import base64
 import contextlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import requests
 
 from lab.http import Request, Response
-from tests.proxy.guarded import Api, guarded
+from tests.proxy.guarded import HOST, Api, guarded
 from tests.proxy.world import World
 from tests.support.processes import free_port, listening
 from tests.support.serving import serving
@@ -104,7 +106,8 @@ def test_an_authority_that_is_gone_or_slow_lets_nobody_through_unless_that_is_de
         api.serve(ask, ext_authz=[http_authority(port, timeout="100ms")])
         assert api.status(headers=bearer("good")) == 503
     assert not api.seen
-    api.serve(ask, ext_authz=[http_authority(free_port(), failure_mode_allow=True)])
+    why = {"ext_authz.failure_mode_allow": "nothing behind it is anybody's"}
+    api.serve(ask, ext_authz=[http_authority(free_port(), failure_mode_allow=True)], accepted=why)
     assert api.status() == 200
 
 
@@ -192,7 +195,18 @@ def test_a_token_is_let_through_by_what_its_authorisation_server_says(api: Api) 
         assert told == {"sub": "ann", "client-id": "app", "scope": "read"}
         assert "authorization" not in arrived
         assert api.arrives("/write", headers=bearer("writer"))["x-sluice-sub"] == "bob"
-        assert sorted(server.asked) == ["ended", "other", "reader", "unknown", "writer"]  # each once: kept
+        with ThreadPoolExecutor(8) as clients:
+            url = f"http://127.0.0.1:{api.world.ports['EDGE_1_HTTP_PORT']}/"
+            ask = lambda _: requests.get(url, headers={"Host": HOST, **bearer("many")}, timeout=5)  # noqa: E731
+            assert {answer.status_code for answer in clients.map(ask, range(8))} == {401}
+        assert sorted(server.asked) == [
+            "ended",
+            "many",
+            "other",
+            "reader",
+            "unknown",
+            "writer",
+        ]  # each once: kept
 
 
 def test_an_authorisation_server_that_is_down_lets_nobody_through_and_what_is_known_goes_on(api: Api) -> None:
