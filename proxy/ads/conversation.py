@@ -10,9 +10,9 @@ Runtime goes out at once in any stage: it moves weights between clusters that ar
 not sent again, and what depends on it is not sent at all: the proxy keeps what it has until there is
 something new. Each generation that still wants a refused version is refused with it.
 
-A proxy that comes back with versions of its own, while this server is without its database, keeps them until
-the database answers: they may be newer than what is known here, such as a rollback. A proxy with nothing gets
-what there is.
+A proxy that comes back with versions that were never made here, while this server is without its database,
+keeps them until the database answers: they may be newer than what is known, such as a rollback. A proxy with
+nothing, or with what was known here once, gets what there is.
 
 Stage 1 keeps what the proxy got on this stream. A proxy that comes back says only the versions of what it
 has, so a cluster that was removed while it was away goes before its routes do: they answer 503 for the
@@ -123,7 +123,7 @@ class Conversation:
         names = frozenset(request.names)
         if known is None:
             # A proxy that comes back says what it has; where that is what it should have, nothing is sent.
-            held = bool(request.version) and (self.snapshot is None or self.snapshot.stale)
+            held = self._may_be_newer(request.version)
             self._subscriptions[request.kind] = _Subscription(names, acked_version=request.version, held=held)
             return list(self._advance())
         if request.nonce and request.nonce != known.nonce:
@@ -136,6 +136,12 @@ class Conversation:
         known.names = names
         again = [self._send(request.kind, known, known.sent)] if asks_for_more and known.sent else []
         return [*again, *self._advance()]
+
+    def _may_be_newer(self, version: str) -> bool:
+        """Whether another server may have given this after what is known here."""
+        if self.snapshot is None:
+            return bool(version)
+        return bool(version) and self.snapshot.stale and version not in self.snapshot.known
 
     @property
     def reached(self) -> int | None:

@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +153,7 @@ async def _answer(
     context: Any,
     response: type[Any],
 ) -> None:
-    newest = source.newest.get(key)
-    conversation = Conversation(replace(newest, stale=source.stale) if newest else None)
+    conversation = Conversation(source.at_a_start(key))
     reached: int | None = None
     weights: int | None = None
     item = first

@@ -31,11 +31,13 @@ class Snapshot:
     """Everything that one proxy should run, and the tier's generation that it shows.
 
     A `stale` one was made without the database: another server may have given the proxies something newer.
+    What bears a version that is `known` here is not that.
     """
 
     generation: int
     kinds: Mapping[str, Resources]
     stale: bool = False
+    known: frozenset[str] = frozenset()
 
 
 def pack(named: Mapping[str, bytes]) -> Resources:

@@ -32,6 +32,9 @@ LOOK = timedelta(seconds=1)
 """So often the files of certificates and keys are looked at: one that changed, or is to be renewed."""
 STALE = timedelta(seconds=1)
 """So long after the database was last read, another server may have given the proxies something newer."""
+MOMENT = timedelta(microseconds=1)
+KNOWN = 500
+"""So many versions of a proxy's resources are remembered."""
 AGAIN = timedelta(seconds=1)
 """After what could not be rendered, such as for a full disk, it is tried again."""
 
@@ -61,6 +64,7 @@ class Source:
     _looked_at: datetime | None = None
     _turned_at: datetime | None = None
     _unfit: dict[str, list[Problem]] = field(default_factory=dict)
+    _known: dict[Key, dict[str, None]] = field(default_factory=dict)
     _polled_at: datetime | None = None
     _waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
     _database: Database = field(default_factory=Database)
@@ -76,6 +80,18 @@ class Source:
 
     def unlisten(self, key: Key, listener: Callable[[Snapshot], None]) -> None:
         self._listeners[key].remove(listener)
+
+    def at_a_start(self, key: Key) -> Snapshot | None:
+        """What a proxy that comes now meets; None where nothing is known of it."""
+        newest = self.newest.get(key)
+        known = frozenset(self._known.get(key, ()))
+        return replace(newest, stale=self.stale, known=known) if newest is not None else None
+
+    def _know(self, snapshot: Snapshot, key: Key) -> None:
+        known = self._known.setdefault(key, {})
+        known.update(dict.fromkeys(each.version for each in snapshot.kinds.values()))
+        for oldest in list(known)[:-KNOWN]:
+            del known[oldest]
 
     @property
     def stale(self) -> bool:
@@ -172,7 +188,11 @@ class Source:
             return
         for served in kept(self.keeper.folder):
             log.warning("tier %s: the database does not answer; served is what was kept", served.base.name)
-            self.render(served.base.name, served, timezone.now())
+            # As it was before each overlay ran out, too: so a proxy that has that is known to be behind.
+            now = timezone.now()
+            over = sorted(row.expires_at for row in served.overlays if row.expires_at <= now)
+            for moment in [*(ended - MOMENT for ended in over), now]:
+                self.render(served.base.name, served, moment)
             if served.base.name in self._tiers:
                 self._tiers[served.base.name].kept = True
 
@@ -247,5 +267,6 @@ class Source:
         log.info("tier %s: generation %s", tier, served.generation)
         for proxy, snapshot in made.items():
             newest = self.newest[tier, proxy] = replace(snapshot, stale=self.stale)
+            self._know(newest, (tier, proxy))
             for listener in list(self._listeners.get((tier, proxy), ())):
                 listener(newest)

@@ -243,3 +243,11 @@ def test_what_runs_out_on_a_stale_server_is_taken_from_a_proxy_that_had_just_wha
     proxy.ask(kinds.RUNTIME, version=stale.kinds[kinds.RUNTIME].version)
     expired = replace(snapshot(1, RUNTIME={"sluice": b"2"}), stale=True)
     assert kinds_of(proxy.get(expired)) == [kinds.RUNTIME]
+
+
+def test_a_stale_server_takes_what_it_once_knew_from_a_proxy_that_still_has_it() -> None:
+    ran_out = snapshot().kinds[kinds.RUNTIME].version
+    newest = snapshot(1, RUNTIME={"sluice": b"2"})
+    proxy = Proxy(Conversation(replace(newest, stale=True, known=frozenset({ran_out}))))
+    proxy.ask(kinds.RUNTIME, version=ran_out)
+    assert kinds_of(proxy.take()) == [kinds.RUNTIME]
