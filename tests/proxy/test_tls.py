@@ -65,3 +65,43 @@ def test_each_listener_has_its_limit_of_connections() -> None:
     names = [f"envoy.resource_limits.listener.{item['name']}.connection_limit" for item in tcp]
     assert [limits[name] for name in names] == [10_000, 10_000]
     assert quic["filter_chains"][0]["filters"][0]["typed_config"]["max_connections"] == 10_000
+
+
+def test_a_session_lasts_no_longer_than_tls_knows() -> None:
+    ((path, message),) = refused(tls={"session_tickets": {"rotate_every": "1d", "life": "8d"}})
+    assert path == "tiers[0].tls.session_tickets"
+    assert "at most 7d" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "values"), [("ecdh_curves", ["X25519", "X25519"]), ("alpn_protocols", ["h2", "h2"])]
+)
+def test_what_stands_in_the_order_of_preference_stands_once(key: str, values: list[str]) -> None:
+    ((path, message),) = refused(tls={key: values})
+    assert (path, message) == (f"tiers[0].tls.{key}", f"{values[0]} stands there twice")
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "message"),
+    [
+        ({"sni": "10.0.0.7"}, "sni", "subject_alt_names"),
+        ({"sni": "Shop.internal"}, "sni", "lower case"),
+        ({"sni": "*.internal"}, "sni", "not a host name"),
+        ({"subject_alt_names": [""]}, "subject_alt_names[0]", "spiffe://"),
+        ({"subject_alt_names": ["a.test", "b test"]}, "subject_alt_names[1]", "neither a host name"),
+    ],
+)
+def test_a_name_that_no_backend_could_bear_is_refused(
+    given: dict[str, object], path: str, message: str
+) -> None:
+    ((told, why),) = refused(upstreams=[{**UPSTREAM, "tls": given}], routes=[], objectives=[])
+    assert told == f"tiers[0].upstreams[0].tls.{path}"
+    assert message in why
+
+
+def test_a_backend_is_known_by_a_host_name_an_address_or_a_uri() -> None:
+    names = ("shop.internal", "10.0.0.7", "::1", "spiffe://shop/a")
+    made = tier(upstreams=[{**UPSTREAM, "tls": {"subject_alt_names": names}}], routes=[], objectives=[])
+    settings = made.upstreams[0].tls
+    assert settings is not None
+    assert settings.subject_alt_names == names

@@ -1,11 +1,21 @@
 """TLS towards clients and towards backends. Keys and certificates are named by file, never written here."""
 
+import re
+from collections.abc import Hashable
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from proxy.domain.tier.fields import Declared, Duration, Port
+from proxy.domain.tier.fields import Declared, Duration, Port, is_ip
+
+T = TypeVar("T", bound=Hashable)
+
+LONGEST_LIFE = timedelta(days=7)
+"""Of a session, by TLS 1.3: RFC 8446, 4.6.1."""
+
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 
 LOCAL, SYSTEM = "local", "system"
 """Authorities that are no file of the secrets directory: Sluice's own, and the machine's trusted roots."""
@@ -15,6 +25,29 @@ def _file(value: str) -> str:
     parts = value.split("/")
     if not value or value.startswith("/") or "\0" in value or any(part in ("", ".", "..") for part in parts):
         raise ValueError("not a file below the secrets directory: write shop.pem or shop/tls.pem")
+    return value
+
+
+def _once(values: tuple[T, ...]) -> tuple[T, ...]:
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} stands there twice")
+    return values
+
+
+def _server_name(value: str) -> str:
+    if is_ip(value):
+        raise ValueError("an IP address is no server name: write it into subject_alt_names")
+    if not _HOST.fullmatch(value) or value != value.lower():
+        raise ValueError("not a host name: write shop.internal, in lower case")
+    return value
+
+
+def _subject(value: str) -> str:
+    if not (is_ip(value) or _HOST.fullmatch(value) or _URI.fullmatch(value)):
+        raise ValueError(
+            "neither a host name nor an IP address nor a URI: write shop.internal, 10.0.0.7 or spiffe://shop/a"
+        )
     return value
 
 
@@ -45,6 +78,8 @@ class SessionTickets(Declared):
     def _whole_and_few(self) -> Self:
         if self.life.total_seconds() % 1:
             raise ValueError("life must be whole seconds")
+        if self.life > LONGEST_LIFE:
+            raise ValueError(f"life may be at most {LONGEST_LIFE.days}d: TLS 1.3 knows no longer session")
         if self.life > 10 * self.rotate_every:
             raise ValueError("life may be at most ten times rotate_every: each proxy tries that many keys")
         return self
@@ -68,10 +103,12 @@ class Tls(Declared):
     """How clients are met on the HTTPS port. Lists are in the order of preference."""
 
     tls_minimum_protocol_version: Literal["TLSv1_2", "TLSv1_3"] = "TLSv1_2"
-    ecdh_curves: tuple[Literal["X25519MLKEM768", "X25519", "P-256", "P-384"], ...] = Field(
-        default=("X25519MLKEM768", "X25519", "P-256"), min_length=1
+    ecdh_curves: Annotated[
+        tuple[Literal["X25519MLKEM768", "X25519", "P-256", "P-384"], ...], AfterValidator(_once)
+    ] = Field(default=("X25519MLKEM768", "X25519", "P-256"), min_length=1)
+    alpn_protocols: Annotated[tuple[Literal["h2", "http/1.1"], ...], AfterValidator(_once)] = Field(
+        default=("h2", "http/1.1"), min_length=1
     )
-    alpn_protocols: tuple[Literal["h2", "http/1.1"], ...] = Field(default=("h2", "http/1.1"), min_length=1)
     certificates: tuple[Certificate, ...] = ()
     session_tickets: SessionTickets = SessionTickets()
     client_certificates: ClientCertificates | None = None
@@ -91,8 +128,8 @@ class UpstreamTls(Declared):
     """
 
     ca: Authority = SYSTEM
-    sni: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")] | None = None
-    subject_alt_names: tuple[str, ...] = ()
+    sni: Annotated[str, AfterValidator(_server_name)] | None = None
+    subject_alt_names: tuple[Annotated[str, AfterValidator(_subject)], ...] = ()
     client_certificate: Literal["tier"] | Certificate | None = None
 
     @model_validator(mode="after")
