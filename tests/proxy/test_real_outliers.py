@@ -12,12 +12,14 @@ pytestmark = pytest.mark.real
 
 TRIO = ("shop-v1-a", "shop-v1-b", "shop-v2-a")
 BAD = "shop-v1-a"
+SPLIT = {"outlier_detection.split_external_local_origin_errors": "to show what it does"}
 NEVER_IN_A_ROW = {"consecutive_failures": 100_000}
 
 
-def served(world: World, route: Any = None, **detection: Any) -> None:
+def served(world: World, route: Any = None, accepted: Any = None, **detection: Any) -> None:
     """One route, o.test, without retries, to three backends of which one after the other is asked."""
-    upstream = {"name": "o", "endpoints": endpoints(world, *TRIO), "lb_policy": "round_robin"}
+    upstream: dict[str, Any] = {"name": "o", "endpoints": endpoints(world, *TRIO), "lb_policy": "round_robin"}
+    upstream["accepted"] = accepted or {}
     tries: dict[str, Any] = {"retry": {"attempts": 0}, **(route or {})}
     serve(
         world,
@@ -56,7 +58,7 @@ def test_slow_answers_eject(world: World) -> None:
 def test_split_errors_let_a_slow_endpoint_stay(world: World) -> None:
     """Why it is not the default: each connect that succeeds ends the row of timeouts."""
     slow = {"retry": {"attempts": 0, "per_try_timeout": "100ms"}}
-    served(world, slow, split_external_local_origin_errors=True)
+    served(world, slow, accepted=SPLIT, split_external_local_origin_errors=True)
     world.fault(BAD, latency_ms=1000)
     asked = ask(world, "o.test", 30)
     assert sum(one.status == 504 for one in asked) == 10
@@ -65,7 +67,7 @@ def test_split_errors_let_a_slow_endpoint_stay(world: World) -> None:
 
 @pytest.mark.parametrize("split", [False, True])
 def test_refused_connections_eject(world: World, split: bool) -> None:
-    served(world, split_external_local_origin_errors=split)
+    served(world, accepted=SPLIT if split else {}, split_external_local_origin_errors=split)
     world.fault(BAD, refuse=True)
     asked = ask(world, "o.test", 30)
     assert sum(one.status == 503 for one in asked) == 5

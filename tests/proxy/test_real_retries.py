@@ -14,12 +14,15 @@ pytestmark = pytest.mark.real
 TRIO = ("shop-v1-a", "shop-v1-b", "shop-v2-a")
 PAIR = ("shop-v1-a", "shop-v1-b")
 FAILED = {"attempt": "1", "code": "0", "flags": "UT"}
+QUIET = {"outlier_detection": {"enabled": False}}
 CUT: dict[str, Any] = {"error_rate": 1, "reset": True}
 
 
 def served(world: World, *backends: str, upstream: Any = None, **route: Any) -> None:
     """One route, r.test, to these backends; none of them is ejected."""
-    one = {"name": "r", "endpoints": endpoints(world, *backends), "outlier_detection": {"enabled": False}}
+    one: dict[str, Any] = {"name": "r", "endpoints": endpoints(world, *backends), **QUIET}
+    if len(backends) > 2:
+        one["accepted"] = {"outlier_detection.enabled": "attempts are counted"}
     serve(
         world,
         upstreams=[{**one, **(upstream or {})}],
@@ -64,7 +67,8 @@ def test_an_answer_of_the_application_is_retried_only_where_it_was_asked_for(wor
     assert statuses(ask(world, "r.test", 5)) == {502: 5}
     assert total(world, "payments-a") - before == 5
 
-    served(world, "payments-a", retry={"retry_on": ["gateway-error"], "attempts": 1})
+    asked_for = {"retry": {"retry_on": ["gateway-error"], "attempts": 1}}
+    served(world, "payments-a", **asked_for, accepted={"retry.retry_on": "a test"})
     assert statuses(ask(world, "r.test", 5)) == {502: 5}
     assert total(world, "payments-a") - before == 15
 
@@ -85,14 +89,16 @@ def test_the_second_attempt_goes_to_another_host(world: World) -> None:
 
 def test_retries_stay_within_the_budget_where_everything_fails(world: World) -> None:
     """Beside them three plain retries: a budget of 100 % with a high floor bounds nothing."""
-    plain = {"percent": 100, "min_concurrency": 1000}
-    quiet = {"outlier_detection": {"enabled": False}}
-    tries = {"retry": {"attempts": 3}, "timeout": "10s"}
+    plain = {
+        "retry_budget": {"percent": 100, "min_concurrency": 1000},
+        "accepted": dict.fromkeys(("retry_budget.percent", "retry_budget.min_concurrency"), "a comparison"),
+    }
+    tries = {"retry": {"attempts": 3}, "timeout": "10s", "accepted": {"retry.attempts": "a comparison"}}
     serve(
         world,
         upstreams=[
-            {"name": "budgeted", "endpoints": endpoints(world, "payments-a"), **quiet},
-            {"name": "plain", "endpoints": endpoints(world, "admin-a"), "retry_budget": plain, **quiet},
+            {"name": "budgeted", "endpoints": endpoints(world, "payments-a"), **QUIET},
+            {"name": "plain", "endpoints": endpoints(world, "admin-a"), **plain, **QUIET},
         ],
         routes=[
             {"name": name, "hosts": [f"{name}.test"], "upstream": name, **tries}
