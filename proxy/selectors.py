@@ -22,8 +22,6 @@ from proxy.domain.translate.runtime import beneath
 
 BEAR_WEIGHTS = (kinds.SPOKEN[kinds.RUNTIME], kinds.SPOKEN[kinds.ROUTES])
 """The kinds of resources whose refusal is one of a change of weights."""
-
-
 KEY_DIGITS = 18
 """So many digits a row's number has at most; a longer one is no number of a row, and no database takes it."""
 
@@ -239,8 +237,8 @@ def plan(declared: Tier) -> tuple[Change, ...]:
     """What publishing the declared tier would change in the base: in Envoy's terms, then objectives and
     runbooks.
     """
-    known = models.Revision.objects.filter(tier__name=declared.name).exists()
-    return between(base(declared.name) if known else None, declared)
+    known = models.Revision.objects.filter(tier__name=declared.name)
+    return between(base(declared.name) if known.exists() else None, declared)
 
 
 def between(old: Tier | None, new: Tier) -> tuple[Change, ...]:
