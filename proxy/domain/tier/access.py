@@ -53,6 +53,9 @@ IdentityHeader = Annotated[Token, AfterValidator(_identity)]
 
 Header = Annotated[Token, AfterValidator(str.lower)]
 
+ClaimPath = Annotated[tuple[Text, ...], BeforeValidator(_names), Field(min_length=1)]
+"""A claim's name, or the names that lead to a nested one."""
+
 
 class Jwks(Declared):
     """The keys that tokens are signed with: a `file` below the secrets directory, or a `uri` that the proxies
@@ -85,7 +88,7 @@ class ClaimToHeader(Declared):
     """A claim that is told to the backend. `claim` is a name, or the names that lead to a nested one."""
 
     header: IdentityHeader
-    claim: Annotated[tuple[Text, ...], BeforeValidator(_names), Field(min_length=1)]
+    claim: ClaimPath
 
 
 class JwtProvider(Declared):

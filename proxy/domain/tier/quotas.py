@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from proxy.domain.tier.access import CLIENT_HEADER, IdentityHeader
+from proxy.domain.tier.access import CLIENT_HEADER, ClaimPath, IdentityHeader
 from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port
 from proxy.domain.tier.matching import Text
 
@@ -21,9 +21,7 @@ class ByClaim(Declared):
     """A claim of a token that the provider vouched for. Requests without it share one quota."""
 
     provider: Name
-    claim: Annotated[
-        tuple[Text, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
-    ]
+    claim: ClaimPath
 
 
 class By(Declared):
