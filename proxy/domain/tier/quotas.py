@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from proxy.domain.tier.access import CLIENT_HEADER, ClaimPath, IdentityHeader
 from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port
-from proxy.domain.tier.matching import Text
 
 UNITS = {
     "second": timedelta(seconds=1),
