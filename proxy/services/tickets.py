@@ -13,7 +13,7 @@ from django.db import transaction
 
 from audit import services as audit
 from audit.domain.actor import Actor, automation
-from proxy import pki, selectors, tickets
+from proxy import selectors, tickets
 from proxy.domain.tickets import PATIENCE, Ring, dropped, encrypted, joined, next_step
 from proxy.domain.tier import SessionTickets
 from proxy.models import Tier as TierRecord
@@ -29,12 +29,12 @@ SPOKEN = {
 def rotate_tickets(*, tier: str, directory: Path, by: Actor, reason: str, now: datetime) -> int:
     """Give the tier's proxies a new key; returns the generation that does. `turn_tickets` goes on from there.
 
-    Where a rotation is under way, that one's generation is returned and nothing begun. Raises UnknownTier.
+    Where a rotation is under way, that one's generation is returned and nothing begun. Raises UnknownTier,
+    and OSError where there are no keys yet: made here, on a machine without the ADS server, nobody had them.
     """
     with transaction.atomic():
         record = locked(tier)
-        with pki.locked(directory):
-            ring = tickets.ensure(directory, tier, now=now)
+        ring = tickets.read(directory, tier)
         if ring.joining is None:
             ring = _join(record, directory, ring, now)
             _audit(tier, "join", ring, reason, by, now)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from audit.domain.actor import Actor
-from proxy import services, tickets
+from proxy import selectors, services, tickets
 from tests.proxy.factories import document
 
 
@@ -48,16 +48,31 @@ def test_a_client_gets_what_it_shows(var: Path, tmp_path: Path) -> None:
     assert names(tmp_path / "billing") == ["spiffe://shop/billing"]
 
 
-@pytest.mark.parametrize("name", ["billing", "spiffe://sluice/edge/edge-1"])
+@pytest.mark.parametrize("name", ["spiffe://shop/billing", "b\u00fccher.test", "", "a b", "sluice-ads"])
+def test_a_backend_is_called_by_a_host_name_or_an_address(name: str, var: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"host name|ADS"):
+        run("certificate", name, "--folder", str(tmp_path / "backend"))
+    assert not (tmp_path / "backend").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["billing", "spiffe://sluice/edge/edge-1", "spiffe://b\u00fccher", "spiffe://a b"]
+)
 def test_a_client_is_not_called_like_a_host_or_a_part_of_sluice(name: str, var: Path, tmp_path: Path) -> None:
     with pytest.raises(CommandError):
         run("certificate", "--client", name, "--folder", str(tmp_path / "client"))
     assert not (tmp_path / "client").exists()
 
 
+def declared(var: Path) -> None:
+    """A tier that an ADS server has served once."""
+    services.apply(document=document(), by=Actor("ann", "cli"), reason="", now=timezone.now())
+    tickets.ensure(var / "pki", "edge", now=timezone.now())
+
+
 @pytest.mark.django_db
 def test_a_rotation_by_hand_shows_which_key_does_what_and_no_key(var: Path) -> None:
-    services.apply(document=document(), by=Actor("ann", "cli"), reason="", now=timezone.now())
+    declared(var)
     shown = run("tickets", "rotate", "edge", "--reason", "leaked")
     ring = tickets.read(var / "pki", "edge")
     assert ring.joining is not None
@@ -70,5 +85,34 @@ def test_a_rotation_by_hand_shows_which_key_does_what_and_no_key(var: Path) -> N
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["rotate", "show"])
 def test_a_tier_that_is_not_there_has_no_keys(what: str, var: Path) -> None:
-    with pytest.raises(CommandError, match="tier edge"):
+    with pytest.raises(CommandError, match="there is no tier edge"):
+        run("tickets", what, "edge")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["rotate", "show"])
+def test_where_no_ads_server_keeps_its_keys_none_are_made(what: str, var: Path) -> None:
+    services.apply(document=document(), by=Actor("ann", "cli"), reason="", now=timezone.now())
+    generation = selectors.generation("edge")
+    with pytest.raises(CommandError, match="runs where that folder is"):
+        run("tickets", what, "edge")
+    assert not (var / "pki" / "edge").exists()
+    assert selectors.generation("edge") == generation
+
+
+@pytest.mark.django_db
+def test_a_rotation_that_is_under_way_is_told(var: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    declared(var)
+    first = run("tickets", "rotate", "edge")
+    assert "under way" not in capsys.readouterr().err
+    assert run("tickets", "rotate", "edge") == first
+    assert "under way already" in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["rotate", "show"])
+def test_damaged_keys_are_told_with_what_to_do(what: str, var: Path) -> None:
+    declared(var)
+    (var / "pki" / "edge" / tickets.FILE).write_text("half a f")
+    with pytest.raises(CommandError, match="is damaged: remove it"):
         run("tickets", what, "edge")

@@ -1,5 +1,6 @@
 """`manage.py certificate NAME ...`: a certificate by the local authority, for a backend or for a client."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from proxy import pki
-from proxy.domain.identity import is_own
+from proxy.domain.errors import ProxyError
+from proxy.domain.identity import ADS_HOST, is_own
+from proxy.domain.tier import is_ip
+
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
 
 
 class Command(BaseCommand):
@@ -23,12 +29,14 @@ class Command(BaseCommand):
         parser.add_argument("--client", action="store_true", help="for a client: shown, not served")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["client"]:
-            _check_client(options["names"])
         folder: Path = options["folder"]
+        check, make = (_check_client, _for_client) if options["client"] else (_check_server, _for_server)
+        check(options["names"])
+        try:
+            chain, key, authority = make(options["names"], timezone.now())
+        except ProxyError as error:
+            raise CommandError(str(error)) from error
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make = _for_client if options["client"] else _for_server
-        chain, key, authority = make(options["names"], timezone.now())
         pki.write(folder / "private.key", key)
         pki.write(folder / "certificate.pem", chain, mode=0o644)
         pki.write(folder / "ca.pem", authority, mode=0o644)
@@ -37,10 +45,20 @@ class Command(BaseCommand):
 
 
 def _check_client(names: list[str]) -> None:
-    if len(names) > 1 or "://" not in names[0]:
+    if len(names) > 1 or not _URI.fullmatch(names[0]):
         raise CommandError("a client has one name, a URI such as spiffe://shop/billing")
     if is_own(names[0]):
         raise CommandError(f"{names[0]} is a name of Sluice's own parts: manage.py bootstrap gives those out")
+
+
+def _check_server(names: list[str]) -> None:
+    for name in names:
+        if not (is_ip(name) or _HOST.fullmatch(name)):
+            raise CommandError(
+                f"{name!r} is neither a host name nor an IP address; for a client with a URI there is --client"
+            )
+        if name == ADS_HOST:
+            raise CommandError(f"{name} is the name of Sluice's own ADS servers")
 
 
 def _for_server(names: list[str], now: datetime) -> tuple[bytes, bytes, bytes]:

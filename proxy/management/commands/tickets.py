@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import services, tickets
-from proxy.domain.errors import UnknownTier
+from proxy import selectors, services, tickets
+from proxy.domain.errors import ProxyError
 from proxy.domain.tickets import Ring
 
 
@@ -25,21 +25,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         directory, tier = Path(settings.VAR) / "pki", options["tier"]
-        if options["what"] == "rotate":
-            self._rotate(directory, tier, options["by"] or getpass.getuser(), options["reason"])
         try:
+            selectors.generation(tier)
+            if options["what"] == "rotate":
+                self._rotate(directory, tier, options["by"] or getpass.getuser(), options["reason"])
             ring = tickets.read(directory, tier)
-        except OSError:
-            raise CommandError(f"tier {tier} has no ticket keys yet: the ADS server makes them") from None
+        except FileNotFoundError:
+            raise CommandError(
+                f"tier {tier} has no ticket keys in {directory / tier}: the ADS server makes them there when "
+                "it serves the tier, so this command runs where that folder is"
+            ) from None
+        except (ProxyError, OSError) as error:
+            raise CommandError(str(error)) from error
         self.stdout.write("\n".join(_lines(ring)))
 
     def _rotate(self, directory: Path, tier: str, by: str, reason: str) -> None:
-        try:
-            services.rotate_tickets(
-                tier=tier, directory=directory, by=Actor(by, "cli"), reason=reason, now=timezone.now()
-            )
-        except UnknownTier as error:
-            raise CommandError(str(error)) from error
+        if tickets.read(directory, tier).joining is not None:
+            self.stderr.write("a rotation is under way already, and no other begins before it is done")
+        services.rotate_tickets(
+            tier=tier, directory=directory, by=Actor(by, "cli"), reason=reason, now=timezone.now()
+        )
 
 
 def _lines(ring: Ring) -> list[str]:
