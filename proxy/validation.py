@@ -66,7 +66,7 @@ def _envoy_refuses(tier: Tier) -> list[Problem]:
     # down.
     if f"configuration '{file}' OK" in ran.stdout:
         return []
-    return [(tier.name, f"Envoy refuses it: {_words(ran.stderr, file)}")]
+    return [(tier.name, f"Envoy refuses it: {words(ran.stderr, file)}")]
 
 
 def _placeholders(tier: Tier, now: datetime) -> Material:
@@ -82,8 +82,11 @@ def _placeholders(tier: Tier, now: datetime) -> Material:
     return Material(certificate, key, (bytes(TICKET_KEY_BYTES),), certificate, key, files)
 
 
-def _words(stderr: str, file: Path) -> str:
-    """The message without the log's own prefix and the temporary file's name."""
-    lines = [line for line in stderr.strip().splitlines() if line.strip()]
+def words(stderr: str, file: Path) -> str:
+    """Envoy's last message without the log's own prefix and the temporary file's name.
+
+    It may crash once it has refused, just as after OK: where in its code says nothing about the tier.
+    """
+    lines = [line for line in stderr.splitlines() if line.strip() and "][backtrace]" not in line]
     last = lines[-1] if lines else "no reason given"
     return last.rpartition("] ")[2].replace(f"error initializing configuration '{file}': ", "")
