@@ -147,7 +147,11 @@ def test_the_api_publishes_goes_back_and_refuses_the_second(client: Client) -> N
         send = getattr(client, method)
         return send(f"/api/v1/tiers/edge{path}", body, content_type="application/json", headers=owner)
 
-    body = {"declaration": {**declaration(), "exact_added_latency": False}, "base_revision": 1, "reason": "cheap"}
+    body = {
+        "declaration": {**declaration(), "exact_added_latency": False},
+        "base_revision": 1,
+        "reason": "cheap",
+    }
     assert call("put", "", body).json()["revision"] == 2
     second = call("put", "", {**body, "declaration": declaration(routes=SLOWER)})
     assert second.status_code == 409
