@@ -1,9 +1,8 @@
 """Describes observed tiers: frozen rows for pages, API and the checklist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from django.db.models import Count, Prefetch, Q
 
@@ -93,7 +92,9 @@ def summaries() -> list[ObservedSummary]:
 
 def tiers() -> list[ObservedRow]:
     """Every observed tier, by name."""
-    return [_row(record) for record in models.ObservedTier.objects.prefetch_related(_PROXIES)]
+    records = list(models.ObservedTier.objects.prefetch_related(_PROXIES))
+    seen = _seen([proxy for record in records for proxy in record.proxies.all()])
+    return [_row(record, seen) for record in records]
 
 
 def tier(name: str) -> ObservedRow:
@@ -101,7 +102,7 @@ def tier(name: str) -> ObservedRow:
     record = models.ObservedTier.objects.filter(name=name).prefetch_related(_PROXIES).first()
     if record is None:
         raise UnknownTier(f"there is no observed tier {name}")
-    return _row(record)
+    return _row(record, _seen(record.proxies.all()))
 
 
 def news(declared: Iterable[ObservedTier]) -> list[str]:
@@ -132,15 +133,26 @@ def names() -> list[str]:
 _PROXIES = Prefetch("proxies", models.ObservedProxy.objects.defer("seen"))
 
 
-@lru_cache(maxsize=64)
-def _seen(proxy: int, digest: str) -> Seen | None:
-    """What a proxy was seen to run, by its digest."""
-    rows = models.ObservedProxy.objects.filter(pk=proxy, digest=digest)
-    kept = rows.values_list("seen", flat=True).first()
-    return observing.restored(kept) if kept else None
+_MOST_PICTURES = 256
+_pictures: dict[tuple[int, str], Seen | None] = {}
 
 
-def _row(record: models.ObservedTier) -> ObservedRow:
+def _seen(proxies: Iterable[models.ObservedProxy]) -> dict[int, Seen | None]:
+    """What each proxy was seen to run, by its row's key: the new pictures in one query, however many."""
+    wanted = {(proxy.pk, proxy.digest) for proxy in proxies if proxy.digest}
+    held = _pictures.copy()  # another thread may make room meanwhile
+    found = {key: held[key] for key in wanted & held.keys()}
+    if missing := [pk for pk, _ in wanted - found.keys()]:
+        rows = models.ObservedProxy.objects.filter(pk__in=missing).values_list("pk", "digest", "seen")
+        new = {(pk, digest): observing.restored(kept) if kept else None for pk, digest, kept in rows}
+        if len(_pictures) + len(new) > _MOST_PICTURES:
+            _pictures.clear()
+        _pictures.update(list(new.items())[:_MOST_PICTURES])
+        found |= new
+    return {pk: seen for (pk, _), seen in found.items()}
+
+
+def _row(record: models.ObservedTier, seen: Mapping[int, Seen | None]) -> ObservedRow:
     declared = ObservedTier.model_validate(record.document)
     labels = {proxy.name: proxy.label for proxy in declared.proxies}
     rows = tuple(
@@ -148,7 +160,7 @@ def _row(record: models.ObservedTier) -> ObservedRow:
             name=proxy.name,
             label=labels.get(proxy.name, proxy.name),
             admin=proxy.admin,
-            seen=_seen(proxy.pk, proxy.digest) if proxy.digest else None,
+            seen=seen.get(proxy.pk),
             looked_at=proxy.looked_at,
             read_at=proxy.read_at,
             trouble=proxy.trouble,

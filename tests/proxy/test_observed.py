@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import DjangoAssertNumQueries
 
 from audit.domain.actor import Actor
 from audit.models import Entry
@@ -184,6 +185,21 @@ def test_those_that_were_looked_at_longest_ago_come_first() -> None:
     services.watch(admin=admin, now=NOW)
     services.watch(admin=admin, now=NOW + timedelta(seconds=15))
     assert all(proxy.seen for proxy in observed.tier("storefront").proxies)
+
+
+@pytest.mark.parametrize("proxies", [2, 90])
+def test_a_large_fleet_costs_no_more_queries_than_a_small_one(
+    proxies: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    addresses = [f"127.0.0.1:{9000 + n}" for n in range(proxies)]
+    apply(fleet(proxies=[{"name": f"gw-{n}", "admin": each} for n, each in enumerate(addresses)]))
+    admin = Dumps({each: dump(f"shop-{n}") for n, each in enumerate(addresses)})
+    for tick in range(-(-proxies // services.observing.AT_ONCE)):
+        services.watch(admin=admin, now=NOW + timedelta(seconds=15 * tick))
+    with django_assert_num_queries(3):
+        assert all(proxy.seen for proxy in observed.tier("storefront").proxies)
+    with django_assert_num_queries(2):
+        assert all(proxy.seen for row in observed.tiers() for proxy in row.proxies)
 
 
 def test_another_admin_address_is_another_picture() -> None:
