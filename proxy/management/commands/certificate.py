@@ -55,7 +55,7 @@ def _check_server(names: list[str]) -> None:
     for name in names:
         if not (is_ip(name) or _HOST.fullmatch(name)):
             raise CommandError(
-                f"{name!r} is neither a host name nor an IP address; for a client with a URI there is --client"
+                f"{name!r} is neither a host name nor an IP address; --client is for a client with a URI"
             )
         if name == ADS_HOST:
             raise CommandError(f"{name} is the name of Sluice's own ADS servers")
