@@ -43,6 +43,8 @@ class ProxyOut(Schema):
     admin_port: int
     connected: bool
     connected_at: Any
+    connected_to: str
+    identity_ends_at: Any
     last_seen: Any
     acked_generation: int
     acked_at: Any
@@ -66,6 +68,8 @@ class ProxyOut(Schema):
             admin_port=row.admin_port,
             connected=row.connected,
             connected_at=row.connected_at,
+            connected_to=row.connected_to,
+            identity_ends_at=row.identity_ends_at,
             last_seen=row.last_seen,
             acked_generation=row.acked_generation,
             acked_at=row.acked_at,
