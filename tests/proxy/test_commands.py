@@ -104,10 +104,9 @@ def test_a_runbook_that_is_not_there_is_refused_where_it_is_named(tmp_path: Path
     ]
 
 
-@pytest.mark.real
 def test_envoy_s_words_are_told_though_it_crashes_after_them() -> None:
     """As Envoy 1.40 printed it, with the statistics loggers configured."""
-    at, file = "[2026-11-25 03:33:12.882][13121][critical]", Path("/tmp/x/tier.json")  # noqa: S108  # a name
+    at, file = "[2026-11-25 03:33:12.882][13121][critical]", Path("/tmp/x/tier.json")
     lines = [
         f"{at}[main] [source/server/config_validation/server.cc:76] error initializing configuration '{file}': "
         "Failed to initialize ECDH curves X25519:X25519",
@@ -118,6 +117,7 @@ def test_envoy_s_words_are_told_though_it_crashes_after_them() -> None:
     assert words("\n".join(lines), file) == "Failed to initialize ECDH curves X25519:X25519"
 
 
+@pytest.mark.real
 def test_what_only_envoy_knows_to_be_wrong_is_refused_with_its_words(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     given = document()
