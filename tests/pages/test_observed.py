@@ -74,6 +74,8 @@ def test_every_figure_shows_its_worth_and_the_page_fits(
             reader.picture(f"observed-{name}-{look}")
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             words[name] = page.locator(".figures").inner_text()
+            reasons = page.get_by_label("How far to trust it")
+            assert reasons.evaluate("each => each.scrollWidth <= each.clientWidth")
         reader.open("/")
         reader.picture(f"observed-overview-{look}")
         assert reader.complaints == []
