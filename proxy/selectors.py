@@ -9,13 +9,14 @@ from typing import Any
 from django.db.models import F, Min
 
 from proxy import models, observed, registry, validation
-from proxy.domain import resolution
+from proxy.domain import resolution, safety
 from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute
 from proxy.domain.patches import apply_patches
 from proxy.domain.registry import with_registered
 from proxy.domain.resolution import Cost
+from proxy.domain.safety import Risk
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, at_once, kinds, of_proxy, of_tier
 from proxy.domain.translate.runtime import beneath
@@ -247,8 +248,13 @@ def between(old: Tier | None, new: Tier) -> tuple[Change, ...]:
 
 
 def warnings(declared: Tier) -> tuple[str, ...]:
-    """What a declaration costs that is right all the same, a line each."""
-    return tuple(resolution.warnings(declared))
+    """What a declaration costs and where it is less safe, though it is right all the same: a line each."""
+    return (*resolution.warnings(declared), *map(str, safety.risks(declared)))
+
+
+def risks(tier: str) -> tuple[Risk, ...]:
+    """Where the published tier is less safe than its defaults, and why. Raises UnknownTier."""
+    return safety.risks(base(tier))
 
 
 def route_costs(tier: str) -> tuple[Cost, ...]:

@@ -20,7 +20,8 @@ _HIDDEN = "(not shown)"
 class Change:
     """One field of one resource: `kind` is cluster, endpoints, listener, routes, secret or runtime.
 
-    Or of what no proxy is told: `kind` is objective or runbook, and the path is as a person wrote it.
+    Or of what no proxy is told: `kind` is objective, runbook or accepted, and the path is as a person wrote
+    it.
 
     An empty `path` means that the whole resource came or went; a side that is not there is None.
     """
@@ -81,8 +82,12 @@ def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
     if tier is None:
         return {}
     document = tier.document()
-    objectives = {("objective", one["name"]): one for one in document["objectives"]}
-    return {**objectives, **{("runbook", name): one for name, one in document["runbooks"].items()}}
+    found = {("objective", one["name"]): one for one in document["objectives"]}
+    found |= {("runbook", name): one for name, one in document["runbooks"].items()}
+    accepted = {f"tier {tier.name}": tier.accepted}
+    accepted |= {f"upstream {upstream.name}": upstream.accepted for upstream in tier.upstreams}
+    accepted |= {f"route {route.name}": route.accepted for route in tier.routes}
+    return found | {("accepted", name): dict(reasons) for name, reasons in accepted.items() if reasons}
 
 
 def _resource(

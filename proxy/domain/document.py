@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from proxy.domain import safety
 from proxy.domain.errors import Invalid, Problem
 from proxy.domain.observed import ObservedTier, is_one
 from proxy.domain.referring import doubles, name_of, references
@@ -118,9 +119,9 @@ def problems(tier: Tier) -> list[Problem]:
 def _tier_problems(raw: Any, path: str) -> list[Problem]:
     if not isinstance(raw, dict):
         return [(path, "must be a mapping")]
-    errors = []
     try:
-        (ObservedTier if is_one(raw) else Tier).model_validate(raw)
+        tier = (ObservedTier if is_one(raw) else Tier).model_validate(raw)
+        errors = safety.problems(tier, path) if isinstance(tier, Tier) else []
     except ValidationError as error:
         found = error.errors()
         errors = [

@@ -1,7 +1,11 @@
 """Plain tiers for tests."""
 
+from copy import deepcopy
 from typing import Any
 
+from pydantic import ValidationError
+
+from proxy.domain import safety
 from proxy.domain.tier import Tier
 
 
@@ -32,6 +36,20 @@ def tier(**changes: Any) -> Tier:
 
 def document(**changes: Any) -> dict[str, Any]:
     return {"tiers": [declaration(**changes)]}
+
+
+def explained(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same tier with a reason for all that is less safe in it; a wrong one stays as it is."""
+    try:
+        risks = safety.risks(Tier.model_validate(raw))
+    except ValidationError:
+        return raw
+    found = deepcopy(raw)
+    for risk in risks:
+        section, _, rest = risk.path.partition("[")
+        part = found[section][int(rest.split("]")[0])] if rest else found
+        part.setdefault("accepted", {})[risk.name] = "asked for by a test"
+    return found
 
 
 def weights(canary: int, route: str = "shop") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from config.database import configured
 from lab.ports import DEFAULTS
 from proxy import schema, selectors, services
 from proxy.domain import document
+from tests.proxy.factories import explained
 from tests.support.processes import free_port, listening, started, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,7 @@ class World:
     def apply(self, change: Mapping[str, Any] | None = None) -> int:
         """Declare the sample tier with the tier's fields in `change`; returns the generation."""
         declared = self.declared()
-        declared["tiers"][0].update(change or {})
+        declared["tiers"] = [explained({**declared["tiers"][0], **(change or {})})]
         services.apply(document=declared, by=BY, reason="test", now=timezone.now())
         return selectors.generation("edge")
 

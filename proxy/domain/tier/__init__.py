@@ -15,6 +15,7 @@ from proxy.domain.tier.access import (
 from proxy.domain.tier.duties import RUNBOOKS, Objective, RunbookSetting
 from proxy.domain.tier.fields import (
     WEIGHT_TOTAL,
+    Accepted,
     Address,
     Declared,
     Duration,
@@ -131,6 +132,7 @@ class Tier(Declared):
     server_header_transformation: Literal["overwrite", "append_if_absent", "pass_through"] = "overwrite"
     server_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,64}$")] = "envoy"
     compression: Compression = Compression()
+    accepted: Accepted = {}
     objectives: tuple[Objective, ...] = ()
     runbooks: dict[str, RunbookSetting] = {}
 

@@ -77,6 +77,10 @@ Weight = Annotated[int, Field(ge=0, le=WEIGHT_TOTAL)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"]
 
 
+Accepted = dict[str, Annotated[str, Field(min_length=3, max_length=1000)]]
+"""Settings that are less safe than their default, each with the reason why that is accepted."""
+
+
 class Declared(BaseModel):
     """Frozen; an unknown key is an error, since a misspelt limit must not be a missing one."""
 

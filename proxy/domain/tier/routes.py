@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from proxy.domain.tier.access import Access
-from proxy.domain.tier.fields import Duration, seconds
+from proxy.domain.tier.fields import Accepted, Duration, seconds
 from proxy.domain.tier.logging import RouteLogField
 from proxy.domain.tier.quotas import Quota
 from proxy.domain.tier.retries import HedgeField, Retry
@@ -29,6 +29,7 @@ class Route(Routing, Transformation):
     access: Access = Access()
     quotas: tuple[Quota, ...] = ()
     access_log: RouteLogField | None = None
+    accepted: Accepted = {}
 
     @model_validator(mode="after")
     def _a_try_ends_before_the_request(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port, is_ip
+from proxy.domain.tier.fields import Accepted, Address, Declared, Duration, Name, Port, is_ip
 from proxy.domain.tier.health import HealthCheck
 from proxy.domain.tier.limits import Percent
 from proxy.domain.tier.matching import HeaderName, Token
@@ -166,6 +166,7 @@ class Upstream(Declared):
     lb_policy: LbPolicy = "least_request"
     hash_on: HashOn | None = None
     connection: UpstreamConnection = UpstreamConnection()
+    accepted: Accepted = {}
 
     @model_validator(mode="after")
     def _endpoints_come_from_somewhere(self) -> Self:
