@@ -102,12 +102,17 @@ class Reports:
         self._writes[what, of] = _Write(lambda _: write())
         self.wake.set()
 
+    @property
+    def here(self) -> Collection[Key]:
+        """Whose streams are open."""
+        return self._connected.keys()
+
     def see(self, now: datetime) -> None:
         """Say who is here, every two seconds; and so that those of a server that fell silent are lost."""
         if self._seen_at is not None and now - self._seen_at < SEEN:
             return
         self._seen_at = now
-        for tier, proxy in self._connected:
+        for tier, proxy in self.here:
             write = partial(services.record_seen, tier=tier, server=self.server, now=now)
             self._said("seen", tier, proxy, write)
         self.later("silence", None, partial(services.record_silence, now=now))

@@ -84,7 +84,7 @@ def _handler(source: Source, *, plaintext: bool) -> "grpc.GenericRpcHandler[Any,
     response = schema.bundled().message(f"{_MESSAGES}.DiscoveryResponse")
 
     async def stream(requests: AsyncIterator[Any], context: Any) -> None:
-        await _converse(source, requests, context, response, plaintext=plaintext)
+        await converse(source, requests, context, response, plaintext=plaintext)
 
     handlers = {
         "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
@@ -96,7 +96,7 @@ def _handler(source: Source, *, plaintext: bool) -> "grpc.GenericRpcHandler[Any,
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-async def _converse(
+async def converse(
     source: Source, requests: AsyncIterator[Any], context: Any, response: type[Any], *, plaintext: bool
 ) -> None:
     """Requests and new snapshots come into one queue, so that the conversation meets them one at a time."""
@@ -113,9 +113,9 @@ async def _converse(
         if key not in source.newest:
             log.warning("%s/%s is not declared, or not yet read: it waits", *key)
         source.reports.connected(key, timezone.now(), None if plaintext else identity_ends_at(context))
-        await source.caught_up()
-        source.listen(key, incoming.put_nowait)
         try:
+            await source.caught_up()
+            source.listen(key, incoming.put_nowait)
             await _answer(source, key, first, incoming, context, response)
         finally:
             source.unlisten(key, incoming.put_nowait)

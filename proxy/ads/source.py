@@ -79,7 +79,9 @@ class Source:
         self._listeners.setdefault(key, []).append(listener)
 
     def unlisten(self, key: Key, listener: Callable[[Snapshot], None]) -> None:
-        self._listeners[key].remove(listener)
+        """The same; also where it never did."""
+        with suppress(KeyError, ValueError):
+            self._listeners[key].remove(listener)
 
     def at_a_start(self, key: Key) -> Snapshot | None:
         """What a proxy that comes now meets; None where nothing is known of it."""

@@ -1,14 +1,17 @@
 """The ADS server's clock, apart from any database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.db import DataError, OperationalError
 from django.utils import timezone
 
+from proxy import schema
+from proxy.ads.server import converse
 from proxy.ads.snapshot import Snapshot
 from proxy.ads.source import Source
 from proxy.domain.patches import apply_patches
@@ -126,3 +129,26 @@ def test_a_write_waits_for_a_database_that_is_away_and_the_newest_of_its_sort_is
     source.reports.later("ack", ("edge", "edge-1"), lambda: log.append("acknowledged"))
     asyncio.run(flushed(source, 2))
     assert log[6:] == ["acknowledged"]
+
+
+async def broken_while_it_waits(source: Source) -> None:
+    """A proxy that goes before the database was read for it."""
+    request = schema.bundled().message("envoy.service.discovery.v3.DiscoveryRequest")
+    first: Any = request(type_url=kinds.CLUSTER)
+    first.node.cluster, first.node.id = "edge", "edge-1"
+
+    async def requests() -> AsyncIterator[Any]:
+        yield first
+
+    stream = asyncio.create_task(converse(source, requests(), None, request, plaintext=True))
+    while not source.reports.here:
+        await asyncio.sleep(0)
+    stream.cancel()
+    with suppress(asyncio.CancelledError):
+        await stream
+
+
+def test_a_stream_that_breaks_before_its_first_answer_is_no_connection(tmp_path: Path) -> None:
+    source = Source(tmp_path)
+    asyncio.run(broken_while_it_waits(source))
+    assert list(source.reports.here) == []
