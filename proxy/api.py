@@ -15,6 +15,7 @@ from proxy.domain.errors import UnknownRoute, UnknownTier
 from proxy.domain.figures import route_document, tier_document
 from proxy.domain.observing import document
 from proxy.domain.observing.comparing import Difference
+from proxy.domain.safety import Risk
 from proxy.domain.tier import Route
 from proxy.domain.worth import observation_document
 from proxy.observed import ObservedRow
@@ -80,7 +81,7 @@ class ProxyOut(Schema):
 
 
 class TierOut(Schema):
-    """A tier: `generation` is what its proxies should run."""
+    """A tier: `generation` is what its proxies should run, `less_safe` where defaults were left."""
 
     id: int
     name: str
@@ -88,6 +89,7 @@ class TierOut(Schema):
     revision: int
     proxies: list[ProxyOut]
     overlays: list[OverlayRow]
+    less_safe: list[Risk]
 
 
 class RouteOut(Schema):
@@ -193,6 +195,7 @@ def _tier_out(row: TierRow) -> TierOut:
         revision=row.revision,
         proxies=[ProxyOut.of(each, row.generation) for each in row.proxies],
         overlays=selectors.live_overlays(row.name, now=timezone.now()),
+        less_safe=list(selectors.risks(row.name)),
     )
 
 

@@ -54,6 +54,7 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         context["may_drain"] = held is not None and held >= Role.OPERATOR
         context["drained"] = draining.drained(context["overlays"])
         context["drainable"] = draining.choices(served.base)
+        context["risks"] = proxy.risks(name)
         context["revisions"] = revisions.revisions(name)[:REVISIONS_SHOWN]
         context["charts"] = [chart(served.base, slug, now) for slug in ("added-latency", "errors")]
     return render(request, f"dashboard/tier.html{fragment}", context)

@@ -19,8 +19,9 @@ class Invalid(ProxyError):
 
 
 class Unfit(ProxyError, ValueError):
-    """A file is not what its place asks for: the message completes the sentence that begins with its name, and
-    holds nothing of it.
+    """A file is not what its place asks for: the message completes the sentence that begins with its name.
+
+    It holds nothing of what is in the file.
     """
 
 

@@ -194,6 +194,14 @@ _UPSTREAM: tuple[_Rule[Upstream], ...] = (
         ),
     ),
     _Rule(
+        "retry_budget.budget_interval",
+        lambda _, u: (
+            "the requests of an interval count for more than those in flight: a looser budget"
+            if u.retry_budget.budget_interval is not None
+            else None
+        ),
+    ),
+    _Rule(
         "outlier_detection.enabled",
         lambda _, u: (
             "a failing endpoint keeps its share of the requests"

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+import proxy.services
 from access.domain.roles import Role
 from tests.pages import world
-from tests.support.people import bearer
+from tests.proxy.factories import document
+from tests.support.people import BY, bearer
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,19 @@ def test_a_tier_tells_what_each_proxy_acknowledged(
         ("edge-1", True, 1, None),
         ("edge-2", True, 1, None),
     ]
+
+
+def test_a_tier_tells_where_it_is_less_safe_than_its_defaults(
+    client: Client, operator: dict[str, str], now: datetime
+) -> None:
+    declared = document()
+    payments = declared["tiers"][0]["routes"][1]
+    payments |= {"timeout": "5m", "accepted": {"timeout": "a bank takes its time"}}
+    proxy.services.apply(document=declared, by=BY, reason="first", now=now)
+
+    (risk,) = get(client, "tiers/edge", operator).json()["less_safe"]
+
+    assert (risk["path"], risk["reason"]) == ("routes[1].timeout", "a bank takes its time")
 
 
 def test_an_unknown_tier_is_named(client: Client, operator: dict[str, str]) -> None:

@@ -28,8 +28,7 @@ class RefusedListener(World):
                 "generation": served.generation,
                 "now": self.now,
             }
-            refusal = {"kind": "listener", "reason": "port 10443 is taken"}
-            proxy.services.record_nack(**said, proxy=name, **refusal)
+            proxy.services.record_nack(**said, proxy=name, kind="listener", reason="port 10443 is taken")
             proxy.services.record_weights_ack(**said, proxies=[name])
 
 

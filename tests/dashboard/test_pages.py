@@ -58,6 +58,8 @@ def text(client: Client, path: str) -> str:
 
 
 def queries(client: Client, path: str) -> int:
+    """Of a page that was looked at before: a revision's document is read once for each revision."""
+    client.get(path)
     cache.clear()
     with CaptureQueriesContext(connection) as seen:
         assert client.get(path).status_code == 200
@@ -152,6 +154,18 @@ def test_a_runbook_opens_with_the_incident_in_view(reader: Client, now: datetime
 
     assert f"Incident {number}: Canary shop-v2 on shop was rolled back" in page
     assert "Set shop-v2 to 0 % on both proxies" in page
+
+
+def test_a_tier_says_where_it_is_less_safe_and_why(reader: Client, now: datetime) -> None:
+    declared = document()
+    payments = declared["tiers"][0]["routes"][1]
+    payments |= {"timeout": "5m", "accepted": {"timeout": "a bank takes its time"}}
+    proxy.services.apply(document=declared, by=BY, reason="first", now=now)
+
+    page = text(reader, "/tiers/edge/")
+
+    assert "<code>routes[1].timeout</code>" in page
+    assert "a bank takes its time" in page
 
 
 def test_an_incident_says_first_what_clients_still_feel(reader: Client, now: datetime) -> None:

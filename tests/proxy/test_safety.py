@@ -29,6 +29,7 @@ LESS_SAFE: dict[str, dict[str, Any]] = {
     "circuit_breaker.max_pending_requests": {"circuit_breaker": {"max_pending_requests": 5000}},
     "retry_budget.percent": {"retry_budget": {"percent": 50}},
     "retry_budget.min_concurrency": {"retry_budget": {"min_concurrency": 50}},
+    "retry_budget.budget_interval": {"retry_budget": {"budget_interval": "1s"}},
     "outlier_detection.enabled": {"endpoints": THREE, "outlier_detection": {"enabled": False}},
     "outlier_detection.max_ejection_percent": {"outlier_detection": {"max_ejection_percent": 100}},
     "outlier_detection.split_external_local_origin_errors": {
