@@ -1,6 +1,7 @@
 """The proxy port on a real Envoy: its admin interface over HTTP."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -10,11 +11,15 @@ from proxy.domain.errors import ProxyUnreachable
 
 
 class EnvoyAdmin:
-    """Reads an Envoy's admin interface; `timeout` in seconds bounds each request."""
+    """Reads an Envoy's admin interface; `timeout` in seconds bounds each request.
+
+    It is asked itself: no redirection is followed, and no proxy or login of the environment is used.
+    """
 
     def __init__(self, timeout: float = 3.0) -> None:
         self._timeout = timeout
         self._http = requests.Session()
+        self._http.trust_env = False
 
     def config_dump(self, address: str) -> dict[str, Any]:
         """The whole dump as Envoy gives it, endpoints included, secrets redacted by Envoy itself."""
@@ -64,9 +69,13 @@ class EnvoyAdmin:
 
     def _get(self, address: str, path: str) -> dict[str, Any]:
         try:
-            answer = self._http.get(f"http://{address}{path}", timeout=self._timeout)
-            answer.raise_for_status()
-            found = answer.json()
-        except (requests.RequestException, ValueError, RecursionError) as error:
+            answer = self._http.get(f"http://{address}{path}", timeout=self._timeout, allow_redirects=False)
+        except (requests.RequestException, ValueError) as error:
             raise ProxyUnreachable(f"{address} does not answer: {type(error).__name__}") from error
+        if answer.status_code != HTTPStatus.OK:
+            raise ProxyUnreachable(f"{address} answers {path} with HTTP {answer.status_code}")
+        try:
+            found = answer.json()
+        except (ValueError, RecursionError) as error:
+            raise ProxyUnreachable(f"{address} answers {path} with something else than JSON") from error
         return found if isinstance(found, dict) else {}
