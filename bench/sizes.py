@@ -22,9 +22,9 @@ FULL = Size(
     changes=40,
     clients=1000,
     client_changes=7,
-    repeats=5,
-    seconds=4,
-    warm_up=2,
+    repeats=9,
+    seconds=2,
+    warm_up=1,
     handshakes=400,
 )
 QUICK = Size(
