@@ -101,7 +101,13 @@ def _of(running: Running, label: str, files: Files) -> dict[str, tuple[Running, 
 
 
 def _plain(running: Running) -> Connect:
-    return lambda: socket.create_connection(("127.0.0.1", running.http_port), TIMEOUT).close()
+    def connect() -> None:
+        """Until the proxy has closed its end: else it would be measured before it did its work."""
+        with socket.create_connection(("127.0.0.1", running.http_port), TIMEOUT) as connection:
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(1)
+
+    return connect
 
 
 def _per_core(running: Running, connect: Connect, count: int) -> float:
