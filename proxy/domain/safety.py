@@ -265,6 +265,14 @@ _ROUTE: tuple[_Rule[Route], ...] = (
     ),
     _Rule("timeout", lambda _, r: _longer(r.timeout, MINUTE, "holds a connection and buffers for as long")),
     _Rule(
+        "idle_timeout",
+        lambda _, r: (
+            _longer(r.idle_timeout, 5 * MINUTE, "lets a request in which nothing moves hold its buffers")
+            if r.idle_timeout is not None
+            else None
+        ),
+    ),
+    _Rule(
         "access.jwt.allow_missing",
         lambda _, r: (
             "a request without a token is let through"
