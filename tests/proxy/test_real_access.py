@@ -224,6 +224,13 @@ def test_keys_that_the_proxies_fetch_verify_and_without_them_nobody_is_let_throu
     assert api.status(headers=Issuer().bearer()) == 401
 
 
+def test_a_host_is_the_same_however_it_is_spelt(api: Api) -> None:
+    api.serve({"access": {"jwt": "idp"}}, {"hosts": ["*"]}, jwt_providers=[IDP])
+    spelt = (HOST.upper(), f"{HOST}:1234", f"{HOST}.", f"{HOST}.:1234")
+    assert [api.world.get(host).status_code for host in spelt] == [401, 401, 401, 401]
+    assert api.world.get("other.test").status_code == 200
+
+
 def test_a_client_is_known_by_the_names_in_its_certificate_and_on_tls_only(api: Api) -> None:
     billing, shipping = (api.certified(f"spiffe://shop/{name}") for name in ("billing", "shipping"))
     api.serve(

@@ -58,6 +58,8 @@ def _trust(tier: Tier) -> dict[str, Any]:
                 ],
             )
         ],
+        # `shop.test.` is shop.test, and must not go by what a wider host's routes demand.
+        "strip_trailing_host_dot": True,
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
