@@ -49,12 +49,10 @@ def problems(routes: Sequence[tuple[int, Route]], offered: Offered, path: str) -
         yield from _beneath(f"{path}.jwt_providers[{index}]", _keys(provider, offered))
     for index, authority in offered.authorities:
         yield from _beneath(f"{path}.ext_authz[{index}]", _reached(authority, offered))
-    every = [route for _, route in routes]
     for index, route in routes:
         here = f"{path}.routes[{index}]"
         yield from _beneath(f"{here}.access", _access(route, offered))
         yield from _beneath(here, _matched(route, offered))
-        yield from _beneath(f"{here}.access", _chosen_later(route, every))
         for place, quota in enumerate(route.quotas):
             yield from _beneath(f"{here}.quotas[{place}]", _quota(route, quota, offered))
 
@@ -116,20 +114,6 @@ def _matched(route: Route, offered: Offered) -> Iterator[Problem]:
         for place, parameter in enumerate(conditions.query_parameters):
             if parameter.name in tokens:
                 yield f"{field}.query_parameters[{place}]", f"{parameter.name} {_SPENT}"
-
-
-def _chosen_later(route: Route, routes: Sequence[Route]) -> Iterator[Problem]:
-    """Which filters run, Envoy decides by the route that is chosen first; a claim then chooses another."""
-    wanted = {claim.provider for claim in route.match.claims}
-    for other in routes if wanted else ():
-        comes_first = other.access.jwt is not None and wanted & set(other.access.jwt.any_of)
-        if not comes_first or other.match.claims or not set(other.hosts) & set(route.hosts):
-            continue
-        if other.access.before_routing != route.access.before_routing:
-            yield (
-                "api_keys" if other.access.api_keys != route.access.api_keys else "ext_authz",
-                f"must be as in route {other.name}, which takes a request before its claims are known",
-            )
 
 
 def _quota(route: Route, quota: Quota, offered: Offered) -> Iterator[Problem]:

@@ -32,9 +32,15 @@ def wide(match: Match) -> Head | None:
     return Head(_ESCAPE.sub(r"\1", found[1]), found[2] != ".*")
 
 
+def whole(match: Match) -> Head | None:
+    """What a prefix, or a regular expression that is one in disguise, takes whole."""
+    kind, text = match.by
+    return Head(text, not text.endswith("/")) if kind == "prefix" else wide(match)
+
+
 def above(match: Match) -> Iterator[Head]:
     """Every head whose paths include all of the match's."""
-    begins = _begins(match)
+    begins = beginning(match)
     kind, text = match.by
     for end in range(len(begins) + 1):
         yield Head(begins[:end], False)
@@ -44,7 +50,8 @@ def above(match: Match) -> Iterator[Head]:
         yield Head(text, True)
 
 
-def _begins(match: Match) -> str:
+def beginning(match: Match) -> str:
+    """What every path of the match begins with. Where neither of two begins the other, no path is both's."""
     kind, text = match.by
     if kind == "path_template":
         return head(text)

@@ -7,7 +7,8 @@ fewer methods before more; at last the order of the file.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, combinations
+from itertools import chain, combinations, islice
+from operator import itemgetter
 
 from proxy.domain import heads
 from proxy.domain.errors import Problem
@@ -23,6 +24,8 @@ _FEW = 8
 """So many exact conditions of a route are looked at in all their combinations."""
 
 Condition = tuple[str, Compared]
+_Paths = Head | tuple[str, str]
+"""Paths that are taken whole: all below a head, or those of one match."""
 
 
 def in_order(routes: Iterable[Route]) -> list[Route]:
@@ -52,11 +55,31 @@ def takes(wider: Match, narrower: Match) -> bool:
     return _takes_paths(wider, narrower) and _demands_no_more(wider, narrower)
 
 
+class Tried:
+    """Routes of a host in the order of trying, to be found by what they take without going through all."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_paths: dict[_Paths, list[tuple[int, Route]]] = defaultdict(list)
+        for place, route in enumerate(in_order(routes)):
+            self._by_paths[route.match.by].append((place, route))
+            whole = heads.whole(route.match)
+            if whole is not None:
+                self._by_paths[whole].append((place, route))
+
+    def first(self, match: Match) -> Route | None:
+        """The first that takes every request of the match, as far as can be told."""
+        found: list[tuple[int, Route]] = []
+        every: Iterator[_Paths] = chain([match.by], heads.above(match))
+        for paths in every:
+            here = self._by_paths.get(paths, ())
+            found += islice((each for each in here if _demands_no_more(each[1].match, match)), 1)
+        return min(found, key=itemgetter(0))[1] if found else None
+
+
 def _takes_paths(wider: Match, narrower: Match) -> bool:
     if wider.by == narrower.by:
         return True
-    kind, text = wider.by
-    whole = Head(text, not text.endswith("/")) if kind == "prefix" else heads.wide(wider)
+    whole = heads.whole(wider)
     return whole is not None and whole in heads.above(narrower)
 
 

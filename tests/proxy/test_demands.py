@@ -147,3 +147,15 @@ def test_where_keys_and_authorities_are_reached_is_checked() -> None:
 )
 def test_what_is_offered_must_be_whole(section: str, item: dict[str, Any], path: str) -> None:
     assert told(**{section: [item]})[0].startswith(path)
+
+
+def test_a_route_of_other_paths_is_not_taken_for_the_one_before_a_claim() -> None:
+    gold = {"prefix": "/shop", "claims": [{"provider": "idp", "claim": "plan", "exact": "gold"}]}
+    first = {"prefix": "/shop", "access": {"jwt": "idp"}}
+    keyed = {"jwt": "idp", "api_keys": "partners"}
+    assert told({"match": gold}, first, {"prefix": "/partners", "access": keyed}) == []
+    why = (
+        "routes[0].access.api_keys: must be as in route r2, which takes a request before its claims are known"
+    )
+    for overlapping in ("/shop/a", "/"):
+        assert told({"match": gold}, first, {"prefix": overlapping, "access": keyed}) == [why]

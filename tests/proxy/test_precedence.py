@@ -1,12 +1,13 @@
 """The order of a host's routes, and what is never reached in it."""
 
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain import precedence
+from proxy.domain import claims, precedence
 from proxy.domain.tier import Route
 
 
@@ -134,3 +135,35 @@ def test_the_order_does_not_depend_on_the_file_where_no_two_are_equal(given: lis
     keys = [precedence._key(each.match) for each in routes]
     if len(set(keys)) == len(keys):
         assert order(*routes) == order(*reversed(routes))
+
+
+@given(st.lists(matches, min_size=2, max_size=6))
+def test_the_route_that_takes_all_of_a_match_is_found_as_if_one_went_through_all(
+    given: list[dict[str, Any]],
+) -> None:
+    wanted, *routes = [route(f"r{index}", **each) for index, each in enumerate(given)]
+    in_turn = (each for each in precedence.in_order(routes) if precedence.takes(each.match, wanted.match))
+    assert precedence.Tried(routes).first(wanted.match) == next(in_turn, None)
+
+
+def test_ten_thousand_routes_behind_claims_are_judged_at_once() -> None:
+    def first(index: int) -> Route:
+        return Route.model_validate(
+            {
+                "name": f"first{index}",
+                "hosts": ["a.test"],
+                "prefix": f"/{index}",
+                "upstream": "backend",
+                "access": {"jwt": "idp"},
+            }
+        )
+
+    def gold(index: int) -> Route:
+        return route(
+            f"gold{index}", prefix=f"/{index}", claims=[{"provider": "idp", "claim": "a", "exact": "b"}]
+        )
+
+    routes = [made for index in range(5_000) for made in (first(index), gold(index))]
+    began = time.perf_counter()
+    assert list(claims.problems(list(enumerate(routes)), {"idp"}, "tiers[0]")) == []
+    assert time.perf_counter() - began < 30  # each looked at by all others: minutes
