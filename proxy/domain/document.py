@@ -140,11 +140,15 @@ def _echo(item: Any, found: Sequence[Any]) -> bool:
 
 
 def _as_written(raw: Any, location: Sequence[int | str]) -> list[int | str]:
-    """The location in the file of what was written in its short form: `prefix`, not `match.prefix`."""
+    """The location in the file: without the branches of a union, which pydantic names in it, and of what was
+    written in its short form `prefix`, not `match.prefix`.
+    """
     found: list[int | str] = []
     node = raw
     for part, following in zip(location, (*location, None)[1:], strict=True):
         if isinstance(node, dict) and part not in node and following in node:
+            continue
+        if _BRANCH.fullmatch(str(part)) and not (isinstance(node, dict) and part in node):
             continue
         found.append(part)
         node = _within(node, part)
@@ -170,9 +174,12 @@ def _join(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
+_BRANCH = re.compile(r"literal\[.*\]|\[key\]|[A-Z]\w*")
+
 _PLAIN: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is missing",
     "extra_forbidden": lambda _: "unknown key",
+    "model_type": lambda _: "must be a mapping",
     "string_pattern_mismatch": lambda item: f"{item['input']!r} is not of the form {item['ctx']['pattern']}",
 }
 

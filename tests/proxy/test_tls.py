@@ -105,3 +105,13 @@ def test_a_backend_is_known_by_a_host_name_an_address_or_a_uri() -> None:
     settings = made.upstreams[0].tls
     assert settings is not None
     assert settings.subject_alt_names == names
+
+
+def test_a_certificate_of_either_form_is_told_by_its_path_in_the_file() -> None:
+    def told(given: object) -> set[str]:
+        upstream = {**UPSTREAM, "tls": {"sni": "a.test", "client_certificate": given}}
+        found = refused(upstreams=[upstream], routes=[], objectives=[])
+        return {path.removeprefix("tiers[0].upstreams[0].tls.") for path, _ in found}
+
+    assert told("teir") == {"client_certificate"}
+    assert "client_certificate.private_key" in told({"certificate_chain": "a.pem"})
