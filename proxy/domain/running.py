@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate.splits import arms, runtime_prefix
+from proxy.domain.translate.splits import runtime_prefix
 from proxy.domain.translate.tables import routes_of
 
 ADMIN_LAYER = "admin"
@@ -49,7 +49,7 @@ def drift(
     wrong = []
     for route in tier.routes:
         runs = found.get(route.name)
-        wants = dict(arms(tier, route))
+        wants = dict(route.split)
         if runs is None:
             wrong.append(f"route {route.name} is not there")
         elif dict(runs) != wants:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from proxy import schema, selectors, services
 from proxy.domain.tier import Route
-from proxy.domain.translate import filters, kinds, routes, tables
+from proxy.domain.translate import kinds, routes, tables
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.factories import tier
 from tests.proxy.world import World
@@ -88,7 +88,7 @@ def envoy_of(virtual_hosts: list[dict[str, Any]], port: int) -> dict[str, Any]:
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A real Envoy that holds the same random routes as a list and as a tree."""
     drawn = [*random_routes(random.Random(request.param), 120), ALONE]
-    made = routes.made(tier(), drawn, filters.per_route(tier()))
+    made = routes.made(routes.shared(tier()), drawn)
     hosts = [{"name": host, "domains": [host], **form(made)} for host, form in FORMS.items()]
     number = free_port()
     folder: Path = tmp_path_factory.mktemp("table")

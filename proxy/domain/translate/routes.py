@@ -1,6 +1,7 @@
 """The route table: hosts, paths and conditions to what becomes of a request."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from proxy.domain import precedence
@@ -10,17 +11,30 @@ from proxy.domain.translate.matching import route_match
 from proxy.domain.translate.tables import Made
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all routes of a tier need of it, found out once: there may be 10,000 routes."""
+
+    tier: Tier
+    filtered: filters.PerRoute
+    order: splits.Order
+
+
+def shared(tier: Tier) -> Shared:
+    return Shared(tier, filters.per_route(tier), splits.order(tier))
+
+
 def table(tier: Tier) -> dict[str, Any]:
     """One table a tier, under the tier's name; one virtual host a host."""
     by_host: dict[str, list[Route]] = {}
-    filtered = filters.per_route(tier)
+    of_all = shared(tier)
     for route in tier.routes:
         for host in dict.fromkeys(route.hosts):
             by_host.setdefault(host, []).append(route)
     return {
         "@type": kinds.ROUTES,
         "name": tier.name,
-        "virtual_hosts": [_virtual_host(tier, host, here, filtered) for host, here in by_host.items()],
+        "virtual_hosts": [_virtual_host(of_all, host, here) for host, here in by_host.items()],
         # The tier answers for its hosts on every port of a proxy.
         "ignore_port_in_host_matching": True,
         **transforming.joined(
@@ -33,25 +47,26 @@ def table(tier: Tier) -> dict[str, Any]:
     }
 
 
-def _virtual_host(tier: Tier, host: str, here: list[Route], filtered: filters.PerRoute) -> dict[str, Any]:
+def _virtual_host(of_all: Shared, host: str, here: list[Route]) -> dict[str, Any]:
     return {
         "name": host,
         "domains": [host],
         # Else a client without a certificate would come in by the plain port.
-        **({"require_tls": "ALL"} if tier.tls.requires_client_certificate else {}),
+        **({"require_tls": "ALL"} if of_all.tier.tls.requires_client_certificate else {}),
         # The router's log has no attempt number of its own; this request header is where it is read from.
         "include_request_attempt_count": True,
-        **tables.held(made(tier, here, filtered)),
+        **tables.held(made(of_all, here)),
     }
 
 
-def made(tier: Tier, here: Iterable[Route], filtered: filters.PerRoute) -> list[Made]:
+def made(of_all: Shared, here: Iterable[Route]) -> list[Made]:
     """The routes of one host in the order of trying, with Envoy's for each."""
-    return [Made(route, _routes(tier, route, filtered(route))) for route in precedence.in_order(here)]
+    return [Made(route, _routes(of_all, route)) for route in precedence.in_order(here)]
 
 
-def _routes(tier: Tier, route: Route, own: dict[str, Any]) -> list[dict[str, Any]]:
-    """Envoy's routes for one of the tier's, in the order of trying; `own` is its part in the filters."""
+def _routes(of_all: Shared, route: Route) -> list[dict[str, Any]]:
+    """Envoy's routes for one of the tier's, in the order of trying."""
+    own = of_all.filtered(route)
     filtered = {"typed_per_filter_config": own} if own else {}
     common = {"name": route.name, **filtered, **transforming.headers(route)}
     if route.redirect is not None:
@@ -67,7 +82,7 @@ def _routes(tier: Tier, route: Route, own: dict[str, Any]) -> list[dict[str, Any
             "match": route_match(route.match, *way.conditions),
             "route": {"timeout": seconds(route.timeout), **way.to, **passed},
         }
-        for way in splits.ways(tier, route)
+        for way in splits.ways(of_all.order, route)
     ]
 
 

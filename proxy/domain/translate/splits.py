@@ -4,7 +4,7 @@ A route is one or more of Envoy's, side by side under one name, so that all of a
 as one. Those that share the weights share their runtime keys: an overlay moves all of them at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ _METADATA = "sluice"
 CHOSEN = f"%METADATA(ROUTE:{_METADATA}:chosen)%"
 """`attribute` where an arm's own conditions chose it; nothing where the weights did."""
 
-
+Order = Mapping[str, int]
+"""Each upstream's place among those of its tier."""
 _BY_REQUEST = {"header": {"header_name": "x-request-id"}}
 
 
@@ -34,24 +35,26 @@ def runtime_prefix(route: str) -> str:
     return f"split.{route}"
 
 
-def arms(tier: Tier, route: Route) -> list[tuple[str, int]]:
+def order(tier: Tier) -> Order:
+    """The declared upstreams, to be found out once: there may be thousands, and as many routes."""
+    return {upstream.name: place for place, upstream in enumerate(tier.upstreams)}
+
+
+def arms(order: Order, route: Route) -> list[tuple[str, int]]:
     """The split in the order of the declared upstreams.
 
     A visitor's hash falls into the range of one arm: with a steady order and a constant total, an arm that
     only grows keeps everybody whom it had.
     """
-    if len(route.split) == 1:
-        return list(route.split.items())
-    order = {upstream.name: place for place, upstream in enumerate(tier.upstreams)}
     return sorted(route.split.items(), key=lambda arm: order.get(arm[0], len(order)))
 
 
-def ways(tier: Tier, route: Route) -> Iterator[Way]:
+def ways(order: Order, route: Route) -> Iterator[Way]:
     """In the order of trying: arms by attribute, known visitors, everybody else."""
     for arm in route.arms:
         chosen = {"metadata": {"filter_metadata": {_METADATA: {"chosen": "attribute"}}}}
         yield Way((arm.match,), {"cluster": arm.upstream}, chosen)
-    weighted = _weighted(tier, route)
+    weighted = _weighted(order, route)
     if route.sticky is None:
         yield Way((), weighted)
     elif route.sticky.header is not None:
@@ -83,10 +86,10 @@ def _hashed(weighted: dict[str, Any], *first: dict[str, Any]) -> dict[str, Any]:
     return {"hash_policy": policies, "weighted_clusters": clusters}
 
 
-def _weighted(tier: Tier, route: Route) -> dict[str, Any]:
+def _weighted(order: Order, route: Route) -> dict[str, Any]:
     return {
         "weighted_clusters": {
             "runtime_key_prefix": runtime_prefix(route.name),
-            "clusters": [{"name": arm, "weight": weight} for arm, weight in arms(tier, route)],
+            "clusters": [{"name": arm, "weight": weight} for arm, weight in arms(order, route)],
         }
     }

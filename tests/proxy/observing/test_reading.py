@@ -8,7 +8,7 @@ import pytest
 
 from proxy.domain import observing
 from proxy.domain.observing.seen import Retry, Seen
-from proxy.domain.translate import filters, routes, tables
+from proxy.domain.translate import routes, tables
 from tests.proxy.factories import tier
 
 HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -331,7 +331,7 @@ def test_the_routes_of_a_matcher_tree_are_read_once_each_as_those_of_a_list() ->
         for number in range(tables.LONGEST_LIST)
     ]
     root = {"name": "root", "hosts": ["a.test"], "upstream": "shop-v2"}
-    made = routes.made(tier(), tier(routes=[*many, root]).routes, filters.per_route(tier()))
+    made = routes.made(routes.shared(tier()), tier(routes=[*many, root]).routes)
 
     def read(form: dict[str, Any]) -> Seen:
         manager = {"@type": HCM, "route_config": {"virtual_hosts": [{"name": "a", "domains": ["*"], **form}]}}
