@@ -19,6 +19,7 @@ SHAPES = {look.kind: look.shape for look in (GOOD, ACTING, WAIT, BAD, UNKNOWN)}
 # times, the fault is not.
 PROXY_DOES = {
     "load_shed": "it sheds load",
+    "too_large": "an answer is larger than it may hold",
     "max_stream_duration": "a stream lasted too long",
     "circuit_open": "a circuit breaker is open",
     "no_cluster": "a route names no upstream",

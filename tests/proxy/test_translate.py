@@ -98,7 +98,8 @@ def test_a_route_to_a_missing_cluster_is_found() -> None:
 
 
 def test_the_backend_is_the_first_reason_that_is_tried() -> None:
-    assert measuring.reason_expression().startswith("response.code_details == 'via_upstream' ? 'backend' : ")
+    tried = measuring.reason_expression(tier())
+    assert tried.startswith("response.code_details == 'via_upstream' ? 'backend' : ")
     assert measuring.REASONS[-1] == "other"
 
 

@@ -13,6 +13,8 @@ from proxy.domain.tier.retries import HedgeField, Retry
 from proxy.domain.tier.routing import Routing
 from proxy.domain.tier.transformation import Transformation
 
+_OF_BODIES = ("hedge", "request_body", "response_body", "transcode", "max_request_bytes")
+
 
 class Route(Routing, Transformation):
     """What a request to some hosts and paths gets, and how it is tried there.
@@ -20,12 +22,18 @@ class Route(Routing, Transformation):
     `idempotency` says what may be retried: `method` = GET, HEAD, PUT, DELETE, OPTIONS, TRACE or any request
     with an Idempotency-Key; `always` = every request (a gRPC service of reads, whose calls are all POST);
     `never` = none. The same says what may be hedged.
+
+    `timeout` begins when the request is complete and lasts to the end of the answer. `idle_timeout` ends a
+    request in which nothing moves; unset, it is the tier's `stream_idle_timeout`, or `timeout` where that is
+    longer. `upgrade` names the protocols that a client may go over to.
     """
 
     idempotency: Literal["method", "always", "never"] = "method"
     retry: Retry = Retry()
     hedge: HedgeField | None = None
     timeout: Duration = timedelta(seconds=2)
+    idle_timeout: Duration | None = None
+    upgrade: tuple[Literal["websocket"], ...] = ()
     access: Access = Access()
     quotas: tuple[Quota, ...] = ()
     access_log: RouteLogField | None = None
@@ -49,6 +57,19 @@ class Route(Routing, Transformation):
             raise ValueError("retry.per_try_timeout does not go with hedge, which leaves a slow try running")
         if self.retry.attempts == 0 or self.idempotency == "never":
             raise ValueError("hedge needs retry.attempts and an idempotency that allows them: it is a retry")
+        return self
+
+    @model_validator(mode="after")
+    def _an_upgraded_connection_has_no_bodies(self) -> Self:
+        if not self.upgrade:
+            return self
+        if not self.split:
+            raise ValueError("upgrade belongs to a route with an upstream")
+        beside = [field for field in _OF_BODIES if getattr(self, field)]
+        if beside:
+            raise ValueError(
+                f"{beside[0]} does not go with upgrade: give the upgraded path a route of its own"
+            )
         return self
 
     @property

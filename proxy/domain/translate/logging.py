@@ -73,7 +73,7 @@ def _fields(tier: Tier) -> dict[str, str]:
         "path": f"%PATH({query}:ORIG_OR_PATH)%",
         "code": "%RESPONSE_CODE%",
         "grpc": "%GRPC_STATUS_NUMBER%",
-        "reason": f"%CEL({measuring.reason_expression()})%",
+        "reason": f"%CEL({measuring.reason_expression(tier)})%",
         "flags": "%RESPONSE_FLAGS%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "ended": "%CONNECTION_TERMINATION_DETAILS%",

@@ -59,6 +59,8 @@ _REASONS = (
         "response.code_details.startsWith('downstream') || response.code_details.startsWith('http2.remote')",
         "client_gone",
     ),
+    # Of a request, 413 or 431; of an answer that was to be changed, 500.
+    ("response.code_details.contains('too_large')", "too_large"),
     (
         "response.code_details == 'local_rate_limited' || response.code_details == 'request_rate_limited'",
         "rate_limited",
@@ -78,6 +80,8 @@ _REASONS = (
 )
 REASONS = (*dict.fromkeys(reason for _, reason in _REASONS), "other")
 
+# However an upgraded connection ends, the backend's answer was the upgrade. One that it closes bears UC.
+_UPGRADED = "has(response.code) && response.code == 101"
 _ADDED = "request.duration - response.backend_latency"
 _ARM = {"name": "arm", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
 _ROUTE = {"name": "route", "value_format": "%ROUTE_NAME%"}
@@ -103,29 +107,38 @@ _SCOPE = {
 
 def request_logs(tier: Tier) -> list[dict[str, Any]]:
     """The loggers of the connection manager that measure; those that write lines are `logging`'s."""
-    return [_requests(), _answered(tier)]
+    return [_requests(tier), _answered(tier)]
 
 
 def attempt_logs(tier: Tier) -> list[dict[str, Any]]:
     """The router's loggers: one count an attempt, so that a retry does not hide what the first one met."""
-    if not hedging.hedges(tier):
-        return [_attempts(_ATTEMPT, _FLAGS)]
-    attempt = {"name": "attempt", "value_format": hedging.ATTEMPT}
+    hedges = hedging.hedges(tier)
+    attempt = {**_ATTEMPT, "value_format": hedging.ATTEMPT} if hedges else _ATTEMPT
+    innocent = [*([hedging.SLOW_ONLY] if hedges else []), *([_UPGRADED] if _upgrades(tier) else [])]
+    if not innocent:
+        return [_attempts(attempt, _FLAGS)]
     unflagged = {"name": "flags", "value_format": "-"}
+    well = " || ".join(f"({way})" for way in innocent)
     return [
-        {**_attempts(attempt, _FLAGS), "filter": filtered(f"!({hedging.SLOW_ONLY})")},
-        {**_attempts(attempt, unflagged), "filter": filtered(hedging.SLOW_ONLY)},
+        {**_attempts(attempt, _FLAGS), "filter": filtered(f"!({well})")},
+        {**_attempts(attempt, unflagged), "filter": filtered(well)},
     ]
+
+
+def _upgrades(tier: Tier) -> bool:
+    return any(route.upgrade for route in tier.routes)
 
 
 def _attempts(attempt: dict[str, str], flags: dict[str, str]) -> dict[str, Any]:
     return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, attempt, _CODE, _GRPC, flags, _CHOSEN])])
 
 
-def reason_expression() -> str:
+def reason_expression(tier: Tier) -> str:
     """CEL: from Envoy's unbounded details to one of REASONS."""
+    first, *others = _REASONS
+    upgraded = [(_UPGRADED, "backend")] if _upgrades(tier) else []
     expression = "'other'"
-    for condition, reason in reversed(_REASONS):
+    for condition, reason in reversed([first, *upgraded, *others]):
         expression = f"{condition} ? '{reason}' : {expression}"
     return expression
 
@@ -165,8 +178,8 @@ def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
     return f"({_ADDED} <= duration('{bound}us') ? {below} : {above})"
 
 
-def _requests() -> dict[str, Any]:
-    reason = {"name": "reason", "value_format": f"%CEL({reason_expression()})%"}
+def _requests(tier: Tier) -> dict[str, Any]:
+    reason = {"name": "reason", "value_format": f"%CEL({reason_expression(tier)})%"}
     return _stats(counters=[_counter("rq", [_ROUTE, _ARM, _CODE, _GRPC, _FLAGS, _ATTEMPTS, reason, _CHOSEN])])
 
 

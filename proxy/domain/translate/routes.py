@@ -75,7 +75,7 @@ def _routes(of_all: Shared, route: Route) -> list[dict[str, Any]]:
     if route.direct_response is not None:
         answer = actions.direct_response(route.direct_response)
         return [{**common, "match": route_match(route.match), **answer}]
-    passed = _passed_on(route)
+    passed = _passed_on(of_all.tier, route)
     return [
         {
             **transforming.joined(common, way.beside),
@@ -86,6 +86,21 @@ def _routes(of_all: Shared, route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _passed_on(route: Route) -> dict[str, Any]:
+def _passed_on(tier: Tier, route: Route) -> dict[str, Any]:
     """What becomes of every request that goes to an upstream, whichever it is."""
-    return {"retry_policy": retries.policy(route), **actions.rewrites(route), **quotas.of_route(route)}
+    return {
+        "retry_policy": retries.policy(route),
+        **_idle(tier, route),
+        **({"upgrade_configs": [{"upgrade_type": kind} for kind in route.upgrade]} if route.upgrade else {}),
+        **actions.rewrites(route),
+        **quotas.of_route(route),
+    }
+
+
+def _idle(tier: Tier, route: Route) -> dict[str, Any]:
+    """Where it is not the tier's: that would cut an answer before the route's own `timeout` does, and an
+    attempt cut so looks like one whose client left.
+    """
+    usual = tier.limits.stream_idle_timeout
+    idle = route.idle_timeout or max(usual, route.timeout)
+    return {"idle_timeout": seconds(idle)} if idle != usual else {}
