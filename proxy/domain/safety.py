@@ -35,7 +35,11 @@ class Risk:
     deliberate: bool = True
 
     def __str__(self) -> str:
-        why = f"accepted: {self.reason}" if self.reason else f"to accept it, write accepted.{self.name}"
+        why = (
+            f"accepted: {self.reason}"
+            if self.reason
+            else f"to accept it, write accepted: {{{self.name}: why}}"
+        )
         return f"{self.path} is less safe: {self.says} ({why})"
 
 
@@ -70,7 +74,7 @@ def problems(tier: Tier, path: str) -> list[Problem]:
 
 
 def _where(risk: Risk, path: str) -> str:
-    return f"{path}.{_part(risk)}accepted.{risk.name}"
+    return f"{path}.{_part(risk)}accepted: {{{risk.name}: ...}}"
 
 
 def _part(risk: Risk) -> str:
