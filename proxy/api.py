@@ -42,6 +42,7 @@ class ProxyOut(Schema):
     http_port: int
     https_port: int
     admin_port: int
+    admin_tls_port: int | None
     connected: bool
     connected_at: Any
     connected_to: str
@@ -52,6 +53,8 @@ class ProxyOut(Schema):
     up_to_date: bool
     nack: dict[str, Any] | None
     drift: list[str]
+    read_at: Any
+    trouble: str
 
     @classmethod
     def of(cls, row: ProxyRow, generation: int) -> "ProxyOut":
@@ -67,6 +70,7 @@ class ProxyOut(Schema):
             http_port=row.http_port,
             https_port=row.https_port,
             admin_port=row.admin_port,
+            admin_tls_port=row.admin_tls_port,
             connected=row.connected,
             connected_at=row.connected_at,
             connected_to=row.connected_to,
@@ -77,6 +81,8 @@ class ProxyOut(Schema):
             up_to_date=row.acked_generation >= generation,
             nack=nack if row.refuses else None,
             drift=list(row.drift),
+            read_at=row.read_at,
+            trouble=row.trouble,
         )
 
 

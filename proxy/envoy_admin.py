@@ -1,33 +1,36 @@
 """The proxy port on a real Envoy: its admin interface over HTTP."""
 
+import ssl
 from collections.abc import Iterable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from proxy.domain import running
 from proxy.domain.errors import ProxyUnreachable
+from proxy.envoy_session import Sessions
 
 
 class EnvoyAdmin:
     """Reads an Envoy's admin interface; `timeout` in seconds bounds each request.
 
-    It is asked itself: no redirection is followed, and no proxy or login of the environment is used.
+    It is asked itself: no redirection is followed, and no proxy or login of the environment is used. `pki` is
+    the folder where Sluice's certificate is, for those who ask for it.
     """
 
-    def __init__(self, timeout: float = 3.0) -> None:
+    def __init__(self, timeout: float = 3.0, *, pki: Path | None = None) -> None:
         self._timeout = timeout
-        self._http = requests.Session()
-        self._http.trust_env = False
+        self._sessions = Sessions(pki)
 
     def config_dump(self, address: str) -> dict[str, Any]:
         """The whole dump as Envoy gives it, endpoints included, secrets redacted by Envoy itself."""
         return self._get(address, "/config_dump?include_eds")
 
     def started_with(self, address: str) -> dict[str, Any]:
-        """The overload manager and the ADS servers of the bootstrap in use, as a config dump."""
-        parts = "bootstrap.overload_manager,bootstrap.static_resources"
+        """Of the bootstrap in use the admin port, the overload manager and the ADS servers."""
+        parts = "bootstrap.admin,bootstrap.overload_manager,bootstrap.static_resources"
         return self._get(address, f"/config_dump?mask={parts}")
 
     def draining(self, address: str) -> bool:
@@ -62,20 +65,36 @@ class EnvoyAdmin:
         return running.overrides(self._get(address, "/runtime"))
 
     def _post(self, address: str, path: str) -> None:
-        try:
-            self._http.post(f"http://{address}{path}", timeout=self._timeout).raise_for_status()
-        except requests.RequestException as error:
-            raise ProxyUnreachable(f"{address} does not answer: {type(error).__name__}") from error
+        self._ask("POST", address, path)
 
     def _get(self, address: str, path: str) -> dict[str, Any]:
-        try:
-            answer = self._http.get(f"http://{address}{path}", timeout=self._timeout, allow_redirects=False)
-        except (requests.RequestException, ValueError) as error:
-            raise ProxyUnreachable(f"{address} does not answer: {type(error).__name__}") from error
-        if answer.status_code != HTTPStatus.OK:
-            raise ProxyUnreachable(f"{address} answers {path} with HTTP {answer.status_code}")
+        answer = self._ask("GET", address, path)
         try:
             found = answer.json()
         except (ValueError, RecursionError) as error:
             raise ProxyUnreachable(f"{address} answers {path} with something else than JSON") from error
         return found if isinstance(found, dict) else {}
+
+    def _ask(self, method: str, address: str, path: str) -> requests.Response:
+        session, url = self._sessions.to(address)
+        try:
+            answer = session.request(method, f"{url}{path}", timeout=self._timeout, allow_redirects=False)
+        except (OSError, ValueError) as error:  # a requests.RequestException is an OSError
+            raise ProxyUnreachable(f"{address} does not answer: {_said(error)}") from error
+        if answer.status_code != HTTPStatus.OK:
+            raise ProxyUnreachable(f"{address} answers {path} with HTTP {answer.status_code}")
+        return answer
+
+
+def _said(error: Exception) -> str:
+    """The kind of error; of TLS also why, since that may be a certificate."""
+    kind = type(error).__name__
+    reason = _cause(error)
+    return f"{kind}, {reason}" if isinstance(reason, ssl.SSLError) else kind
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first error of those that led to this one."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

@@ -7,14 +7,23 @@ from functools import partial
 from pathlib import Path
 
 from proxy import pki
-from proxy.domain.identity import ADS_HOST, ADS_URI, Identity, proxy_uri, tier_uri
+from proxy.domain.identity import (
+    ADS_HOST,
+    ADS_URI,
+    SITE_URI,
+    Identity,
+    admin_host,
+    admin_uri,
+    proxy_uri,
+    tier_uri,
+)
 from proxy.domain.translate import proof
 
 LIFE = timedelta(days=365)
 SERVER_LIFE = timedelta(days=30)
 RENEW_BEFORE = timedelta(days=10)
-_SERVER = "_ads"  # beside the tiers' folders: no tier is called so
-_TO_BACKENDS = "to-backends"
+_SERVER, SITE = "_ads", "_site"  # beside the tiers' folders: no tier is called so
+_TO_BACKENDS, _ADMIN = "to-backends", "admin"
 
 
 def of_proxy(directory: Path, tier: str, proxy: str, *, now: datetime) -> Identity:
@@ -32,6 +41,19 @@ def of_tier(directory: Path, tier: str, *, now: datetime) -> Identity:
     """What the proxies of a tier show to backends; renewed ten days before its end."""
     issue = partial(pki.issue_identity, directory, uri=tier_uri(tier), server=False)
     return _kept(directory, directory / tier / _TO_BACKENDS, issue, now)
+
+
+def of_site(directory: Path, *, now: datetime) -> Identity:
+    """What Sluice shows to the proxies' admin interfaces, in SITE; renewed ten days before its end."""
+    issue = partial(pki.issue_identity, directory, uri=SITE_URI, server=False)
+    return _kept(directory, directory / SITE, issue, now)
+
+
+def of_admin(directory: Path, tier: str, proxy: str, *, now: datetime) -> Identity:
+    """What a proxy's admin interface shows; renewed ten days before its end."""
+    uri, names = admin_uri(tier, proxy), [admin_host(tier, proxy)]
+    issue = partial(pki.issue_identity, directory, uri=uri, names=names, server=True)
+    return _kept(directory, directory / tier / _ADMIN / proxy, issue, now)
 
 
 def _kept(directory: Path, here: Path, issue: Callable[..., Identity], now: datetime) -> Identity:

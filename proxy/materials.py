@@ -29,12 +29,14 @@ def _of(pki_directory: Path, tier: Tier, now: datetime) -> tuple[Material, list[
     with pki.locked(pki_directory):
         ring = tickets.ensure(pki_directory, tier.name, now=now)
     texts, problems = vault.read(tier)
-    if any(word == LOCAL for _, word in secret_files.authorities(tier)):
+    admin = _admin(pki_directory, tier, now)
+    if admin or any(word == LOCAL for _, word in secret_files.authorities(tier)):
         texts[LOCAL] = own.authority
     material = Material(
         own.certificate,
         own.key,
         ring.served,
+        admin=admin,
         files=texts,
         withheld=frozenset(file for _, file in secret_files.files(tier) if file not in texts),
     )
@@ -42,3 +44,14 @@ def _of(pki_directory: Path, tier: Tier, now: datetime) -> tuple[Material, list[
         client = identities.of_tier(pki_directory, tier.name, now=now)
         material = replace(material, client_certificate=client.certificate, client_key=client.key)
     return material, problems
+
+
+def _admin(pki_directory: Path, tier: Tier, now: datetime) -> dict[str, tuple[str, str]]:
+    """What each proxy's admin interface shows. Whom they let in is made here too: Sluice's other parts only
+    read it.
+    """
+    served = [proxy.name for proxy in tier.proxies if proxy.admin_tls_port is not None]
+    if served:
+        identities.of_site(pki_directory, now=now)
+    shown = {name: identities.of_admin(pki_directory, tier.name, name, now=now) for name in served}
+    return {name: (each.certificate, each.key) for name, each in shown.items()}

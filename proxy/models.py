@@ -40,6 +40,7 @@ class Proxy(Mirror):
     http_port = models.PositiveIntegerField()
     https_port = models.PositiveIntegerField()
     admin_port = models.PositiveIntegerField()
+    admin_tls_port = models.PositiveIntegerField(null=True, blank=True)
     connected_at = models.DateTimeField(null=True, blank=True)
     connected_to = models.CharField(max_length=200, blank=True)
     identity_ends_at = models.DateTimeField(null=True, blank=True)
@@ -53,6 +54,7 @@ class Proxy(Mirror):
     nack_at = models.DateTimeField(null=True, blank=True)
     drift = models.JSONField(default=list)
     read_at = models.DateTimeField(null=True, blank=True)
+    trouble = models.TextField(blank=True)
 
     class Meta:
         ordering = ("name",)

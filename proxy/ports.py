@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
+
+from django.conf import settings
 
 from proxy.envoy_admin import EnvoyAdmin
 
 
 class ProxyAdmin(Protocol):
-    """Addresses are `host:port` of an admin interface. Every method raises `errors.ProxyUnreachable`."""
+    """Addresses are `host:port` of an admin interface, or `name@host:port` of one over mutual TLS whose
+    certificate bears that name. Every method raises `errors.ProxyUnreachable`.
+    """
 
     def config_dump(self, address: str) -> dict[str, Any]:
         """All that the proxy runs."""
@@ -41,4 +46,4 @@ class ProxyAdmin(Protocol):
 @cache
 def from_settings() -> ProxyAdmin:
     """The real one; one client, and so one pool of connections, a process."""
-    return EnvoyAdmin()
+    return EnvoyAdmin(pki=Path(settings.VAR) / "pki")

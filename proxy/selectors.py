@@ -13,6 +13,7 @@ from proxy.domain import resolution, safety
 from proxy.domain.difference import Change, untold
 from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute
+from proxy.domain.identity import admin_host
 from proxy.domain.patches import apply_patches
 from proxy.domain.registry import with_registered
 from proxy.domain.resolution import Cost
@@ -32,11 +33,13 @@ class ProxyRow:
     """One proxy: what it acknowledged, refused, and where what it runs differs from what it should."""
 
     id: int
+    tier: str
     name: str
     address: str
     http_port: int
     https_port: int
     admin_port: int
+    admin_tls_port: int | None
     connected_at: datetime | None
     connected_to: str
     identity_ends_at: datetime | None
@@ -50,6 +53,7 @@ class ProxyRow:
     nack_at: datetime | None
     drift: tuple[str, ...]
     read_at: datetime | None
+    trouble: str
 
     @property
     def connected(self) -> bool:
@@ -62,8 +66,11 @@ class ProxyRow:
 
     @property
     def admin_address(self) -> str:
-        """What the ports of `proxy.ports` take: `host:port`."""
-        return f"{self.address}:{self.admin_port}"
+        """What the ports of `proxy.ports` take."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        if self.admin_tls_port is None:
+            return f"{host}:{self.admin_port}"
+        return f"{admin_host(self.tier, self.name)}@{host}:{self.admin_tls_port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +337,8 @@ def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[
     before = _alike(base or old, old) if old else {}
     found = list(changes_between(before, after))
     for proxy in dict.fromkeys(proxy.name for tier in (old, new) if tier for proxy in tier.proxies):
-        found += changes_between(of_proxy(old, proxy) if old else {}, of_proxy(new, proxy))
+        before = of_proxy(old, proxy, validation.BLANK) if old else {}
+        found += changes_between(before, of_proxy(new, proxy, validation.BLANK))
     return tuple(dict.fromkeys(found))
 
 
@@ -354,18 +362,20 @@ def _by_number_or_name(found: Any, text: str) -> Any:
 
 def _tier_row(record: models.Tier) -> TierRow:
     number = record.revisions.values_list("number", flat=True).first() or 0
-    proxies = tuple(_proxy_row(row) for row in record.proxies.all() if row.retired_at is None)
+    proxies = tuple(_proxy_row(row, record.name) for row in record.proxies.all() if row.retired_at is None)
     return TierRow(record.pk, record.name, record.generation, number, proxies)
 
 
-def _proxy_row(row: models.Proxy) -> ProxyRow:
+def _proxy_row(row: models.Proxy, tier: str) -> ProxyRow:
     return ProxyRow(
         id=row.pk,
+        tier=tier,
         name=row.name,
         address=row.address,
         http_port=row.http_port,
         https_port=row.https_port,
         admin_port=row.admin_port,
+        admin_tls_port=row.admin_tls_port,
         connected_at=row.connected_at,
         connected_to=row.connected_to,
         identity_ends_at=row.identity_ends_at,
@@ -379,6 +389,7 @@ def _proxy_row(row: models.Proxy) -> ProxyRow:
         nack_at=row.nack_at,
         drift=tuple(row.drift),
         read_at=row.read_at,
+        trouble=row.trouble,
     )
 
 

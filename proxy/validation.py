@@ -10,6 +10,7 @@ from proxy import pki, schema, vault
 from proxy.domain import credentials, secret_files
 from proxy.domain.errors import Invalid, Problem
 from proxy.domain.tier import Tier
+from proxy.domain.tier.tls import LOCAL
 from proxy.domain.translate import Resources, at_once, joined, of_proxy, of_tier, references, resources
 from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
 from proxy.domain.translate.standalone import standalone
@@ -23,7 +24,7 @@ def check(tier: Tier) -> list[Problem]:
     """What the files that it names, the schema and the references say against the tier; empty when it is
     well.
     """
-    own = {proxy.name: of_proxy(tier, proxy.name) for proxy in tier.proxies}
+    own = {proxy.name: of_proxy(tier, proxy.name, BLANK) for proxy in tier.proxies}
     made = {**joined(of_tier(tier, tier, BLANK), own), **at_once(tier)}
     found = [*vault.problems(tier, now=datetime.now(UTC)), *check_resources(made)]
     return list(dict.fromkeys(found))
@@ -79,7 +80,9 @@ def _placeholders(tier: Tier, now: datetime) -> Material:
     files |= {file: vault.text(file) for _, file in secret_files.revocations(tier)}
     files |= dict.fromkeys([file for _, file in secret_files.jwks(tier)], credentials.PLACEHOLDER_JWKS)
     files |= dict.fromkeys([file for _, file in secret_files.api_keys(tier)], credentials.PLACEHOLDER_KEYS)
-    return Material(certificate, key, (bytes(TICKET_KEY_BYTES),), certificate, key, files)
+    files[LOCAL] = certificate
+    admin = {proxy.name: (certificate, key) for proxy in tier.proxies}
+    return Material(certificate, key, (bytes(TICKET_KEY_BYTES),), certificate, key, admin, files)
 
 
 def words(stderr: str, file: Path) -> str:

@@ -88,13 +88,19 @@ class Renderer:
 
 def _proxies(base: Tier, below: Tier, material: Material) -> dict[str, dict[str, Resources]]:
     shared = of_tier(base, below, material)
-    own = {proxy.name: of_proxy(below, proxy.name) for proxy in base.proxies}
+    own = {proxy.name: of_proxy(below, proxy.name, material) for proxy in base.proxies}
     withheld = secrets.withheld(base, material) | extensions.withheld(base, material)
     problems = references.problems(joined(shared, own), withheld=withheld)
     if problems:
         raise Invalid(problems)
     encoded = _encoded(shared)
-    return {name: {**encoded, **_encoded(made)} for name, made in own.items()}
+    return {name: _beside(encoded, _encoded(made)) for name, made in own.items()}
+
+
+def _beside(shared: Mapping[str, Resources], own: Mapping[str, Resources]) -> dict[str, Resources]:
+    """A proxy's own with what all have; a secret of its own stands beside theirs."""
+    held, more = shared[kinds.SECRET], own[kinds.SECRET].named
+    return {**shared, **own, kinds.SECRET: pack({**held.named, **more}) if more else held}
 
 
 def _encoded(made: Made) -> dict[str, Resources]:

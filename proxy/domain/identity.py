@@ -7,6 +7,8 @@ ADS_URI = "spiffe://sluice/_/ads"
 """The ADS server's own name. No tier is called `_`."""
 ADS_HOST = "sluice-ads"
 """The same for gRPC libraries that know servers by host names only."""
+SITE_URI = "spiffe://sluice/_/site"
+"""Who asks the proxies' admin interfaces: Sluice's own processes, and the Prometheus that it reads."""
 _PREFIX = "spiffe://sluice/"
 
 
@@ -26,6 +28,18 @@ class Identity:
 def proxy_uri(tier: str, proxy: str) -> str:
     """The name in a proxy's certificate."""
     return f"{_PREFIX}{tier}/{proxy}"
+
+
+def admin_uri(tier: str, proxy: str) -> str:
+    """The name in the certificate of a proxy's admin interface. It is no proxy's: ADS takes it for nobody."""
+    return f"{proxy_uri(tier, proxy)}/admin"
+
+
+def admin_host(tier: str, proxy: str) -> str:
+    """The same for clients that know servers by host names only. No route's host bears an underscore, so that
+    no other certificate of the local authority is good for it.
+    """
+    return f"{proxy}.{tier}._sluice"
 
 
 def tier_uri(tier: str) -> str:

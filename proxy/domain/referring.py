@@ -82,7 +82,7 @@ def _arms(route: Any) -> Iterator[tuple[str, str]]:
 def _port_problems(proxies: Sequence[tuple[int, Proxy]], path: str) -> Iterator[Problem]:
     taken: dict[tuple[str, int], str] = {}
     for index, proxy in proxies:
-        for field in ("http_port", "https_port", "admin_port", "health_port"):
+        for field in ("http_port", "https_port", "admin_port", "admin_tls_port", "health_port"):
             key = (proxy.address, getattr(proxy, field))
             if key[1] is None:
                 continue

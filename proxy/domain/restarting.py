@@ -3,10 +3,22 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from proxy.domain.tier import Tier
+from proxy.domain.tier import LOOPBACK, Tier
 from proxy.domain.translate import overload
 
 _BOOTSTRAP = "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump"
+
+
+def open_admin(tier: Tier, name: str, dump: Mapping[str, Any]) -> tuple[str, ...]:
+    """In words, whether a proxy with an admin interface over TLS still has the plain one open to others."""
+    proxy = tier.proxy(name)
+    if proxy is None or proxy.admin_tls_port is None:
+        return ()
+    addresses = [each.get("admin", {}).get("address", {}).get("socket_address", {}) for each in _found(dump)]
+    runs = [str(each["address"]) for each in addresses if "address" in each]
+    return tuple(
+        _spoken("admin_port's address", listens_on, LOOPBACK) for listens_on in runs if listens_on != LOOPBACK
+    )
 
 
 def needed(tier: Tier, dump: Mapping[str, Any]) -> tuple[str, ...]:
@@ -14,13 +26,17 @@ def needed(tier: Tier, dump: Mapping[str, Any]) -> tuple[str, ...]:
 
     Empty where the dump holds no bootstrap: then nothing is known. A monitor for drills is no difference.
     """
-    found = [part["bootstrap"] for part in dump.get("configs", ()) if part.get("@type") == _BOOTSTRAP]
+    found = _found(dump)
     if not found:
         return ()
     runs = dict(_facts(found[0].get("overload_manager", {})))
     wants = dict(_facts(overload.manager(tier)))
     differ = [fact for fact in dict.fromkeys([*wants, *runs]) if runs.get(fact) != wants.get(fact)]
     return tuple(_spoken(fact, runs.get(fact, "not set"), wants.get(fact, "set")) for fact in differ)
+
+
+def _found(dump: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [part["bootstrap"] for part in dump.get("configs", ()) if part.get("@type") == _BOOTSTRAP]
 
 
 def _spoken(fact: str, runs: str, wants: str) -> str:

@@ -28,7 +28,7 @@ def mirror(record: TierRecord, tier: Tier, now: datetime) -> None:
     _follow(Endpoint, "upstream_id", ends, _endpoints(record, tier), now)
 
 
-_PROXY = ("address", "http_port", "https_port", "admin_port")
+_PROXY = ("address", "http_port", "https_port", "admin_port", "admin_tls_port")
 
 
 def _fields(declared: object, *names: str) -> dict[str, Any]:

@@ -31,9 +31,9 @@ class Meeting:
 def readback(*, admin: ProxyAdmin, now: datetime, meeting: Meeting | None = None) -> None:
     """Record each proxy's drift, that of its bootstrap from `meeting` included.
 
-    A proxy that does not answer keeps its last reading, which then grows old. While a proxy has not
-    acknowledged what is served, only overrides and the bootstrap are looked at: a change under way is no
-    drift.
+    A proxy that does not answer keeps its last reading, which then grows old, and the reason beside it. While
+    a proxy has not acknowledged what is served, only overrides and the bootstrap are looked at: a change
+    under way is no drift.
     """
     for tier in selectors.tiers():
         served = selectors.served(tier.name, now=now)
@@ -47,7 +47,7 @@ def _read(proxy: ProxyRow, served: Served, admin: ProxyAdmin, now: datetime, mee
     try:
         overridden = admin.overrides(address)
         started = admin.started_with(address)
-        outdated = restarting.needed(wanted, started)
+        outdated = (*restarting.needed(wanted, started), *restarting.open_admin(wanted, proxy.name, started))
         if meeting is not None:
             lost = elsewhere(started, meeting.servers, plaintext=meeting.plaintext)
             outdated = (*outdated, *lost)
@@ -56,9 +56,10 @@ def _read(proxy: ProxyRow, served: Served, admin: ProxyAdmin, now: datetime, mee
             found = (*found, *_unlike(proxy, served, admin))
         else:
             found = running.drift(wanted.model_copy(update={"routes": ()}), {}, overridden)
-    except ProxyUnreachable:
+    except ProxyUnreachable as error:
+        Proxy.objects.filter(pk=proxy.id).update(trouble=str(error))
         return
-    Proxy.objects.filter(pk=proxy.id).update(drift=[*found, *outdated], read_at=now)
+    Proxy.objects.filter(pk=proxy.id).update(drift=[*found, *outdated], read_at=now, trouble="")
 
 
 def _unlike(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> tuple[str, ...]:

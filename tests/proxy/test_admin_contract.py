@@ -1,7 +1,8 @@
-"""One suite for the proxy port: the in-memory proxy and a real Envoy."""
+"""One suite for the proxy port: the in-memory proxy, and a real Envoy asked in plaintext and over mutual TLS."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import requests
@@ -10,11 +11,13 @@ from django.utils import timezone
 from proxy import selectors, services
 from proxy.domain import restarting
 from proxy.domain.errors import ProxyUnreachable
+from proxy.domain.identity import admin_host
 from proxy.envoy_admin import EnvoyAdmin
 from proxy.memory import InMemoryAdmin
 from proxy.ports import ProxyAdmin
 from tests.proxy.factories import tier as sample
 from tests.proxy.world import World
+from tests.support.processes import free_port
 
 KEY = "split.shop.shop-v2"
 
@@ -26,6 +29,7 @@ class Case:
     admin: ProxyAdmin
     address: str
     override: "Override"
+    gone: str = "127.0.0.1:1"
 
 
 class Override:
@@ -53,7 +57,10 @@ class InMemory(Override):
         )
 
 
-@pytest.fixture(params=["memory", pytest.param("envoy", marks=pytest.mark.real)])
+REAL = [pytest.param(how, marks=pytest.mark.real) for how in ("envoy", "envoy over mutual TLS")]
+
+
+@pytest.fixture(params=["memory", *REAL])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     if request.param == "memory":
         memory = InMemoryAdmin()
@@ -62,8 +69,20 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         return
     world: World = request.getfixturevalue("world")
     override = ByRequest(world.admin())
-    yield Case(EnvoyAdmin(), world.admin(), override)
+    if request.param == "envoy":
+        yield Case(EnvoyAdmin(), world.admin(), override)
+    else:
+        yield _over_tls(world, override)
     override("")
+
+
+def _over_tls(world: World, override: ByRequest) -> Case:
+    proxies: list[dict[str, Any]] = world.declared()["tiers"][0]["proxies"]
+    proxies[0]["admin_tls_port"] = port = free_port()
+    world.wait_acked(world.apply({"proxies": proxies}))
+    name = admin_host("edge", "edge-1")
+    admin = EnvoyAdmin(pki=world.var / "pki")
+    return Case(admin, f"{name}@127.0.0.1:{port}", override, f"{name}@127.0.0.1:1")
 
 
 def test_the_weights_of_a_route_are_those_that_requests_meet(case: Case) -> None:
@@ -92,7 +111,7 @@ def test_what_a_proxy_was_started_with_is_what_its_tier_declares(case: Case) -> 
 
 def test_a_proxy_that_does_not_answer_is_an_error_of_its_own(case: Case) -> None:
     with pytest.raises(ProxyUnreachable):
-        case.admin.weights("127.0.0.1:1", "shop")
+        case.admin.weights(case.gone, "shop")
 
 
 @pytest.mark.real

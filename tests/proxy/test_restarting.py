@@ -42,3 +42,20 @@ def test_a_proxy_that_was_started_without_protection_needs_a_restart() -> None:
 
 def test_of_a_dump_without_a_bootstrap_nothing_is_told() -> None:
     assert restarting.needed(tier(), {"configs": []}) == ()
+
+
+def listening_on(address: str) -> dict[str, Any]:
+    found = dump(tier())
+    socket_address = {"address": address, "port_value": 19001}
+    found["configs"][0]["bootstrap"]["admin"] = {"address": {"socket_address": socket_address}}
+    return found
+
+
+def test_a_plain_admin_port_that_is_still_open_to_others_needs_a_restart() -> None:
+    proxy = {"name": "edge-1", "http_port": 1, "https_port": 2, "admin_port": 19001, "address": "10.0.0.1"}
+    plain, over_tls = tier(proxies=[proxy]), tier(proxies=[{**proxy, "admin_tls_port": 3}])
+    assert restarting.open_admin(plain, "edge-1", listening_on("10.0.0.1")) == ()
+    assert restarting.open_admin(over_tls, "edge-1", listening_on("127.0.0.1")) == ()
+    assert restarting.open_admin(over_tls, "edge-1", listening_on("10.0.0.1")) == (
+        "admin_port's address is 10.0.0.1 in the bootstrap, not 127.0.0.1: it needs a restart",
+    )

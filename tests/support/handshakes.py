@@ -27,9 +27,15 @@ class Connection:
     """One TLS connection that is kept, and what its handshake came to."""
 
     def __init__(
-        self, port: int, context: ssl.SSLContext, *, name: str, session: ssl.SSLSession | None = None
+        self,
+        port: int,
+        context: ssl.SSLContext,
+        *,
+        name: str,
+        session: ssl.SSLSession | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
-        raw = socket.create_connection(("127.0.0.1", port), SECONDS)
+        raw = socket.create_connection((host, port), SECONDS)
         self.socket = context.wrap_socket(raw, server_hostname=name, session=session)
         self.name = name
 
@@ -46,9 +52,11 @@ class Connection:
         assert shown is not None
         return x509.load_der_x509_certificate(shown)
 
-    def ask(self, path: str = "/", headers: Mapping[str, str] | None = None) -> Answer:
-        """One request on the connection, which stays open."""
-        lines = [f"GET {path} HTTP/1.1", f"Host: {self.name}"]
+    def ask(
+        self, path: str = "/", headers: Mapping[str, str] | None = None, *, method: str = "GET"
+    ) -> Answer:
+        """One request without a body on the connection, which stays open."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.name}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         response = http.client.HTTPResponse(self.socket)
@@ -67,12 +75,19 @@ def trusting(authority: Path, *, shows: tuple[Path, Path] | None = None) -> ssl.
     return context
 
 
-def refused(port: int, context: ssl.SSLContext, *, name: str, session: ssl.SSLSession | None = None) -> bool:
+def refused(
+    port: int,
+    context: ssl.SSLContext,
+    *,
+    name: str,
+    session: ssl.SSLSession | None = None,
+    host: str = "127.0.0.1",
+) -> bool:
     """Whether a client is shut out by its certificate, or for having none. In TLS 1.3 it learns so after its own
     part of the handshake, with the first bytes that it reads.
     """
     try:
-        with Connection(port, context, name=name, session=session) as connection:
+        with Connection(port, context, name=name, session=session, host=host) as connection:
             connection.ask()
     except (ssl.SSLError, ConnectionError):
         return True

@@ -40,6 +40,7 @@ from proxy.domain.tier.upstreams import CircuitBreaker, Endpoint, OutlierDetecti
 
 __all__ = [
     "FORWARDED_IDENTITY",
+    "LOOPBACK",
     "RUNBOOKS",
     "WEIGHT_TOTAL",
     "Access",
@@ -85,23 +86,32 @@ __all__ = [
 ]
 
 
+LOOPBACK = "127.0.0.1"
+
+
 class Proxy(Declared):
     """One Envoy. `address` is how Sluice reaches it, `bind` (default: the same) where it listens.
 
-    A balancer asks `/ready` on `health_port` whether to send clients there.
+    A balancer asks `/ready` on `health_port` whether to send clients there. With `admin_tls_port` the admin
+    port listens on the proxy's own loopback, and Sluice asks over mutual TLS what it needs of it.
     """
 
     name: Name
-    address: Address = "127.0.0.1"
+    address: Address = LOOPBACK
     bind: Address | None = None
     http_port: Port
     https_port: Port
     admin_port: Port
+    admin_tls_port: Port | None = None
     health_port: Port | None = None
 
     @property
     def listen_address(self) -> str:
         return self.bind or self.address
+
+    @property
+    def admin_listens_on(self) -> str:
+        return self.listen_address if self.admin_tls_port is None else LOOPBACK
 
 
 class Tier(Declared):

@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.domain.tier import Tier
 from proxy.domain.translate import (
+    administration,
     authorisation,
     clusters,
     extensions,
@@ -35,7 +36,9 @@ def resources(*, base: Tier, live: Tier, proxy: str, material: Material) -> Reso
     overridden by the runtime layer.
     """
     below = runtime.beneath(base, live)
-    return {**of_tier(base, below, material), **of_proxy(below, proxy), **at_once(live)}
+    shared, own = of_tier(base, below, material), of_proxy(below, proxy, material)
+    held = {**shared[kinds.SECRET], **own[kinds.SECRET]}
+    return {**shared, **own, kinds.SECRET: held, **at_once(live)}
 
 
 def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
@@ -51,13 +54,18 @@ def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
 
 def _beside(tier: Tier) -> list[dict[str, Any]]:
     """The services that the proxies ask or tell, and that no route leads to."""
-    about = (protection, tracing, authorisation, quotas)
+    about = (protection, tracing, authorisation, quotas, administration)
     return [cluster for concern in about for cluster in concern.clusters(tier)]
 
 
-def of_proxy(live: Tier, proxy: str) -> Resources:
-    """What a proxy has of its own."""
-    return {kinds.LISTENER: _named(listeners.listeners(live, proxy), "name")}
+def of_proxy(live: Tier, proxy: str, material: Material) -> Resources:
+    """What a proxy has of its own; its secrets are beside those of the tier."""
+    here = live.proxy(proxy)
+    held = administration.own_secrets(live, here, material) if here is not None else []
+    return {
+        kinds.LISTENER: _named(listeners.listeners(live, proxy), "name"),
+        kinds.SECRET: _named(held, "name"),
+    }
 
 
 def joined(shared: Resources, own: Mapping[str, Resources]) -> Resources:
@@ -67,7 +75,8 @@ def joined(shared: Resources, own: Mapping[str, Resources]) -> Resources:
         for proxy, made in own.items()
         for name, resource in made[kinds.LISTENER].items()
     }
-    return {**shared, kinds.LISTENER: listening}
+    held = {name: secret for made in own.values() for name, secret in made[kinds.SECRET].items()}
+    return {**shared, kinds.LISTENER: listening, kinds.SECRET: {**shared[kinds.SECRET], **held}}
 
 
 def at_once(live: Tier) -> Resources:

@@ -22,10 +22,11 @@ def bootstrap(
     each of the servers in `ads`, is with one of them at a time, and goes to another when that is gone.
     `injected` names a file of pressure for drills: see `overload.manager`.
     """
+    admin = {"address": proxy.admin_listens_on, "port_value": proxy.admin_port}
     return {
         "node": {"id": proxy.name, "cluster": tier.name},
         "admin": {
-            "address": {"socket_address": {"address": proxy.listen_address, "port_value": proxy.admin_port}},
+            "address": {"socket_address": admin},
             # An operator gets in even when the clients have taken every connection.
             "ignore_global_conn_limit": True,
         },

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.domain.tier import Proxy, Tier, seconds
-from proxy.domain.translate import http3, kinds, manager, protection, readiness, tls
+from proxy.domain.translate import administration, http3, kinds, manager, protection, readiness, tls
 
 
 def listener_names(tier: Tier) -> tuple[str, str]:
@@ -28,7 +28,7 @@ def listeners(tier: Tier, proxy: str) -> list[dict[str, Any]]:
     ]
     if http3.is_served(tier):
         found.append(http3.listener(tier, here))
-    return [*found, *readiness.listeners(tier, here)]
+    return [*found, *readiness.listeners(tier, here), *administration.listeners(tier, here)]
 
 
 def _listener(tier: Tier, proxy: Proxy, name: str, port: int, chain: dict[str, Any]) -> dict[str, Any]:

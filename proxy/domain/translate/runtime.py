@@ -5,7 +5,7 @@ from typing import Any
 
 from proxy.domain import budgets
 from proxy.domain.tier import Route, Tier, Upstream
-from proxy.domain.translate import kinds
+from proxy.domain.translate import administration, kinds
 from proxy.domain.translate.listeners import listener_names
 from proxy.domain.translate.splits import runtime_prefix
 
@@ -71,7 +71,8 @@ def _budgets(upstreams: Iterable[Upstream]) -> dict[str, Any]:
 
 
 def _limits(tier: Tier) -> dict[str, Any]:
-    return {
+    listening = {
         f"envoy.resource_limits.listener.{name}.connection_limit": tier.limits.max_connections
         for name in listener_names(tier)
     }
+    return {**listening, **administration.connection_limits(tier)}

@@ -20,9 +20,10 @@ class Material:
     """What a tier's proxies must hold and no row may: texts in PEM, and the ticket keys.
 
     `certificate` with `key` is by the local authority for the tier's hosts; `client_certificate` with
-    `client_key` is by it for the tier itself. Of `ticket_keys` the first encrypts, all decrypt. `files` are
-    the texts of what the tier names, under the very words that it has: `local`, `system` or a file. What is
-    `withheld` of them cannot be read now, and is not served, so that the proxies keep what they have.
+    `client_key` is by it for the tier itself. `admin` is the certificate and key of each proxy's admin
+    interface, where it is served. Of `ticket_keys` the first encrypts, all decrypt. `files` are the texts of
+    what the tier names, under the very words that it has: `local`, `system` or a file. What is `withheld` of
+    them cannot be read now, and is not served, so that the proxies keep what they have.
     """
 
     certificate: str
@@ -30,6 +31,7 @@ class Material:
     ticket_keys: tuple[bytes, ...] = field(repr=False)
     client_certificate: str = ""
     client_key: str = field(default="", repr=False)
+    admin: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     withheld: frozenset[str] = frozenset()
 
@@ -73,7 +75,7 @@ def secrets(tier: Tier, material: Material) -> list[dict[str, Any]]:
     """
     keys = [{"inline_bytes": base64.b64encode(key).decode()} for key in material.ticket_keys]
     found = [
-        _certificate(certificate_name(tier), material.certificate, material.key),
+        tls_certificate(certificate_name(tier), material.certificate, material.key),
         {"@type": kinds.SECRET, "name": tickets_name(tier), "session_ticket_keys": {"keys": keys}},
         *_of_clients(tier, material),
         *_of_upstreams(tier, material),
@@ -97,17 +99,17 @@ def _of_clients(tier: Tier, material: Material) -> Iterator[dict[str, Any]]:
     context = {"trusted_ca": {"inline_string": material.file(clients.ca)}}
     if clients.crl is not None:
         context["crl"] = {"inline_string": material.file(clients.crl)}
-    yield _validation(client_authority_name(clients), context)
+    yield validation(client_authority_name(clients), context)
 
 
 def _of_upstreams(tier: Tier, material: Material) -> Iterator[dict[str, Any]]:
     for settings in (upstream.tls for upstream in tier.upstreams if upstream.tls):
         if material.has(settings.ca):
             trusted = {"trusted_ca": {"inline_string": material.file(settings.ca)}}
-            yield _validation(authority_name(settings.ca), trusted)
+            yield validation(authority_name(settings.ca), trusted)
         if settings.client_certificate == "tier":
             name = client_certificate_name(tier)
-            yield _certificate(name, material.client_certificate, material.client_key)
+            yield tls_certificate(name, material.client_certificate, material.client_key)
         elif settings.client_certificate is not None:
             yield from _own(settings.client_certificate, material)
 
@@ -115,10 +117,11 @@ def _of_upstreams(tier: Tier, material: Material) -> Iterator[dict[str, Any]]:
 def _own(certificate: Certificate, material: Material) -> Iterator[dict[str, Any]]:
     chain, key = certificate.certificate_chain, certificate.private_key
     if material.has(chain, key):
-        yield _certificate(own_name(certificate), material.file(chain), material.file(key))
+        yield tls_certificate(own_name(certificate), material.file(chain), material.file(key))
 
 
-def _certificate(name: str, chain: str, key: str) -> dict[str, Any]:
+def tls_certificate(name: str, chain: str, key: str) -> dict[str, Any]:
+    """A certificate and its key, in PEM."""
     return {
         "@type": kinds.SECRET,
         "name": name,
@@ -129,5 +132,6 @@ def _certificate(name: str, chain: str, key: str) -> dict[str, Any]:
     }
 
 
-def _validation(name: str, context: dict[str, Any]) -> dict[str, Any]:
+def validation(name: str, context: dict[str, Any]) -> dict[str, Any]:
+    """Whom to trust."""
     return {"@type": kinds.SECRET, "name": name, "validation_context": context}

@@ -1,0 +1,70 @@
+"""How an Envoy's admin interface is asked: in plaintext, or over mutual TLS from another machine."""
+
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from proxy import identities
+from proxy.domain.errors import ProxyUnreachable
+from proxy.domain.translate import proof
+
+
+class Sessions:
+    """One pool of connections for plaintext, and one for each certificate's name.
+
+    `pki` is the folder of the local authority, which the ADS servers keep. It is only read here: a worker on
+    another machine must not make an authority of its own, which no proxy would trust.
+    """
+
+    def __init__(self, pki: Path | None) -> None:
+        self._pki = pki
+        self._plain = _session()
+        self._secure: dict[str, requests.Session] = {}
+
+    def to(self, address: str) -> tuple[requests.Session, str]:
+        """The session for an address of `ports.ProxyAdmin`, and the beginning of its URLs.
+
+        Raises ProxyUnreachable where Sluice's own certificate is not here.
+        """
+        name, _, where = address.rpartition("@")
+        if not name:
+            return self._plain, f"http://{where}"
+        if name not in self._secure:
+            self._secure[name] = self._showing(name)
+        return self._secure[name], f"https://{where}"
+
+    def _showing(self, name: str) -> requests.Session:
+        if self._pki is None:
+            raise ProxyUnreachable(f"{name} asks for a certificate, and there is no folder to take it from")
+        here = self._pki / identities.SITE
+        authority, files = self._pki / proof.AUTHORITY, (here / proof.CERTIFICATE, here / proof.KEY)
+        missing = [file for file in (authority, *files) if not file.is_file()]
+        if missing:
+            raise ProxyUnreachable(
+                f"{name} asks for Sluice's certificate, and {missing[0]} is not here: ADS servers make it, "
+                "so share their folder with this machine or copy the file"
+            )
+        session = _session()
+        session.verify, session.cert = str(authority), (str(files[0]), str(files[1]))
+        session.mount("https://", _Named(name))
+        return session
+
+
+class _Named(HTTPAdapter):
+    """Takes a server for the one of this name, whatever address it has."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, server_hostname=self._name)
+
+
+def _session() -> requests.Session:
+    """No proxy, login or authority of the environment is used."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
