@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from proxy.domain.tier.access import Access
+from proxy.domain.tier.cors import Cors
 from proxy.domain.tier.fields import Accepted, Duration, seconds
 from proxy.domain.tier.logging import RouteLogField
 from proxy.domain.tier.quotas import Quota
@@ -35,6 +36,7 @@ class Route(Routing, Transformation):
     idle_timeout: Duration | None = None
     upgrade: tuple[Literal["websocket"], ...] = ()
     access: Access = Access()
+    cors: Cors | None = None
     quotas: tuple[Quota, ...] = ()
     access_log: RouteLogField | None = None
     accepted: Accepted = {}

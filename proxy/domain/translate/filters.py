@@ -7,6 +7,7 @@ from proxy.domain.tier import Route, Tier
 from proxy.domain.translate import (
     authorisation,
     compression,
+    cors,
     hedging,
     identity,
     kinds,
@@ -23,6 +24,7 @@ PerRoute = Callable[[Route], dict[str, Any]]
 def http_filters(tier: Tier) -> list[dict[str, Any]]:
     """Who it is, whether it may, what becomes of its bytes, where it goes: the router is the last."""
     return [
+        *cors.filters(tier),
         *identity.http_filters(tier),
         *authorisation.http_filters(tier),
         *quotas.http_filters(tier),
@@ -43,6 +45,7 @@ def per_route(tier: Tier) -> PerRoute:
 
     def own(route: Route) -> dict[str, Any]:
         return {
+            **cors.per_route(route),
             **identity.per_route(tier, route),
             **authorisation.per_route(tier, route),
             **compression.per_route(tier, route),

@@ -46,7 +46,11 @@ _REASONS = (
     ("response.code_details.startsWith('upstream_reset')", "upstream_reset"),
     ("response.code_details == 'cluster_not_found'", "no_cluster"),
     ("response.code_details == 'route_not_found'", "no_route"),
-    ("response.code_details == 'direct_response'", "direct_response"),
+    # A browser's question whether a page may ask is answered here too.
+    (
+        "response.code_details == 'direct_response' || response.code_details == 'cors_response'",
+        "direct_response",
+    ),
     # The answer itself was late: the client had sent its whole request.
     ("response.code_details == 'stream_idle_timeout' && response.code == 504", "upstream_timeout"),
     (
