@@ -8,7 +8,7 @@ Rates are per second over `window`; `route=None` means every route of the tier, 
 from datetime import timedelta
 
 from telemetry.domain.failure import Matchers, Originator, failed_attempts, failed_requests
-from telemetry.domain.promql import duration, equal, selector, unequal
+from telemetry.domain.promql import duration, equal, not_matching, selector, unequal
 
 REQUESTS = "envoy_sluice_rq"
 ATTEMPTS = "envoy_sluice_attempt"
@@ -19,8 +19,10 @@ UPSTREAM = "envoy_sluice_upstream_us_bucket"
 # A client that left has no answer to be good or bad.
 ANSWERED = unequal("reason", "client_gone")
 FIRST = equal("attempt", "1")
-# Envoy's own way to Sluice is a cluster too, and no upstream.
-UPSTREAMS = unequal("envoy_cluster_name", "sluice_ads")
+# Envoy's own ways to Sluice and its companions are clusters too, and no upstreams: none has an underscore.
+UPSTREAMS = not_matching("envoy_cluster_name", "sluice_.*")
+# The admin interface over TLS is a listener too, and serves no client.
+CLIENTS = unequal("envoy_listener_address", "sluice_admin")
 
 Scope = str | Matchers
 """A tier's name, which its proxies' series bear, or the matchers that find the series of an observed one."""
@@ -175,7 +177,7 @@ def pool_saturation(*, tier: Scope, resource: str) -> str:
 
 def active_connections(*, tier: Scope) -> str:
     """Client connections open now, by proxy (M3). The admin listener has series of its own."""
-    return f"sum by (proxy) ({selector('envoy_listener_downstream_cx_active', *within(tier))})"
+    return f"sum by (proxy) ({selector('envoy_listener_downstream_cx_active', *within(tier), CLIENTS)})"
 
 
 def worker_busy(*, tier: Scope, window: timedelta) -> str:
@@ -191,17 +193,17 @@ def memory(*, tier: Scope) -> str:
 
 def tls_handshakes(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that succeeded, resumed ones included (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_handshake', window, *within(tier))})"
+    return f"sum({_rate('envoy_listener_ssl_handshake', window, *within(tier), CLIENTS)})"
 
 
 def tls_failures(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that failed (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_connection_error', window, *within(tier))})"
+    return f"sum({_rate('envoy_listener_ssl_connection_error', window, *within(tier), CLIENTS)})"
 
 
 def tls_resumption(*, tier: Scope, window: timedelta) -> str:
     """The share of handshakes that resumed a session, 0 to 1; NaN without a handshake (M4)."""
-    reused = _rate("envoy_listener_ssl_session_reused", window, *within(tier))
+    reused = _rate("envoy_listener_ssl_session_reused", window, *within(tier), CLIENTS)
     return f"sum({reused}) / {tls_handshakes(tier=tier, window=window)}"
 
 

@@ -84,12 +84,23 @@ HISTORY = (
     steady("envoy_listener_ssl_handshake", 8, **EDGE),
     steady("envoy_listener_ssl_session_reused", 6, **EDGE),
     steady("envoy_listener_ssl_connection_error", 0.5, **EDGE),
+    steady("envoy_listener_ssl_handshake", 9, **EDGE, envoy_listener_address="sluice_admin"),
+    steady("envoy_listener_ssl_session_reused", 9, **EDGE, envoy_listener_address="sluice_admin"),
+    steady("envoy_listener_ssl_connection_error", 9, **EDGE, envoy_listener_address="sluice_admin"),
+    still("envoy_listener_downstream_cx_active", 9, **EDGE, envoy_listener_address="sluice_admin"),
     still("envoy_listener_downstream_cx_active", 12, **EDGE, envoy_listener_address="http"),
     still("envoy_listener_downstream_cx_active", 3, **EDGE, envoy_listener_address="https"),
     still("envoy_cluster_upstream_cx_active", 30, **EDGE, envoy_cluster_name="shop-v1"),
     still("envoy_cluster_circuit_breakers_default_remaining_cx", 90, **EDGE, envoy_cluster_name="shop-v1"),
     steady("envoy_cluster_upstream_rq_retry", 2, **EDGE, envoy_cluster_name="shop-v2"),
     steady("envoy_cluster_upstream_rq_retry", 0, **EDGE, envoy_cluster_name="sluice_ads"),
+    still("envoy_cluster_upstream_cx_active", 1, **EDGE, envoy_cluster_name="sluice_admin_19001"),
+    still(
+        "envoy_cluster_circuit_breakers_default_remaining_cx",
+        9,
+        **EDGE,
+        envoy_cluster_name="sluice_admin_19001",
+    ),
     steady("envoy_cluster_upstream_rq_retry_overflow", 1, **EDGE, envoy_cluster_name="shop-v2"),
 )
 
