@@ -16,13 +16,13 @@ from proxy.envoy_session import Sessions
 class EnvoyAdmin:
     """Reads an Envoy's admin interface; `timeout` in seconds bounds each request.
 
-    It is asked itself: no redirection is followed, and no proxy or login of the environment is used. `pki` is
-    the folder where Sluice's certificate is, for those who ask for it.
+    It is asked itself: no redirection is followed, and no proxy or login of the environment is used. `site`
+    is the folder of Sluice's own certificate, for those who ask for it.
     """
 
-    def __init__(self, timeout: float = 3.0, *, pki: Path | None = None) -> None:
+    def __init__(self, timeout: float = 3.0, *, site: Path | None = None) -> None:
         self._timeout = timeout
-        self._sessions = Sessions(pki)
+        self._sessions = Sessions(site)
 
     def config_dump(self, address: str) -> dict[str, Any]:
         """The whole dump as Envoy gives it, endpoints included, secrets redacted by Envoy itself."""

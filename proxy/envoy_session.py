@@ -6,7 +6,6 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from proxy import identities
 from proxy.domain.errors import ProxyUnreachable
 from proxy.domain.translate import proof
 
@@ -14,12 +13,12 @@ from proxy.domain.translate import proof
 class Sessions:
     """One pool of connections for plaintext, and one for each certificate's name.
 
-    `pki` is the folder of the local authority, which the ADS servers keep. It is only read here: a worker on
-    another machine must not make an authority of its own, which no proxy would trust.
+    `site` is the folder of Sluice's own certificate, which the ADS servers keep. It is only read here: a
+    worker on another machine must not make an authority of its own, which no proxy would trust.
     """
 
-    def __init__(self, pki: Path | None) -> None:
-        self._pki = pki
+    def __init__(self, site: Path | None) -> None:
+        self._site = site
         self._plain = _session()
         self._secure: dict[str, requests.Session] = {}
 
@@ -36,18 +35,17 @@ class Sessions:
         return self._secure[name], f"https://{where}"
 
     def _showing(self, name: str) -> requests.Session:
-        if self._pki is None:
+        if self._site is None:
             raise ProxyUnreachable(f"{name} asks for a certificate, and there is no folder to take it from")
-        here = self._pki / identities.SITE
-        authority, files = self._pki / proof.AUTHORITY, (here / proof.CERTIFICATE, here / proof.KEY)
-        missing = [file for file in (authority, *files) if not file.is_file()]
+        files = [str(self._site / file) for file in (proof.AUTHORITY, proof.CERTIFICATE, proof.KEY)]
+        missing = [file for file in files if not Path(file).is_file()]
         if missing:
             raise ProxyUnreachable(
                 f"{name} asks for Sluice's certificate, and {missing[0]} is not here: ADS servers make it, "
-                "so share their folder with this machine or copy the file"
+                "so share or copy their folder to this machine"
             )
         session = _session()
-        session.verify, session.cert = str(authority), (str(files[0]), str(files[1]))
+        session.verify, session.cert = files[0], (files[1], files[2])
         session.mount("https://", _Named(name))
         return session
 

@@ -44,9 +44,15 @@ def of_tier(directory: Path, tier: str, *, now: datetime) -> Identity:
 
 
 def of_site(directory: Path, *, now: datetime) -> Identity:
-    """What Sluice shows to the proxies' admin interfaces, in SITE; renewed ten days before its end."""
+    """What Sluice shows to the proxies' admin interfaces; renewed ten days before its end.
+
+    The folder SITE has the authority too: it is all that another machine needs.
+    """
     issue = partial(pki.issue_identity, directory, uri=SITE_URI, server=False)
-    return _kept(directory, directory / SITE, issue, now)
+    found, authority = _kept(directory, directory / SITE, issue, now), directory / SITE / proof.AUTHORITY
+    if not authority.is_file() or authority.read_text() != found.authority:
+        pki.write(authority, found.authority.encode(), mode=0o644)
+    return found
 
 
 def of_admin(directory: Path, tier: str, proxy: str, *, now: datetime) -> Identity:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
+from proxy import identities
 from proxy.envoy_admin import EnvoyAdmin
 
 
@@ -46,4 +47,4 @@ class ProxyAdmin(Protocol):
 @cache
 def from_settings() -> ProxyAdmin:
     """The real one; one client, and so one pool of connections, a process."""
-    return EnvoyAdmin(pki=Path(settings.VAR) / "pki")
+    return EnvoyAdmin(site=Path(settings.VAR) / "pki" / identities.SITE)

@@ -8,7 +8,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from proxy import selectors, services
+from proxy import identities, selectors, services
 from proxy.domain import restarting
 from proxy.domain.errors import ProxyUnreachable
 from proxy.domain.identity import admin_host
@@ -81,7 +81,7 @@ def _over_tls(world: World, override: ByRequest) -> Case:
     proxies[0]["admin_tls_port"] = port = free_port()
     world.wait_acked(world.apply({"proxies": proxies}))
     name = admin_host("edge", "edge-1")
-    admin = EnvoyAdmin(pki=world.var / "pki")
+    admin = EnvoyAdmin(site=world.var / "pki" / identities.SITE)
     return Case(admin, f"{name}@127.0.0.1:{port}", override, f"{name}@127.0.0.1:1")
 
 

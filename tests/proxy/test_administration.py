@@ -88,14 +88,12 @@ def test_sluice_s_own_certificate_is_there_as_soon_as_somebody_asks_for_it(tmp_p
     materials.of(tmp_path, served(None), now=NOW)
     assert not (tmp_path / identities.SITE).exists()
     materials.of(tmp_path, served(9443), now=NOW)
-    assert sorted(file.name for file in (tmp_path / identities.SITE).iterdir()) == [
-        "certificate.key",
-        "certificate.pem",
-    ]
+    found = sorted(file.name for file in (tmp_path / identities.SITE).iterdir())
+    assert found == ["ca.pem", "certificate.key", "certificate.pem"]
 
 
 def test_a_process_without_the_certificate_makes_no_authority_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(ProxyUnreachable, match="share their folder"):
+    with pytest.raises(ProxyUnreachable, match="share or copy their folder"):
         Sessions(tmp_path).to("edge-1.edge._sluice@10.0.0.1:9443")
     assert list(tmp_path.iterdir()) == []
 

@@ -41,7 +41,7 @@ class Remote:
 
     @property
     def admin(self) -> EnvoyAdmin:
-        return EnvoyAdmin(pki=self.pki)
+        return EnvoyAdmin(site=self.pki / identities.SITE)
 
     @property
     def address(self) -> str:
@@ -179,9 +179,9 @@ def test_a_proxy_that_shows_another_name_is_not_the_one(remote: Remote) -> None:
 
 
 def test_a_machine_without_the_certificate_is_told_what_it_lacks(remote: Remote, tmp_path: Path) -> None:
-    services.readback(admin=EnvoyAdmin(pki=tmp_path), now=timezone.now())
+    services.readback(admin=EnvoyAdmin(site=tmp_path), now=timezone.now())
     assert drift("edge-3")[1] == (
         f"{NAME} asks for Sluice's certificate, and {tmp_path}/ca.pem is not here: ADS servers make it, so share "
-        "their folder with this machine or copy the file"
+        "or copy their folder to this machine"
     )
     assert drift("edge-1")[1] == ""
