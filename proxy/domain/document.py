@@ -80,6 +80,9 @@ def _fill(node: Any, path: str, environment: Mapping[str, str], errors: list[Pro
         return {key: _fill(value, _join(path, key), environment, errors) for key, value in node.items()}
     if isinstance(node, list):
         return [_fill(item, f"{path}[{index}]", environment, errors) for index, item in enumerate(node)]
+    if node is None:
+        # A demand or a limit that somebody began to write must not be one that he left out.
+        errors.append((path, "is empty: write its value, or leave the key out"))
     if not isinstance(node, str):
         return node
 
@@ -174,12 +177,17 @@ def _join(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-_BRANCH = re.compile(r"literal\[.*\]|\[key\]|[A-Z]\w*")
+_BRANCH = re.compile(r"literal\[.*\]|function-\w+\[.*\]|\[key\]|[A-Z]\w*")
 
 _PLAIN: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is missing",
     "extra_forbidden": lambda _: "unknown key",
     "model_type": lambda _: "must be a mapping",
+    "too_short": lambda _: "must not be empty",
+    "dict_type": lambda _: "must be a mapping",
+    "tuple_type": lambda item: (
+        "must be a list" + (f": [{item['input']}]" if isinstance(item["input"], str) else "")
+    ),
     "string_pattern_mismatch": lambda item: f"{item['input']!r} is not of the form {item['ctx']['pattern']}",
 }
 
@@ -188,6 +196,6 @@ def _message(item: Any) -> str:
     plain = _PLAIN.get(item["type"])
     if plain is not None:
         return plain(item)
-    text: str = item["msg"].removeprefix("Value error, ")
+    text: str = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     given = item["input"]
     return f"{text} (given: {given!r})" if isinstance(given, str | int | float) else text

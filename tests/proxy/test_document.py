@@ -79,6 +79,14 @@ def test_a_duration_that_is_none_is_told_with_its_path(timeout: str) -> None:
     assert "tiers[0].routes[0].timeout" in mistakes(f"tiers: [{{name: edge, routes: [{route}]}}]")
 
 
+def test_what_somebody_began_to_write_is_not_what_he_left_out() -> None:
+    with pytest.raises(Invalid) as raised:
+        document.load("tiers:\n- routes:\n  - access:\n      jwt:\n", environment={})
+    assert raised.value.errors == [
+        ("tiers[0].routes[0].access.jwt", "is empty: write its value, or leave the key out")
+    ]
+
+
 def test_a_mapping_may_merge_another_and_its_own_keys_win() -> None:
     text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b}\n"
     read = document.load(text, environment={})
