@@ -159,3 +159,14 @@ def test_a_route_of_other_paths_is_not_taken_for_the_one_before_a_claim() -> Non
     )
     for overlapping in ("/shop/a", "/"):
         assert told({"match": gold}, first, {"prefix": overlapping, "access": keyed}) == [why]
+
+
+def test_a_list_of_allowed_clients_that_has_grown_empty_does_not_let_everybody_in() -> None:
+    (why,) = told({"access": {"api_keys": {"keys": "partners", "allowed_clients": []}}})
+    assert why.startswith("routes[0].access.api_keys.allowed_clients: names no client")
+
+
+def test_a_key_is_not_looked_for_in_a_header_that_no_request_may_bear() -> None:
+    sources = [{"name": "partners", "file": "partners.keys", "key_sources": [{"header": "api_key"}]}]
+    (why,) = told({"access": {"api_keys": "partners"}}, api_keys=sources)
+    assert why.startswith("api_keys[0].key_sources[0].header: has an underscore")

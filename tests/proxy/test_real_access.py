@@ -294,7 +294,7 @@ def test_nobody_says_by_himself_who_he_is(route: dict[str, Any], api: Api) -> No
         ext_authz=[
             {"name": "policy", "address": "127.0.0.1", "port": free_port(), "identity_headers": ["x-role"]}
         ],
-        identity_headers=["x-tenant", "x-forwarded-user", "x-auth-request-email"],
+        identity_headers=["x-tenant", *FORWARDED_IDENTITY],
     )
     arrived = api.arrives(headers={**SPOOFED, **key(ACME)})
     assert "root" not in {value for name, value in arrived.items() if name != "x-sluice-client"}

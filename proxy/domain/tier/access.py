@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from proxy.domain.tier.fields import Address, Declared, Duration, Name, Port
-from proxy.domain.tier.matching import PathText, Text, Token
+from proxy.domain.tier.matching import ArrivingHeader, PathText, Text, Token
 from proxy.domain.tier.tls import SecretFile
 
 CLIENT_HEADER = "x-sluice-client"
@@ -24,9 +24,15 @@ FORWARDED_IDENTITY = (
     "x-auth-request-user",
     "x-auth-request-email",
     "x-auth-request-groups",
+    "x-auth-request-preferred-username",
+    "x-auth-request-access-token",
     "x-remote-user",
+    "x-remote-group",
     "remote-user",
+    "x-webauth-user",
     "x-jwt-payload",
+    "client-cert",
+    "client-cert-chain",
 )
 """Headers by which backends commonly believe who somebody is."""
 
@@ -44,14 +50,20 @@ def _identity(value: str) -> str:
     return lower
 
 
+def _somebody(clients: tuple[str, ...]) -> tuple[str, ...]:
+    if not clients:
+        raise ValueError("names no client: leave it out to take every one of the set")
+    return clients
+
+
 def _names(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
 
+Header = Annotated[Token, AfterValidator(str.lower)]
+
 IdentityHeader = Annotated[Token, AfterValidator(_identity)]
 """A request header that says who somebody is. It is taken from clients' requests before anything reads it."""
-
-Header = Annotated[Token, AfterValidator(str.lower)]
 
 ClaimPath = Annotated[tuple[Text, ...], BeforeValidator(_names), Field(min_length=1)]
 """A claim's name, or the names that lead to a nested one."""
@@ -80,7 +92,7 @@ class Jwks(Declared):
 class JwtHeader(Declared):
     """A request header that bears a token after `value_prefix`."""
 
-    name: Header
+    name: ArrivingHeader
     value_prefix: Annotated[str, Field(max_length=64)] = ""
 
 
@@ -143,7 +155,7 @@ JwtField = Annotated[JwtRequirement, BeforeValidator(_requirement)]
 class KeySource(Declared):
     """Where a request bears its key: a header (after `Bearer ` too), a query parameter or a cookie."""
 
-    header: Header | None = None
+    header: ArrivingHeader | None = None
     query: Text | None = None
     cookie: Token | None = None
 
@@ -168,10 +180,12 @@ class ApiKeys(Declared):
 
 
 class ApiKeyRequirement(Declared):
-    """A key of the set `keys`; with `allowed_clients`, of one of these clients."""
+    """A key of the set `keys`; with `allowed_clients`, of one of these clients. A list of none is refused: it
+    would let everybody in whom the last change took out.
+    """
 
     keys: Name
-    allowed_clients: tuple[Text, ...] = ()
+    allowed_clients: Annotated[tuple[Text, ...], AfterValidator(_somebody)] | None = None
 
 
 def _key_requirement(given: Any) -> Any:
@@ -208,7 +222,7 @@ class ExtAuthz(Declared):
     path_prefix: PathText | None = None
     timeout: Duration = timedelta(milliseconds=250)
     failure_mode_allow: bool = False
-    allowed_headers: tuple[Header, ...] = ("authorization",)
+    allowed_headers: tuple[ArrivingHeader, ...] = ("authorization",)
     identity_headers: tuple[IdentityHeader, ...] = ()
     allowed_client_headers: tuple[Header, ...] = ("www-authenticate",)
     with_request_body: RequestBody | None = None

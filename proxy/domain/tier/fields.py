@@ -44,7 +44,9 @@ def seconds(value: timedelta) -> str:
 
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
-        raise ValueError("not a host: write shop.test, *.shop.test, shop.* or *")
+        raise ValueError(
+            "not a host: write shop.test, *.shop.test, shop.* or *, in small letters and without a port"
+        )
     return value
 
 

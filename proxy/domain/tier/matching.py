@@ -1,6 +1,8 @@
 """Which requests a route takes: by path, and by conditions on method, header, query, cookie and JWT claim."""
 
+import re
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema
@@ -38,19 +40,62 @@ def _of_paths(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    if not re.fullmatch(r"/[^?#\s]*", value):
+        raise ValueError("a path begins with / and has no ?, # or space")
+    return value
+
+
+def _in_order(value: str) -> str:
+    """Refuses what no path is after its slashes, dots and escapes were put in order: a route that guards such
+    a path guards nothing.
+    """
+    if "//" in value or "\\" in value or re.search(r"%2f|%5c", value, re.IGNORECASE):
+        raise ValueError("never matches: of several slashes, \\ and escaped ones, one / is made. Write that")
+    if re.search(r"/\.\.?(/|$)", value):
+        raise ValueError("never matches: the parts . and .. are taken out of paths")
+    if escaped := re.search(r"%(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e)", value, re.IGNORECASE):
+        raise ValueError(f"never matches: for {escaped[0]} write {unquote(escaped[0])}")
+    if not value.isascii():
+        raise ValueError("never matches: write letters beyond ASCII escaped, é as %C3%A9")
+    return value
+
+
+def _plain(value: str) -> str:
+    if found := re.search(r"[*{}]", value):
+        raise ValueError(
+            f"{found[0]} stands for itself here: the prefix /api takes all below; path_template has variables"
+        )
+    return value
+
+
+def _without_underscore(name: str) -> str:
+    if "_" in name:
+        raise ValueError(
+            "has an underscore: a request with such a header is refused, as it may pass for another"
+        )
+    return name
+
+
 def _names(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
 
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Regex = Annotated[Text, AfterValidator(_regex)]
-PathText = Annotated[str, Field(pattern=r"^/[^?#\s]*$", max_length=1024)]
+PathText = Annotated[str, AfterValidator(_path), Field(max_length=1024)]
+ArrivingPath = Annotated[PathText, AfterValidator(_in_order), AfterValidator(_plain)]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
 HeaderName = Annotated[
     str,
     StringConstraints(pattern=r"^(:authority|[A-Za-z0-9!#$%&'*+.^_`|~-]+)$", max_length=256),
     AfterValidator(str.lower),
+    AfterValidator(_without_underscore),
 ]
+
+
+ArrivingHeader = Annotated[Token, AfterValidator(str.lower), AfterValidator(_without_underscore)]
+"""The name of a header that a request can bear."""
 
 
 class Compared(Declared):
@@ -168,9 +213,11 @@ class Match(Conditions):
     variables (`/orders/{id}/items`), `safe_regex` is RE2 and must match the whole path. None sees the query.
     """
 
-    prefix: PathText = "/"
-    path: PathText | None = None
-    path_template: Annotated[str, AfterValidator(template), Field(max_length=1024)] | None = None
+    prefix: ArrivingPath = "/"
+    path: ArrivingPath | None = None
+    path_template: (
+        Annotated[str, AfterValidator(template), AfterValidator(_in_order), Field(max_length=1024)] | None
+    ) = None
     safe_regex: Annotated[Regex, AfterValidator(_of_paths)] | None = None
     methods: tuple[Method, ...] = ()
 

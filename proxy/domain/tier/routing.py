@@ -35,7 +35,9 @@ class Routing(Declared):
     @model_validator(mode="before")
     @classmethod
     def _upstream_is_short_for_a_split(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "upstream" in given and "split" not in given:
+        if isinstance(given, dict) and "upstream" in given:
+            if "split" in given:
+                raise ValueError("upstream stands beside split, for which it is short: leave one out")
             rest = {key: value for key, value in given.items() if key != "upstream"}
             return {**rest, "split": {str(given["upstream"]): WEIGHT_TOTAL}}
         return given
