@@ -5,13 +5,14 @@ timeouts, caps, ejection, a verified identity. Anything may be set less safe; th
 `accepted` beside the setting, and the tier's page and every `apply` go on showing it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
+from proxy.domain import spelling
 from proxy.domain.errors import Problem
-from proxy.domain.tier import Access, Route, Tier, Upstream, seconds
+from proxy.domain.tier import FORWARDED_IDENTITY, Access, Route, Tier, Upstream, seconds
 
 P = TypeVar("P")
 MINUTE = timedelta(minutes=1)
@@ -57,8 +58,9 @@ def risks(tier: Tier) -> tuple[Risk, ...]:
     found = [*_of("", tier, tier, _TIER, tier.accepted)]
     for index, upstream in enumerate(tier.upstreams):
         found += _of(f"upstreams[{index}].", tier, upstream, _UPSTREAM, upstream.accepted)
+    rules = _route_rules(tier)
     for index, route in enumerate(tier.routes):
-        found += _of(f"routes[{index}].", tier, route, _ROUTE, route.accepted)
+        found += _of(f"routes[{index}].", tier, route, rules, route.accepted)
     return tuple(found)
 
 
@@ -112,6 +114,13 @@ def _more(what: float, than: float, says: str) -> str | None:
 def _open_authorities(tier: Tier) -> str | None:
     found = [one.name for one in tier.ext_authz if one.failure_mode_allow]
     return f"while {', '.join(found)} cannot be asked, everybody is let through" if found else None
+
+
+def _believed(tier: Tier) -> str | None:
+    """A list of one's own takes the place of the usual one, and does not add to it."""
+    taken = {*tier.identity_headers, *tier.told_identity}
+    left = [name for name in FORWARDED_IDENTITY if name not in taken]
+    return f"{', '.join(left)} reach the backends as clients wrote them: name them too" if left else None
 
 
 _TIER: tuple[_Rule[Tier], ...] = (
@@ -173,6 +182,7 @@ _TIER: tuple[_Rule[Tier], ...] = (
             "streams let one connection ask like a thousand clients",
         ),
     ),
+    _Rule("identity_headers", lambda _, t: _believed(t)),
     _Rule("ext_authz.failure_mode_allow", lambda _, t: _open_authorities(t)),
 )
 
@@ -232,11 +242,22 @@ _UPSTREAM: tuple[_Rule[Upstream], ...] = (
 )
 
 
-def _unauthenticated(tier: Tier, route: Route) -> str | None:
+def _route_rules(tier: Tier) -> tuple[_Rule[Route], ...]:
+    """Those that look at a route alone, and those for which all of the tier is gone through, once."""
+    unguarded = frozenset(upstream.name for upstream in tier.upstreams if _is_open(upstream))
+    around = spelling.ways_around(tier)
+    return (
+        *_ROUTE,
+        _Rule("access", lambda _, r: _unauthenticated(r, unguarded), deliberate=False),
+        _Rule("match", lambda _, r: around.get(r.name), deliberate=False),
+    )
+
+
+def _unauthenticated(route: Route, unguarded: Collection[str]) -> str | None:
     """Where the proxy vouches for who somebody is, the way to the backend must be closed to all others."""
     if route.access == Access():
         return None
-    open_arms = [arm for arm in route.split if _is_open(tier.upstream(arm))]
+    open_arms = [arm for arm in route.split if arm in unguarded]
     if not open_arms:
         return None
     return (
@@ -245,8 +266,8 @@ def _unauthenticated(tier: Tier, route: Route) -> str | None:
     )
 
 
-def _is_open(upstream: Upstream | None) -> bool:
-    return upstream is not None and (upstream.tls is None or upstream.tls.client_certificate is None)
+def _is_open(upstream: Upstream) -> bool:
+    return upstream.tls is None or upstream.tls.client_certificate is None
 
 
 _ROUTE: tuple[_Rule[Route], ...] = (
@@ -284,5 +305,4 @@ _ROUTE: tuple[_Rule[Route], ...] = (
             else None
         ),
     ),
-    _Rule("access", _unauthenticated, deliberate=False),
 )

@@ -26,6 +26,7 @@ LESS_SAFE: dict[str, dict[str, Any]] = {
     "limits.idle_timeout": {"limits": {"idle_timeout": "2h"}},
     "limits.buffer_bytes": {"limits": {"buffer_bytes": 2 << 20}},
     "limits.max_concurrent_streams": {"limits": {"max_concurrent_streams": 2000}},
+    "identity_headers": {"identity_headers": ["x-tenant"]},
     "circuit_breaker.max_pending_requests": {"circuit_breaker": {"max_pending_requests": 5000}},
     "retry_budget.percent": {"retry_budget": {"percent": 50}},
     "retry_budget.min_concurrency": {"retry_budget": {"min_concurrency": 50}},
@@ -42,7 +43,7 @@ LESS_SAFE: dict[str, dict[str, Any]] = {
     "access.jwt.allow_missing": {"access": {"jwt": {"any_of": ["idp"], "allow_missing": True}}},
     "access": {"access": {"jwt": "idp"}},
 }
-TIER = [name for name in LESS_SAFE if name.startswith("limits.")]
+TIER = [name for name in LESS_SAFE if name.startswith(("limits.", "identity_headers"))]
 UPSTREAM = [name for name in LESS_SAFE if name.startswith(("circuit_breaker", "retry_budget", "outlier"))]
 AUTHENTICATED = {"sni": "pay.test", "ca": "local", "client_certificate": "tier"}
 
@@ -113,6 +114,39 @@ def test_a_backend_that_believes_whoever_reaches_it_is_shown_until_it_is_mended(
     assert str(risk).startswith("routes[1].access is less safe: payments cannot tell the proxy from anybody")
     raw["upstreams"][2]["tls"] = AUTHENTICATED
     assert safety.risks(Tier.model_validate(raw)) == ()
+
+
+def beside(wider: dict[str, Any], **guarded: Any) -> list[str]:
+    """What is told of a guarded route beside a wider one of its host."""
+    raw = declaration(jwt_providers=[PROVIDER], api_keys=[{"name": "partners", "file": "partners.keys"}])
+    raw["upstreams"][2]["tls"] = AUTHENTICATED
+    base = {"hosts": ["pay.test"], "upstream": "payments"}
+    raw["routes"] = [
+        {**base, "name": "guarded", "access": {"jwt": "idp"}, **guarded},
+        {**base, "name": "wider", **wider},
+    ]
+    return [str(risk) for risk in safety.risks(Tier.model_validate(raw)) if risk.name == "match"]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [{"prefix": "/admin"}, {"path": "/admin"}, {"path_template": "/a/{b}"}, {"safe_regex": "/a[0-9]"}],
+)
+def test_a_demand_that_another_spelling_goes_around_is_shown(match: dict[str, str]) -> None:
+    (shown,) = beside({}, match=match)
+    assert shown.startswith("routes[0].match is less safe: ")
+    assert "goes by route wider, which demands less" in shown
+
+
+def test_a_spelling_that_leads_to_no_less_of_a_demand_is_no_way_around() -> None:
+    guarded = {"prefix": "/admin"}
+    assert beside({}, prefix="/admin/secret")
+    assert beside({"access": {"jwt": "idp"}}, **guarded) == []
+    assert beside({"access": {"api_keys": "partners"}}, **guarded) != []
+    assert beside({"prefix": "/other"}, **guarded) == []
+    assert beside({"hosts": ["other.test"]}, **guarded) == []
+    assert beside({"upstream": "shop-v1"}, **guarded) == []
+    assert beside({"match": {"prefix": "/", "methods": ["GET"]}}, **guarded) != []
 
 
 def test_a_reason_for_nothing_is_refused() -> None:
