@@ -8,6 +8,9 @@ from pydantic import ValidationError
 from proxy.domain.errors import Invalid
 from proxy.domain.patches import apply_patches, check_target
 from proxy.domain.tier import Protection, Tier
+from proxy.domain.tier.fields import Declared
+from proxy.domain.tier.logging import AccessLog, RouteLog
+from proxy.domain.tier.tracing import Tracing
 from proxy.domain.translate import kinds, resources
 from proxy.domain.translate.secrets import Material
 from tests.proxy.factories import tier
@@ -35,6 +38,19 @@ def ranges(given: Tier) -> list[tuple[tuple[str, ...], int]]:
 def test_a_range_that_says_something_else_than_it_means_is_refused(prefix: str, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Protection.model_validate({"penalties": [{"prefixes": [prefix]}]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        (AccessLog, {"which": "errors", "sampling": 5}),
+        (RouteLog, {"sampling": 5}),
+        (Tracing, {"sampling": 5}),
+    ],
+)
+def test_a_sample_of_nothing_is_refused(settings: type[Declared], given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="sampling"):
+        settings.model_validate(given)
 
 
 def test_an_address_is_a_range_of_one() -> None:

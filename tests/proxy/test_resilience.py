@@ -47,6 +47,36 @@ def test_a_hedge_that_could_never_be_is_refused(fields: dict[str, Any], message:
         route(**fields)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"hedge": "100ms"}, "hedge does not go with upgrade"),
+        ({"max_request_bytes": 1000}, "max_request_bytes does not go with upgrade"),
+        ({"response_body": {"merge": {"a": 1}}}, "response_body does not go with upgrade"),
+    ],
+)
+def test_what_needs_a_body_is_refused_where_connections_are_upgraded(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        route(upgrade=["websocket"], **fields)
+
+
+@pytest.mark.parametrize(
+    ("cors", "message"),
+    [
+        ({"allow_origins": ["*"], "allow_credentials": True}, "every page acts as the visitor"),
+        ({"allow_origins": ["app.example.org"]}, "not an origin"),
+        ({"allow_origins": ["https://app.example.org/"]}, "not an origin"),
+    ],
+)
+def test_an_origin_is_written_as_a_browser_does_and_credentials_are_for_named_ones(
+    cors: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        route(cors=cors)
+
+
 def test_a_route_whose_retries_are_off_asks_for_no_hedge() -> None:
     shop = {"name": "shop", "hosts": ["shop.test"], "upstream": "shop-v1", "hedge": "100ms"}
     base = tier(routes=[shop, declaration()["routes"][1]])

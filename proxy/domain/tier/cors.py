@@ -1,14 +1,25 @@
 """Cross-origin requests: which pages' scripts a browser lets read a route's answers."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from proxy.domain.tier.fields import Declared, Duration, Method
 from proxy.domain.tier.matching import HeaderName
 
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:\d{1,5})?)$")]
+_ORIGIN = re.compile(r"\*|https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
+
+
+def _origin(value: str) -> str:
+    """As browsers write it: in lower case, without a path or a slash at the end."""
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError("not an origin: write https://app.example.org, or * for every page there is")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Cors(Declared):

@@ -1,8 +1,8 @@
 """What is written down of each request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from proxy.domain.tier.fields import Declared
 from proxy.domain.tier.limits import Percent
@@ -29,6 +29,12 @@ class RouteLog(Declared):
 
     which: Which = "errors"
     sampling: Percent = 100.0
+
+    @model_validator(mode="after")
+    def _only_what_went_well_is_sampled(self) -> Self:
+        if self.sampling != 100 and self.which != "all":
+            raise ValueError(f"sampling needs which: all; {self.which} writes nothing that went well")
+        return self
 
 
 class AccessLog(RouteLog):

@@ -1,5 +1,9 @@
 """Where the trace of a request goes, and whose word counts on whether it is kept."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from proxy.domain.tier.fields import Address, Declared, Port
 from proxy.domain.tier.limits import Percent
 
@@ -25,6 +29,12 @@ class Tracing(Declared):
     sampling: Percent = 1.0
     trust_clients: bool = True
     otlp: Otlp | None = None
+
+    @model_validator(mode="after")
+    def _a_sample_is_of_something(self) -> Self:
+        if self.sampling != 1 and self.enabled is None and self.otlp is None:
+            raise ValueError("sampling has no effect while tracing is off: name the collector in otlp")
+        return self
 
     @property
     def begins(self) -> bool:
