@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import requests
 
 from tests.proxy.clients import answers, connected, holding, named
 from tests.proxy.world import World
-from tests.support.processes import free_port, listening, wait_until
+from tests.support.processes import end, free_port, listening, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -19,28 +20,25 @@ CAP = 5
 
 @pytest.fixture
 def port(world: World) -> int:
-    """The port of a proxy whose clients may hold five connections each, by a counter that is not there yet."""
-    counter = free_port()
-    world.wait_acked(
-        world.apply(
-            {
-                "limits": {"max_connections_per_address": CAP},
-                "protection": {"connection_counter": {"port": counter}},
-            }
-        )
-    )
-    world.ports["COUNTER"] = counter
+    """The port of a proxy whose clients' connections are to be counted."""
     return world.ports["EDGE_2_HTTP_PORT"]
 
 
 @contextlib.contextmanager
-def counting(world: World, *more: str, probe_by: bytes = b"") -> Iterator[Any]:
-    at = world.ports["COUNTER"]
+def counting(
+    world: World, *more: str, cap: int = CAP, before: bytes = b"", **tier: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A counter, and then a tier that asks it: Envoy would back off from one that is not there yet."""
+    at = free_port()
     argv = ("connections", "--bind", f"127.0.0.1:{at}", *more)
     with world.manage(*argv, log="counter.log", ready=lambda: listening(at)) as process:
-        # Envoy backs off from a counter that was not there: it is asked again within a second or so.
-        before = counted(world)
-        wait_until(lambda: probe(world, probe_by) > before, timeout=10, what="the counter is asked")
+        declared = {
+            "limits": {"max_connections_per_address": cap},
+            "protection": {"connection_counter": {"port": at}},
+        }
+        world.wait_acked(world.apply({**declared, **tier}))
+        asked = counted(world)
+        wait_until(lambda: probe(world, before) > asked, timeout=10, what="the counter is asked")
         yield process
 
 
@@ -63,10 +61,9 @@ def test_an_address_holds_so_many_connections_and_another_does_not_feel_it(world
 
 
 def test_behind_a_balancer_those_are_counted_whom_it_names(world: World, port: int) -> None:
-    cap = {"limits": {"max_connections_per_address": 1}, "proxy_protocol": True}
-    here = {"protection": {"connection_counter": {"port": world.ports["COUNTER"]}}}
-    world.wait_acked(world.apply({**cap, **here}))
-    with counting(world, probe_by=named("192.0.2.99", 1000, port)), contextlib.ExitStack() as stack:
+    probing = named("192.0.2.99", 1000, port)
+    counter = counting(world, cap=1, before=probing, proxy_protocol=True)
+    with counter, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connected(port)) for _ in range(3)]
         assert answers(clients[0], "shop.test", before=named("192.0.2.1", 1001, port))
         assert not answers(clients[1], "shop.test", before=named("192.0.2.1", 1002, port))
@@ -83,11 +80,11 @@ def test_a_connection_that_ends_makes_room(world: World, port: int) -> None:
 
 def test_without_the_counter_everybody_comes_in_and_it_is_told(world: World, port: int) -> None:
     let_in = "envoy_ext_authz_sluice_connections_failure_mode_allowed"
-    with counting(world):
-        pass
-    before = world.metric(let_in, proxy="EDGE_2")
-    assert holding(port, 12, "shop.test") == [True] * 12
-    assert world.metric(let_in, proxy="EDGE_2") == before + 12
+    with counting(world) as process:
+        end(process)
+        before = world.metric(let_in, proxy="EDGE_2")
+        assert holding(port, 12, "shop.test") == [True] * 12
+        assert world.metric(let_in, proxy="EDGE_2") == before + 12
 
 
 def test_the_counter_tells_who_holds_the_most(world: World, port: int) -> None:
