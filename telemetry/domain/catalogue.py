@@ -14,7 +14,6 @@ REQUESTS = "envoy_sluice_rq"
 ATTEMPTS = "envoy_sluice_attempt"
 ADDED = "envoy_sluice_added_us_bucket"
 TOTAL = "envoy_sluice_total_us_bucket"
-UPSTREAM = "envoy_sluice_upstream_us_bucket"
 
 # A client that left has no answer to be good or bad.
 ANSWERED = unequal("reason", "client_gone")
@@ -102,12 +101,6 @@ def total_latency(*, tier: Scope, window: timedelta, quantile: float, route: str
     """Microseconds from the first byte of a request to the last of its answer, by route (M6)."""
     rate = _rate(TOTAL, window, *_where(tier, route))
     return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
-
-
-def upstream_latency(*, tier: Scope, window: timedelta, quantile: float, route: str | None = None) -> str:
-    """Microseconds that the backend took, by route and arm."""
-    rate = _rate(UPSTREAM, window, *_where(tier, route))
-    return f"histogram_quantile({quantile:g}, sum by (le, route, arm) ({rate}))"
 
 
 def first_attempts(*, tier: Scope, window: timedelta, route: str | None = None) -> str:

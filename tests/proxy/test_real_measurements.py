@@ -99,7 +99,7 @@ def test_added_latency_is_a_histogram_by_route_and_arm_in_microseconds(world: Wo
         timeout=5,
         what="added",
     )
-    assert world.metric("envoy_sluice_upstream_us_count", route="shop") >= 20
+    assert world.metric("envoy_sluice_total_us_count", route="shop") >= 20
     assert world.metric("envoy_sluice_total_us_bucket", route="shop", le="1000") == 0
 
 

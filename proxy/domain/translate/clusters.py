@@ -25,7 +25,7 @@ def _cluster(tier: Tier, upstream: Upstream) -> dict[str, Any]:
         **pools.balancing(upstream),
         **health.of_cluster(upstream),
         "per_connection_buffer_limit_bytes": tier.limits.buffer_bytes,
-        "track_cluster_stats": {"per_endpoint_stats": True, "timeout_budgets": True},
+        "track_cluster_stats": {"per_endpoint_stats": True},
         "circuit_breakers": pools.circuit_breakers(upstream),
         "typed_extension_protocol_options": pools.protocol(upstream),
     }
