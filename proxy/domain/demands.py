@@ -92,6 +92,8 @@ def _access(route: Route, offered: Offered) -> Iterator[Problem]:
             yield "jwt", f"there is no JWT provider {provider}"
     if access.api_keys is not None and access.api_keys.keys not in offered.names["api_keys"]:
         yield "api_keys", f"there are no API keys {access.api_keys.keys}"
+    if access.api_keys is not None and access.api_keys.allows_nobody:
+        yield "api_keys.allowed_clients", "names no client: leave it out to take every one of the set"
     if access.ext_authz is not None and access.ext_authz.by not in offered.names["ext_authz"]:
         yield "ext_authz", f"there is no authority {access.ext_authz.by}"
     if access.client_certificates is not None and not offered.verifies_certificates:

@@ -114,11 +114,6 @@ def observed(document: Mapping[str, Any]) -> tuple[ObservedTier, ...]:
     return tuple(ObservedTier.model_validate(raw) for raw in document["tiers"] if is_one(raw))
 
 
-def problems(tier: Tier) -> list[Problem]:
-    """What is wrong with the references inside a tier whose fields are right: empty when all is well."""
-    return _tier_problems(tier.document(), tier.name)
-
-
 def _tier_problems(raw: Any, path: str) -> list[Problem]:
     if not isinstance(raw, dict):
         return [(path, "must be a mapping")]

@@ -50,12 +50,6 @@ def _identity(value: str) -> str:
     return lower
 
 
-def _somebody(clients: tuple[str, ...]) -> tuple[str, ...]:
-    if not clients:
-        raise ValueError("names no client: leave it out to take every one of the set")
-    return clients
-
-
 def _names(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
@@ -180,12 +174,17 @@ class ApiKeys(Declared):
 
 
 class ApiKeyRequirement(Declared):
-    """A key of the set `keys`; with `allowed_clients`, of one of these clients. A list of none is refused: it
-    would let everybody in whom the last change took out.
-    """
+    """A key of the set `keys`; with `allowed_clients`, of one of these clients."""
 
     keys: Name
-    allowed_clients: Annotated[tuple[Text, ...], AfterValidator(_somebody)] | None = None
+    allowed_clients: tuple[Text, ...] = ()
+
+    @property
+    def allows_nobody(self) -> bool:
+        """Whether somebody wrote a list of none. Envoy takes that for everybody; so does a revision, which
+        spells out every default.
+        """
+        return "allowed_clients" in self.model_fields_set and not self.allowed_clients
 
 
 def _key_requirement(given: Any) -> Any:

@@ -39,7 +39,7 @@ def per_route(tier: Tier, route: Route) -> dict[str, Any]:
         if demanded is not None and keys.name == demanded.keys:
             found[_keys_name(keys.name)] = kinds.configuration(
                 f"{_KEYS}.ApiKeyAuthPerRoute",
-                allowed_clients=list(demanded.allowed_clients or ()),
+                allowed_clients=list(demanded.allowed_clients),
                 # A route's own configuration does not inherit this: the key would go on to the backend.
                 forwarding=_forwarding(keys),
             )
