@@ -144,7 +144,9 @@ async def serve(bind: str, authoriser: Authoriser) -> None:
     try:
         server.add_insecure_port(bind)
     except RuntimeError as error:
-        raise CannotBind(f"cannot listen on {bind}: is the port taken?") from error
+        raise CannotBind(
+            f"cannot listen on {bind}: is it an address of this machine, and its port free?"
+        ) from error
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

@@ -1,14 +1,34 @@
 """`manage.py authorise`: OAuth token introspection for the proxies."""
 
 import asyncio
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from proxy import vault
 from proxy.authoriser import Authoriser, CannotBind, Server, is_safe, serve
 from proxy.domain.introspection import Ages
+
+
+def _secret(file: str) -> str:
+    try:
+        text = vault.text(file).strip()
+    except OSError as error:
+        raise CommandError(f"--client-secret: {settings.SECRETS}/{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"--client-secret: {settings.SECRETS}/{file} is not text") from error
+    if not text:
+        raise CommandError(f"--client-secret: {settings.SECRETS}/{file} is empty")
+    return text
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError("must be whole seconds, 0 or more")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -25,21 +45,20 @@ class Command(BaseCommand):
         parser.add_argument("--client-secret", required=True, help="its file below the secrets directory")
         parser.add_argument("--audience", help="whom tokens must be issued for; none: anybody")
         parser.add_argument(
-            "--max-age", type=int, default=30, help="seconds that a good token is believed: a revoked one too"
+            "--max-age",
+            type=_seconds,
+            default=30,
+            help="seconds that a good token is believed: a revoked one too",
         )
         parser.add_argument(
-            "--max-age-bad", type=int, default=10, help="seconds that a bad one is remembered"
+            "--max-age-bad", type=_seconds, default=10, help="seconds that a bad one is remembered"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_safe(options["url"]):
             raise CommandError("--url must be https: tokens and the secret go there")
-        try:
-            secret = vault.text(options["client_secret"]).strip()
-        except OSError as error:
-            raise CommandError(f"--client-secret: {options['client_secret']}: {error.strerror}") from error
         ages = Ages(timedelta(seconds=options["max_age"]), timedelta(seconds=options["max_age_bad"]))
-        server = Server(options["url"], options["client_id"], secret)
+        server = Server(options["url"], options["client_id"], _secret(options["client_secret"]))
         try:
             asyncio.run(serve(options["bind"], Authoriser(server, options["audience"], ages)))
         except CannotBind as error:
