@@ -22,6 +22,7 @@ from canary.domain.plan import weights
 from canary.domain.states import WrongState
 from canary.forms import StartForm
 from canary.selectors import ActionRow, MetricRow, RolloutDetail
+from proxy import differences
 from proxy import selectors as proxy
 from proxy.domain.errors import ProxyError
 from proxy.domain.tier import Route, Tier
@@ -220,7 +221,7 @@ def _preview(given: dict[str, Any]) -> dict[str, Any]:
         before = served.split if served else where.split
         after = weights(where.split, given["upstream"], given["steps"][0])
         patch = {"kind": "weights", "route": where.name, "weights": after}
-        changes = proxy.difference(where.tier, [patch], now=now)
+        changes = differences.difference(where.tier, [patch], now=now)
     except (ProxyError, ValueError) as error:
         return {"refused": str(error)}
     return {"change": _lines(before, after), "changes": difference([str(change) for change in changes])}

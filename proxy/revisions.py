@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proxy import models, selectors
+from proxy import differences, models, observed
 from proxy.domain.difference import Change
 from proxy.domain.errors import Invalid, UnknownRevision
 from proxy.domain.tier import Tier
@@ -51,7 +51,7 @@ def changes(tier: str, before: int, after: int) -> tuple[Change, ...]:
     Raises UnknownRevision or Invalid.
     """
     old = published(tier, before) if before else None
-    return selectors.between(old, published(tier, after))
+    return differences.between(old, published(tier, after))
 
 
 def declaration(tier: str, number: int) -> dict[str, Any]:
@@ -61,6 +61,8 @@ def declaration(tier: str, number: int) -> dict[str, Any]:
 
 def _record(tier: str, number: int) -> models.Revision:
     found = models.Revision.objects.filter(tier__name=tier, number=number).first()
+    if found is None and not models.Tier.objects.filter(name=tier).exists():
+        raise observed.absent(tier)
     if found is None:
         raise UnknownRevision(f"tier {tier} has no revision {number}")
     return found

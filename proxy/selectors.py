@@ -8,10 +8,8 @@ from typing import Any
 
 from django.db.models import F, Min
 
-from proxy import models, observed, registry, validation
+from proxy import models, observed, registry
 from proxy.domain import resolution, safety
-from proxy.domain.difference import Change, untold
-from proxy.domain.difference import difference as changes_between
 from proxy.domain.errors import UnknownRoute
 from proxy.domain.identity import admin_host
 from proxy.domain.patches import apply_patches
@@ -19,8 +17,7 @@ from proxy.domain.registry import with_registered
 from proxy.domain.resolution import Cost
 from proxy.domain.safety import Risk
 from proxy.domain.tier import Tier
-from proxy.domain.translate import Resources, at_once, kinds, of_proxy, of_tier
-from proxy.domain.translate.runtime import beneath
+from proxy.domain.translate import kinds
 
 BEAR_WEIGHTS = (kinds.SPOKEN[kinds.RUNTIME], kinds.SPOKEN[kinds.ROUTES])
 """The kinds of resources whose refusal is one of a change of weights."""
@@ -241,19 +238,6 @@ def desired(tier: str, *, now: datetime) -> Tier:
     return served(tier, now=now).live
 
 
-def plan(declared: Tier) -> tuple[Change, ...]:
-    """What publishing the declared tier would change in the base: in Envoy's terms, then objectives and
-    runbooks.
-    """
-    known = models.Revision.objects.filter(tier__name=declared.name)
-    return between(base(declared.name) if known.exists() else None, declared)
-
-
-def between(old: Tier | None, new: Tier) -> tuple[Change, ...]:
-    """What differs between two base configurations: in Envoy's terms, then objectives and runbooks."""
-    return (*_changes(old, new), *untold(old, new))
-
-
 def warnings(declared: Tier) -> tuple[str, ...]:
     """What a declaration costs and where it is less safe, though it is right all the same: a line each."""
     return (*resolution.warnings(declared), *map(str, safety.risks(declared)))
@@ -267,15 +251,6 @@ def risks(tier: str) -> tuple[Risk, ...]:
 def route_costs(tier: str) -> tuple[Cost, ...]:
     """By host: how many routes and regular expressions it has and what they cost. Raises UnknownTier."""
     return resolution.costs(base(tier))
-
-
-def difference(tier: str, patches: Iterable[Mapping[str, Any]], *, now: datetime) -> tuple[Change, ...]:
-    """What these patches would change in what is served now, in Envoy's terms.
-
-    Raises UnknownTier, UnknownTarget, Invalid.
-    """
-    current = served(tier, now=now)
-    return _changes(current.live, apply_patches(current.live, patches), base=current.base)
 
 
 def generation(tier: str) -> int:
@@ -329,22 +304,6 @@ def targets(tier: str | None = None) -> list[TargetRow]:
         TargetRow(row.tier.name, row.name, row.owner, row.fence, row.fence_floor, row.leased_until)
         for row in found
     ]
-
-
-def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[Change, ...]:
-    """Each change once, though the proxies' listeners are resources of their own."""
-    after = _alike(base or new, new)
-    before = _alike(base or old, old) if old else {}
-    found = list(changes_between(before, after))
-    for proxy in dict.fromkeys(proxy.name for tier in (old, new) if tier for proxy in tier.proxies):
-        before = of_proxy(old, proxy, validation.BLANK) if old else {}
-        found += changes_between(before, of_proxy(new, proxy, validation.BLANK))
-    return tuple(dict.fromkeys(found))
-
-
-def _alike(base: Tier, live: Tier) -> Resources:
-    """What the proxies have alike; the secrets without what is secret."""
-    return {**of_tier(base, beneath(base, live), validation.BLANK), **at_once(live)}
 
 
 def _record(name: str) -> models.Tier:

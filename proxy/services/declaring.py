@@ -12,7 +12,7 @@ from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import observed, revisions, selectors, validation
+from proxy import differences, observed, revisions, selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Overtaken, Problem, ProxyError, UnknownRoute
@@ -65,7 +65,7 @@ def apply(
         raise Invalid(problems)
     with transaction.atomic():
         news = observing.declare(tiers=watched, by=by, reason=reason, now=now)
-        changes = tuple(str(change) for tier in tiers for change in selectors.plan(tier))
+        changes = tuple(str(change) for tier in tiers for change in differences.plan(tier))
         published = {}
         places = {raw["name"]: index for index, raw in enumerate(document["tiers"])}
         for tier in tiers:

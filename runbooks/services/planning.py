@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import proxy.differences
 import proxy.selectors
 from proxy.domain.patches import target_of
 from proxy.domain.tier import Tier
@@ -15,7 +16,7 @@ def make_plan(*, tier: Tier, patches: Sequence[dict[str, Any]], policy: Policy, 
     """The plan for these patches on what the tier runs now."""
     targets = tuple(target_of(patch) for patch in patches)
     splits = {route.name: dict(route.split) for route in tier.routes}
-    changes = proxy.selectors.difference(tier.name, patches, now=now)
+    changes = proxy.differences.difference(tier.name, patches, now=now)
     return Plan(
         summary=summary(patches),
         patches=tuple(patches),

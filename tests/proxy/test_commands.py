@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import models, selectors, services
+from proxy import differences, models, services
 from proxy.domain.document import parse
 from proxy.validation import words
 from tests.proxy.factories import document
@@ -74,7 +74,7 @@ def test_a_plan_shows_objectives_and_runbooks_which_no_proxy_is_told() -> None:
         "~ runbook retry-storm: mode: approve -> auto",
     ]
 
-    planned = [str(change) for change in selectors.plan(parse(given)[0])]
+    planned = [str(change) for change in differences.plan(parse(given)[0])]
     applied = services.apply(document=given, by=Actor("ann", "cli"), reason="", now=timezone.now())
 
     assert planned == list(applied.changes) == expected

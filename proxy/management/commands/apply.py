@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import observed, selectors, services, validation
+from proxy import differences, observed, selectors, services, validation
 from proxy.domain import document, transcoding
 from proxy.domain.errors import Invalid, Overtaken, Problem
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         problems = [problem for tier in tiers for problem in validation.check_with_envoy(tier)]
         if problems:
             raise Invalid(problems)
-        changes = [str(change) for tier in tiers for change in selectors.plan(tier)]
+        changes = [str(change) for tier in tiers for change in differences.plan(tier)]
         changes += [f"tier {name}: observed" for name in observed.news(document.observed(declared))]
         for change in changes:
             self.stdout.write(change)
