@@ -16,6 +16,7 @@ from proxy.domain.translate.proof import Proof
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = (
         "Prints the bootstrap of a proxy as JSON, for `envoy -c`. It holds the proxy's private key: whoever "
         "reads it may pose as the proxy."

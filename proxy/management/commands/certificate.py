@@ -19,6 +19,7 @@ _URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = (
         "Writes a certificate that the local authority signs, its key, and the authority's own certificate."
     )

@@ -11,6 +11,7 @@ from proxy.domain.counting import CAPACITY, FORGOTTEN_AFTER
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = (
         "Counts open connections by client address for the proxies of tiers with "
         "limits.max_connections_per_address, until it is told to end."

@@ -11,6 +11,7 @@ from proxy.domain.errors import UnknownTier
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Prints the declaration of one tier or of all; `apply --plan` of it shows no difference."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,6 +13,7 @@ NOTHING = 2
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Reads a /config_dump or a bootstrap ('-': standard input) and says what is seen and what is not."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,6 +12,7 @@ WIDTH = 100
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Prints what to add to the configuration of an Envoy that Sluice watches, as YAML by place."
 
     def add_arguments(self, parser: CommandParser) -> None:

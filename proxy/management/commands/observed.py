@@ -14,6 +14,7 @@ from proxy.observed import ObservedProxyRow
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Shows what the proxies of observed tiers were last seen to run; --forget ends the watch of one."
 
     def add_arguments(self, parser: CommandParser) -> None:

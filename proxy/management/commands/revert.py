@@ -12,6 +12,7 @@ from proxy.domain.errors import ProxyError
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Goes back to a revision: publishes it as a new one, by the same checks as apply."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -15,6 +15,7 @@ from proxy.domain.tickets import Ring
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Rotates the session ticket keys of a tier, or shows which there are (never the keys themselves)."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,6 +12,7 @@ from proxy.ads.server import CannotBind, serve
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
     help = "Serves the tiers to their proxies (gRPC, ADS) until it is told to end."
 
     def add_arguments(self, parser: CommandParser) -> None:
