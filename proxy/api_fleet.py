@@ -53,7 +53,7 @@ class OfTier(Request):
 class EndpointsIn(Request):
     """All endpoints of the upstream. `force` is for an empty list, which takes it off."""
 
-    endpoints: list[dict[str, Any]]
+    endpoints: list[Any]
     force: bool = False
 
 
@@ -146,7 +146,7 @@ def drain_proxy(request: ApiRequest, tier: str, name: str, given: DrainIn) -> di
             reason=given.reason,
             now=now,
         )
-    services.settle_drains(admin=proxy.ports.from_settings(), now=now)
+    services.settle_drains(admin=proxy.ports.from_settings(), now=now, only=name)
     return {"tier": tier, "proxy": name, "generation": generation}
 
 
@@ -158,7 +158,7 @@ def undrain_proxy(request: ApiRequest, tier: str, name: str, given: Why) -> dict
         generation = services.undrain_proxy(
             tier=tier, proxy=name, by=request.auth, reason=given.reason, now=now
         )
-    services.settle_drains(admin=proxy.ports.from_settings(), now=now)
+    services.settle_drains(admin=proxy.ports.from_settings(), now=now, only=name)
     return {"tier": tier, "proxy": name, "generation": generation}
 
 

@@ -49,7 +49,9 @@ def drain(request: HttpRequest, name: str) -> HttpResponse:
     except ProxyError as error:
         messages.error(request, f"Nothing was changed: {error}.")
         return redirect("tier", name)
-    services.settle_drains(admin=proxy.ports.from_settings(), now=now)
+    place, _, which = form.cleaned_data["what"].partition("/")
+    if place == "proxy":
+        services.settle_drains(admin=proxy.ports.from_settings(), now=now, only=which)
     return redirect("tier", name)
 
 

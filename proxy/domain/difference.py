@@ -112,6 +112,8 @@ def _unequal(old: Any, new: Any) -> tuple[Any, Any]:
         apart |= {
             key for key in ("name",) if key in old and key in new
         }  # what an item of a list is called by
+        if (old and apart.isdisjoint(old)) or (new and apart.isdisjoint(new)):
+            apart.add(next(key for key in old if key in new))  # what only grew was not empty
         pairs = {key: _unequal(old[key], new[key]) for key in apart if key in old and key in new}
         return (
             {key: pairs[key][0] if key in pairs else old[key] for key in old if key in apart},

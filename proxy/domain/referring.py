@@ -25,6 +25,8 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
     for index, upstream in _valid(raw, "upstreams", Upstream):
         labels = ((i, f"{end.address}:{end.port}") for i, end in enumerate(upstream.endpoints))
         yield from doubles(labels, f"{path}.upstreams[{index}].endpoints[{{}}]", "endpoint")
+        names = ((i, end.name or "") for i, end in enumerate(upstream.endpoints))
+        yield from doubles(names, f"{path}.upstreams[{index}].endpoints[{{}}].name", "name")
     for index, item in enumerate(_items(raw, "routes")):
         for field, name in _arms(item):
             if name not in upstreams:

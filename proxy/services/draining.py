@@ -8,7 +8,7 @@ from django.db import transaction
 
 from audit.domain.actor import Actor
 from proxy import selectors
-from proxy.domain.errors import ProxyUnreachable
+from proxy.domain.errors import ProxyUnreachable, UnknownTarget
 from proxy.domain.patches import Drain, DrainProxy
 from proxy.ports import ProxyAdmin
 from proxy.services.overlays import delete_overlay, lease, put_overlay
@@ -46,7 +46,12 @@ def undrain_endpoint(
 
 
 def drain_proxy(*, tier: str, proxy: str, until: datetime, by: Actor, reason: str, now: datetime) -> int:
-    """Have the proxy left until then. It is told by `settle_drains`; returns the generation."""
+    """Have the proxy left until then. It is told by `settle_drains`; returns the generation.
+
+    Raises UnknownTier, UnknownTarget, TargetTaken or Invalid.
+    """
+    if selectors.base(tier).proxy(proxy) is None:
+        raise UnknownTarget(f"tier {tier} has no proxy {proxy}")
     patch = DrainProxy(proxy=proxy)
     return _put(tier, patch.model_dump(mode="json"), patch.target, until, by, reason, now)
 
@@ -56,12 +61,16 @@ def undrain_proxy(*, tier: str, proxy: str, by: Actor, reason: str, now: datetim
     return _delete(tier, DrainProxy(proxy=proxy).target, by, reason, now)
 
 
-def settle_drains(*, admin: ProxyAdmin, now: datetime) -> None:
-    """Tell every proxy whose state is another than its overlay's. One that does not answer is told later."""
+def settle_drains(*, admin: ProxyAdmin, now: datetime, only: str | None = None) -> None:
+    """Tell every proxy whose state is another than its overlay's. One that does not answer is told later.
+
+    `only` is a proxy's name: who drains one does not wait for those that do not answer.
+    """
     for tier in selectors.tiers():
         overlays = {row.target for row in selectors.live_overlays(tier.name, now=now)}
         for proxy in tier.proxies:
-            _settle(admin, proxy.admin_address, DrainProxy(proxy=proxy.name).target in overlays)
+            if only in (None, proxy.name):
+                _settle(admin, proxy.admin_address, DrainProxy(proxy=proxy.name).target in overlays)
 
 
 def _settle(admin: ProxyAdmin, address: str, wanted: bool) -> None:

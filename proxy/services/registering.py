@@ -22,7 +22,7 @@ def register(
     *,
     tier: str,
     upstream: str,
-    endpoints: Sequence[Mapping[str, Any]],
+    endpoints: Sequence[Any],
     by: Actor,
     now: datetime,
     force: bool = False,

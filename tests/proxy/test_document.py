@@ -101,6 +101,16 @@ def test_route_names_are_unique_in_a_tier() -> None:
     assert mistakes(declared(routes=routes)) == {"tiers[0].routes[1].name": "the name shop stands twice"}
 
 
+def test_an_endpoint_s_name_is_unique_in_its_upstream() -> None:
+    """Else who drains one by its name drains both."""
+    ends = [{"name": "a", "port": 1}, {"name": "a", "port": 2}]
+    upstreams = [{"name": "shop-v1", "endpoints": ends}]
+    routes = [{"name": "shop", "hosts": ["a.test"], "upstream": "shop-v1"}]
+    assert mistakes(declared(upstreams=upstreams, routes=routes)) == {
+        "tiers[0].upstreams[0].endpoints[1].name": "the name a stands twice"
+    }
+
+
 def test_two_routes_for_the_same_requests_are_refused() -> None:
     routes = [
         {"name": "a", "hosts": ["shop.test"], "upstream": "shop-v1"},

@@ -14,6 +14,7 @@ from proxy.domain.errors import Invalid
 from proxy.domain.patches import apply_patches
 from proxy.domain.registry import endpoints, with_registered
 from proxy.domain.tier import Tier
+from proxy.memory import InMemoryAdmin
 from tests.proxy.factories import declaration, document, tier
 from tests.proxy.test_commands import run
 from tests.support.people import bearer
@@ -28,7 +29,7 @@ def upstreams() -> list[dict[str, Any]]:
     return [{"name": first["name"], "discovery": "registry"}, *others]
 
 
-def problems(*pushed: dict[str, Any]) -> list[tuple[str, str]]:
+def problems(*pushed: Any) -> list[tuple[str, str]]:
     with pytest.raises(Invalid) as refused:
         endpoints(pushed)
     return refused.value.errors
@@ -39,6 +40,12 @@ def test_every_mistake_is_told_with_its_place() -> None:
     assert problems({**ONE, "wieght": 3})[0][0] == "endpoints[0].wieght"
     assert problems({"address": "db.internal", "port": 80})[0][1] == "must be an IP address"
     assert problems(ONE, ONE) == [("endpoints[1]", "stands twice")]
+    six = [{"address": spelt, "port": 80} for spelt in ("fd00::1", "fd00:0:0:0:0:0:0:1")]
+    assert problems(*six) == [("endpoints[1]", "stands twice")]
+    named = [{"address": f"10.0.0.{n}", "port": 80, "name": "a"} for n in (1, 2)]
+    assert problems(*named) == [("endpoints[1].name", "the name a stands twice")]
+    assert problems({"address": "0.0.0.0", "port": 80})[0][0] == "endpoints[0].address"  # noqa: S104  # pushed by mistake
+    assert problems(7)[0][0] == "endpoints[0]"
     assert "would take the service off" in problems()[0][1]
 
 
@@ -123,3 +130,36 @@ def test_the_command_and_the_api_drain_and_undo(client: Client) -> None:
     run("drain", "shop-v1/127.0.0.1:11001", "--undo", "--reason", "new disk")
     assert selectors.live_overlays("edge", now=NOW) == []
     assert client.post("/api/v1/tiers/edge/proxies/nobody/drain", {}, **json).status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_drain_of_what_is_not_there_names_it(client: Client) -> None:
+    services.apply(document=document(), by=BY, reason="test", now=NOW)
+    asked = "/api/v1/tiers/edge/proxies/edge-9/drain"
+    answer = client.post(
+        asked, {"reason": "x"}, content_type="application/json", headers=bearer(Role.OPERATOR)
+    )
+    assert (answer.status_code, answer.json()["detail"]) == (404, "tier edge has no proxy edge-9")
+    with pytest.raises(CommandError, match="--minutes: 0 is not a number of minutes from 1 to 10080"):
+        call_command("drain", "edge-1", "--minutes", "0", "--reason", "x")
+
+
+class Asked(InMemoryAdmin):
+    """Remembers whom it asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def draining(self, address: str) -> bool:
+        self.asked.append(address)
+        return super().draining(address)
+
+
+@pytest.mark.django_db
+def test_who_drains_one_proxy_waits_for_no_other() -> None:
+    services.apply(document=document(), by=BY, reason="test", now=NOW)
+    one, both = Asked(), Asked()
+    services.settle_drains(admin=one, now=NOW, only="edge-2")
+    services.settle_drains(admin=both, now=NOW)
+    assert (one.asked, both.asked) == (["127.0.0.1:19002"], ["127.0.0.1:19001", "127.0.0.1:19002"])

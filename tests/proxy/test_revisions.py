@@ -12,7 +12,9 @@ from django.test import Client
 from access.domain.roles import Role
 from audit.domain.actor import Actor
 from proxy import models, revisions, selectors, services
-from proxy.domain.errors import Invalid, Overtaken, UnknownRevision
+from proxy.domain.difference import difference
+from proxy.domain.errors import Invalid, Overtaken, UnknownRevision, UnknownTier
+from proxy.domain.translate import kinds
 from tests.proxy.factories import declaration, document, weights
 from tests.proxy.test_commands import refused, run
 from tests.support.people import bearer, person
@@ -69,6 +71,8 @@ def test_there_is_no_way_back_to_what_never_was() -> None:
     apply()
     with pytest.raises(UnknownRevision, match="no revision 7"):
         revert(7)
+    with pytest.raises(UnknownTier, match="there is no tier wing"):
+        revisions.published("wing", 1)
 
 
 def test_a_split_that_is_held_is_not_changed_by_going_back() -> None:
@@ -92,6 +96,13 @@ def test_the_difference_of_two_revisions_is_in_envoy_s_terms() -> None:
     assert any(".timeout: " in line and "-> 9s" in line for line in found)
     assert not any(".timeout: " in str(change) for change in revisions.changes("edge", 2, 3))
     assert str(revisions.changes("edge", 0, 1)[0]).startswith("+ ")
+
+
+def test_what_only_grows_is_not_told_as_if_it_had_been_empty() -> None:
+    before = {kinds.RUNTIME: {"sluice": {"name": "sluice", "layer": {"a": 1}}}}
+    after = {kinds.RUNTIME: {"sluice": {"name": "sluice", "layer": {"a": 1, "b": 2}}}}
+    assert [str(change) for change in difference(before, after)] == ["~ runtime sluice: layer.b: (none) -> 2"]
+    assert [str(change) for change in difference(after, before)] == ["~ runtime sluice: layer.b: 2 -> (none)"]
 
 
 def test_the_second_of_two_who_edit_at_once_is_told_what_the_first_changed() -> None:

@@ -1,6 +1,7 @@
 """`manage.py drain PROXY` or `UPSTREAM/ENDPOINT`: take one out of use for a while, or back."""
 
 import getpass
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from audit.domain.actor import Actor
 from proxy import registry, selectors, services
 from proxy.domain.errors import ProxyError
 
+MOST_MINUTES = 7 * 24 * 60
+
 
 class Command(BaseCommand):
     help = "Drains a proxy or an endpoint: nothing new goes there, what is under way ends."
@@ -21,7 +24,9 @@ class Command(BaseCommand):
             "what", metavar="PROXY|UPSTREAM/ENDPOINT", help="an endpoint by its name or address:port"
         )
         parser.add_argument("--tier", help="where the name stands in several tiers")
-        parser.add_argument("--minutes", type=int, default=60, help="it ends by itself after so long; 60")
+        parser.add_argument(
+            "--minutes", type=_minutes, default=60, help="it ends by itself after so long; 60"
+        )
         parser.add_argument("--undo", action="store_true", help="use it again")
         parser.add_argument("--reason", required=True, help="why; stands in the audit")
         parser.add_argument("--by", default="", help="who; default: the user of this process")
@@ -39,8 +44,16 @@ class Command(BaseCommand):
             generation = _do(options["what"], options["tier"], options["undo"], said)
         except ProxyError as error:
             raise CommandError(str(error), returncode=2) from error
-        services.settle_drains(admin=proxy.ports.from_settings(), now=now)
+        if "/" not in options["what"]:
+            services.settle_drains(admin=proxy.ports.from_settings(), now=now, only=options["what"])
         self.stdout.write(f"generation {generation}")
+
+
+def _minutes(text: str) -> int:
+    """As the API takes them."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_MINUTES:
+        raise ArgumentTypeError(f"{text} is not a number of minutes from 1 to {MOST_MINUTES}")
+    return int(text)
 
 
 def _do(what: str, tier: str | None, undo: bool, said: dict[str, Any]) -> int:
