@@ -48,7 +48,13 @@ def _next(match: Match, wider: _Wider) -> Iterator[Route]:
 
 
 def _demands_less(one: Access, other: Access) -> bool:
-    return any(getattr(other, field) and not getattr(one, field) for field in Access.model_fields)
+    return any(_asks(other, field) and not _asks(one, field) for field in Access.model_fields)
+
+
+def _asks(access: Access, field: str) -> bool:
+    """A token that may be missing is none that is asked for."""
+    demand = getattr(access, field)
+    return demand is not None and not getattr(demand, "allow_missing", False)
 
 
 def _said(route: Route, wider: Route) -> str:

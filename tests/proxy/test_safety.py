@@ -143,6 +143,9 @@ def test_a_spelling_that_leads_to_no_less_of_a_demand_is_no_way_around() -> None
     assert beside({}, prefix="/admin/secret")
     assert beside({"access": {"jwt": "idp"}}, **guarded) == []
     assert beside({"access": {"api_keys": "partners"}}, **guarded) != []
+    optional = {"access": {"jwt": {"any_of": ["idp"], "allow_missing": True}}}
+    assert beside(optional, **guarded) != []
+    assert beside({}, **guarded, **optional) == []
     assert beside({"prefix": "/other"}, **guarded) == []
     assert beside({"hosts": ["other.test"]}, **guarded) == []
     assert beside({"upstream": "shop-v1"}, **guarded) == []
