@@ -6,7 +6,7 @@ returns to its base on time.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -82,12 +82,20 @@ class Source:
         """The same; also where it never did."""
         with suppress(KeyError, ValueError):
             self._listeners[key].remove(listener)
+            if not self._listeners[key]:
+                del self._listeners[key]
 
     def at_a_start(self, key: Key) -> Snapshot | None:
         """What a proxy that comes now meets; None where nothing is known of it."""
         newest = self.newest.get(key)
         known = frozenset(self._known.get(key, ()))
         return replace(newest, stale=self.stale, known=known) if newest is not None else None
+
+    def _forget(self, undeclared: Iterable[Key]) -> None:
+        """Who comes with the certificate of one of these gets nothing: it may be stolen."""
+        for key in undeclared:
+            del self.newest[key]
+            self._known.pop(key, None)
 
     def _know(self, snapshot: Snapshot, key: Key) -> None:
         known = self._known.setdefault(key, {})
@@ -267,6 +275,7 @@ class Source:
         expiries = [overlay.expires_at for overlay in served.overlays if overlay.expires_at > now]
         self._tiers[tier] = _TierState(served, min(expiries, default=None), material)
         log.info("tier %s: generation %s", tier, served.generation)
+        self._forget(key for key in list(self.newest) if key[0] == tier and key[1] not in made)
         for proxy, snapshot in made.items():
             newest = self.newest[tier, proxy] = replace(snapshot, stale=self.stale)
             self._know(newest, (tier, proxy))

@@ -87,6 +87,17 @@ def test_what_cannot_be_served_leaves_the_last_good_snapshot(tmp_path: Path) -> 
     assert source.newest["edge", "edge-1"].generation == 1
 
 
+def test_a_proxy_that_is_no_longer_declared_gets_nothing_when_it_comes_back(tmp_path: Path) -> None:
+    """It may be the thief of its key; what it would get is the tier's."""
+    source, both, gone = Source(tmp_path), tier(), ("edge", "edge-2")
+    fewer = both.model_copy(update={"proxies": both.proxies[:1]})
+    source.render("edge", Served(1, both, (), both), timezone.now())
+    assert source.at_a_start(gone) is not None
+    source.render("edge", Served(2, fewer, (), fewer), timezone.now())
+    assert source.at_a_start(gone) is None
+    assert source.at_a_start(("edge", "edge-1")) is not None
+
+
 def test_what_could_not_be_served_for_a_full_disk_is_tried_again(tmp_path: Path) -> None:
     folder = tmp_path / "pki"
     folder.write_text("a file where the folder should be")
