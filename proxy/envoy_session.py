@@ -30,24 +30,24 @@ class Sessions:
         name, _, where = address.rpartition("@")
         if not name:
             return self._plain, f"http://{where}"
+        files = self._files(name)
         if name not in self._secure:
-            self._secure[name] = self._showing(name)
+            self._secure[name] = _showing(name, *files)
         return self._secure[name], f"https://{where}"
 
-    def _showing(self, name: str) -> requests.Session:
+    def _files(self, name: str) -> tuple[str, str, str]:
+        """The authority, the certificate and the key."""
         if self._site is None:
             raise ProxyUnreachable(f"{name} asks for a certificate, and there is no folder to take it from")
-        files = [str(self._site / file) for file in (proof.AUTHORITY, proof.CERTIFICATE, proof.KEY)]
+        here = str(self._site)
+        files = (f"{here}/{proof.AUTHORITY}", f"{here}/{proof.CERTIFICATE}", f"{here}/{proof.KEY}")
         missing = [file for file in files if not Path(file).is_file()]
         if missing:
             raise ProxyUnreachable(
                 f"{name} asks for Sluice's certificate, and {missing[0]} is not here: ADS servers make it, "
                 "so share or copy their folder to this machine"
             )
-        session = _session()
-        session.verify, session.cert = files[0], (files[1], files[2])
-        session.mount("https://", _Named(name))
-        return session
+        return files
 
 
 class _Named(HTTPAdapter):
@@ -59,6 +59,14 @@ class _Named(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options, server_hostname=self._name)
+
+
+def _showing(name: str, authority: str, certificate: str, key: str) -> requests.Session:
+    """Who renews the files need not say so: each new connection reads them."""
+    session = _session()
+    session.verify, session.cert = authority, (certificate, key)
+    session.mount("https://", _Named(name))
+    return session
 
 
 def _session() -> requests.Session:
