@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from proxy import selectors
 from proxy.domain.errors import ProxyUnreachable, UnknownTarget
 from proxy.domain.patches import Drain, DrainProxy
 from proxy.ports import ProxyAdmin
+from proxy.services.asking import asked
 from proxy.services.overlays import delete_overlay, lease, put_overlay
 
 OWNER = "operators"
@@ -66,14 +68,16 @@ def settle_drains(*, admin: ProxyAdmin, now: datetime, only: str | None = None) 
 
     `only` is a proxy's name: who drains one does not wait for those that do not answer.
     """
-    for tier in selectors.tiers():
-        overlays = {row.target for row in selectors.live_overlays(tier.name, now=now)}
-        for proxy in tier.proxies:
-            if only in (None, proxy.name):
-                _settle(admin, proxy.admin_address, DrainProxy(proxy=proxy.name).target in overlays)
+    drained = {(row.tier, row.target) for row in selectors.live_overlays(now=now)}
+    proxies = [each for tier in selectors.tiers() for each in tier.proxies if only in (None, each.name)]
+    wanted = [
+        (each.admin_address, (each.tier, DrainProxy(proxy=each.name).target) in drained) for each in proxies
+    ]
+    asked(partial(_settle, admin), wanted)
 
 
-def _settle(admin: ProxyAdmin, address: str, wanted: bool) -> None:
+def _settle(admin: ProxyAdmin, wanting: tuple[str, bool]) -> None:
+    address, wanted = wanting
     try:
         if admin.draining(address) != wanted:
             admin.drain(address, wanted)

@@ -10,11 +10,13 @@ from proxy import schema, selectors, validation
 from proxy.domain import likeness, restarting, running
 from proxy.domain.errors import Invalid, ProxyUnreachable
 from proxy.domain.meeting import elsewhere
+from proxy.domain.tier import Tier
 from proxy.domain.translate import resources
 from proxy.domain.translate.bootstrap import Address
 from proxy.models import Proxy
 from proxy.ports import ProxyAdmin
 from proxy.selectors import ProxyRow, Served
+from proxy.services.asking import asked
 
 MOST_ROUTES = 1000
 """Beyond, a route table is compared by its weights only: reading it takes proxies and workers seconds."""
@@ -35,31 +37,45 @@ def readback(*, admin: ProxyAdmin, now: datetime, meeting: Meeting | None = None
     a proxy has not acknowledged what is served, only overrides and the bootstrap are looked at: a change
     under way is no drift.
     """
-    for tier in selectors.tiers():
-        served = selectors.served(tier.name, now=now)
-        for proxy in tier.proxies:
-            _read(proxy, served, admin, now, meeting)
-
-
-def _read(proxy: ProxyRow, served: Served, admin: ProxyAdmin, now: datetime, meeting: Meeting | None) -> None:
-    wanted, address = served.live, proxy.admin_address
-    settled = proxy.acked_generation >= served.generation
-    try:
-        overridden = admin.overrides(address)
-        started = admin.started_with(address)
-        outdated = (*restarting.needed(wanted, started), *restarting.open_admin(wanted, proxy.name, started))
-        if meeting is not None:
-            lost = elsewhere(started, meeting.servers, plaintext=meeting.plaintext)
-            outdated = (*outdated, *lost)
-        if settled:
-            found = running.drift(wanted, admin.splits(address), overridden)
-            found = (*found, *_unlike(proxy, served, admin))
+    proxies = [proxy for tier in selectors.tiers() for proxy in tier.proxies]
+    # Read after what they have acknowledged: a proxy that is ahead of what is looked at would seem to drift.
+    served = {name: selectors.served(name, now=now) for name in dict.fromkeys(each.tier for each in proxies)}
+    if proxies:
+        schema.bundled()  # loaded once, before the threads that use it
+    found = asked(lambda each: _read(each, served[each.tier], admin, meeting), proxies)
+    for proxy, read in zip(proxies, found, strict=True):
+        if isinstance(read, ProxyUnreachable):
+            Proxy.objects.filter(pk=proxy.id).update(trouble=str(read))
         else:
-            found = running.drift(wanted.model_copy(update={"routes": ()}), {}, overridden)
+            Proxy.objects.filter(pk=proxy.id).update(drift=read, read_at=now, trouble="")
+
+
+def _read(
+    proxy: ProxyRow, served: Served, admin: ProxyAdmin, meeting: Meeting | None
+) -> list[str] | ProxyUnreachable:
+    """Its drift, or why it cannot be told."""
+    try:
+        return [*_drift(proxy, served, admin), *_outdated(proxy, served.live, admin, meeting)]
     except ProxyUnreachable as error:
-        Proxy.objects.filter(pk=proxy.id).update(trouble=str(error))
-        return
-    Proxy.objects.filter(pk=proxy.id).update(drift=[*found, *outdated], read_at=now, trouble="")
+        return error
+
+
+def _drift(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> tuple[str, ...]:
+    wanted, address = served.live, proxy.admin_address
+    overridden = admin.overrides(address)
+    if proxy.acked_generation < served.generation:
+        return running.drift(wanted.model_copy(update={"routes": ()}), {}, overridden)
+    found = running.drift(wanted, admin.splits(address), overridden)
+    return (*found, *_unlike(proxy, served, admin))
+
+
+def _outdated(proxy: ProxyRow, wanted: Tier, admin: ProxyAdmin, meeting: Meeting | None) -> tuple[str, ...]:
+    """What is otherwise in the bootstrap."""
+    started = admin.started_with(proxy.admin_address)
+    found = (*restarting.needed(wanted, started), *restarting.open_admin(wanted, proxy.name, started))
+    if meeting is None:
+        return found
+    return (*found, *elsewhere(started, meeting.servers, plaintext=meeting.plaintext))
 
 
 def _unlike(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> tuple[str, ...]:
