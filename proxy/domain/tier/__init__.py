@@ -115,7 +115,7 @@ class Proxy(Declared):
 
 
 class Tier(Declared):
-    """Proxies that serve one configuration. `exact_added_latency` costs some 2 us of CPU per request (docs/bench.md).
+    """Proxies that serve one configuration. `exact_added_latency` costs some 2 us of CPU per request.
 
     `proxy_protocol` is for a tier behind a layer-4 balancer: every connection must begin with a PROXY header,
     which says who the client is. Only the balancer may then reach the listeners.
