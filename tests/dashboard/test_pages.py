@@ -13,6 +13,7 @@ import alerts.services
 import proxy.selectors
 import proxy.services
 from access.domain.roles import Role
+from proxy.memory import InMemoryAdmin
 from slo.models import Budget
 from tests.pages import world
 from tests.proxy.factories import document
@@ -144,6 +145,16 @@ def test_a_disconnected_proxy_is_told_on_the_overview(reader: Client, now: datet
     page = text(reader, "/")
 
     assert "1 of 2 proxies are connected" in page
+
+
+def test_a_proxy_that_cannot_be_read_says_why_on_its_tier_s_page(reader: Client, now: datetime) -> None:
+    world.tier(now)
+    proxy.services.readback(admin=InMemoryAdmin(), now=now)
+
+    page = text(reader, "/tiers/edge/")
+
+    assert "not read" in page
+    assert "127.0.0.1:19002 does not answer; never read" in page
 
 
 def test_a_runbook_opens_with_the_incident_in_view(reader: Client, now: datetime) -> None:
