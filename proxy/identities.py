@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from proxy import pki
@@ -79,12 +79,37 @@ def _kept(directory: Path, here: Path, issue: Callable[..., Identity], now: date
 
 
 def _lasting(directory: Path, here: Path, now: datetime) -> Identity | None:
-    chain, key = here / proof.CERTIFICATE, here / proof.KEY
-    authority, _ = pki.ensure_authority(directory, now)
-    certificate = pki.whole(chain, key, authority)
-    if certificate is None or certificate.not_valid_after_utc - RENEW_BEFORE <= now:
+    files = (directory / "ca.pem", directory / "ca.key", here / proof.CERTIFICATE, here / proof.KEY)
+    try:
+        stamps = tuple(map(_stamp, files))
+    except FileNotFoundError:
+        pki.ensure_authority(directory, now)
         return None
-    return Identity(chain.read_text(), key.read_text(), (directory / "ca.pem").read_text())
+    found = _read(directory, here, stamps)
+    return found[0] if found is not None and found[1] - RENEW_BEFORE > now else None
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    """Another one for every file that takes this one's place."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=4096)
+def _read(
+    directory: Path, here: Path, stamps: tuple[tuple[int, int, int], ...]
+) -> tuple[Identity, datetime] | None:
+    """What stands in the files, and until when it is good; None where it is not whole.
+
+    Read once while the files are the same (`stamps`): an ADS server looks at them each second.
+    """
+    authority, _ = pki.authority_in(directory)
+    chain, key = here / proof.CERTIFICATE, here / proof.KEY
+    certificate = pki.whole(chain, key, authority)
+    if certificate is None:
+        return None
+    found = Identity(chain.read_text(), key.read_text(), (directory / "ca.pem").read_text())
+    return found, certificate.not_valid_after_utc
 
 
 def write_folder(folder: Path, identity: Identity) -> proof.Folder:

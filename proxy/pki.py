@@ -139,10 +139,12 @@ def ensure_authority(directory: Path, now: datetime) -> tuple[x509.Certificate, 
         )
         write(private, _private(key))
         write(chain, _pem(certificate), mode=0o644)
-    return _authority(chain, private)
+    return authority_in(directory)
 
 
-def _authority(chain: Path, private: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def authority_in(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """The authority that is there already. Raises Unreadable or OSError."""
+    chain, private = directory / "ca.pem", directory / "ca.key"
     try:
         loaded = serialization.load_pem_private_key(private.read_bytes(), password=None)
         certificate = x509.load_pem_x509_certificate(chain.read_bytes())

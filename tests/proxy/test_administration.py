@@ -1,7 +1,7 @@
 """What a proxy gets for an admin interface over mutual TLS, and what nobody else gets of it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -90,6 +90,15 @@ def test_sluice_s_own_certificate_is_there_as_soon_as_somebody_asks_for_it(tmp_p
     materials.of(tmp_path, served(9443), now=NOW)
     found = sorted(file.name for file in (tmp_path / identities.SITE).iterdir())
     assert found == ["ca.pem", "certificate.key", "certificate.pem"]
+
+
+def test_a_certificate_that_is_damaged_or_about_to_end_is_made_anew(tmp_path: Path) -> None:
+    first = identities.of_site(tmp_path, now=NOW)
+    assert identities.of_site(tmp_path, now=NOW + timedelta(days=19)) == first
+    (tmp_path / identities.SITE / "certificate.pem").write_text("damaged")
+    second = identities.of_site(tmp_path, now=NOW)
+    assert second.certificate not in ("damaged", first.certificate)
+    assert identities.of_site(tmp_path, now=NOW + timedelta(days=21)) != second
 
 
 def test_a_process_without_the_certificate_makes_no_authority_of_its_own(tmp_path: Path) -> None:
