@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ class Change:
     Or of what no proxy is told: `kind` is objective, runbook or accepted, and the path is as a person wrote
     it.
 
-    An empty `path` means that the whole resource came or went; a side that is not there is None.
+    `whole`: all that is at `path` came or went, a named item of a list or, where it is empty, the resource. A
+    side that is not there is None.
     """
 
     kind: str
@@ -31,10 +32,12 @@ class Change:
     path: str
     before: str | None
     after: str | None
+    whole: bool = False
 
     def __str__(self) -> str:
-        if not self.path:
-            return f"{'+' if self.before is None else '-'} {self.kind} {self.name}"
+        if self.whole:
+            what = f"{self.kind} {self.name}: {self.path}" if self.path else f"{self.kind} {self.name}"
+            return f"{'+' if self.before is None else '-'} {what}"
         before = _ABSENT if self.before is None else self.before
         after = _ABSENT if self.after is None else self.after
         return f"~ {self.kind} {self.name}: {self.path}: {before} -> {after}"
@@ -47,7 +50,7 @@ def difference(before: Resources, after: Resources) -> tuple[Change, ...]:
         old, new = _listed(kind, before.get(kind, {})), _listed(kind, after.get(kind, {}))
         for name in sorted({*old, *new}):
             found += _resource(kinds.SPOKEN[kind], name, old.get(name), new.get(name))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))  # an item that came is told once, not for each of its fields
 
 
 def _listed(kind: str, named: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
@@ -94,15 +97,39 @@ def _resource(
     kind: str, name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Iterator[Change]:
     if old is None or new is None:
-        yield Change(kind, name, "", None if old is None else "", None if new is None else "")
+        yield Change(kind, name, "", None if old is None else "", None if new is None else "", whole=True)
         return
     old, new = _unequal(old, new)
     flat_old, flat_new = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    came_or_went = {*_items(old, "")} ^ {*_items(new, "")}
+    hidden = kind == kinds.SPOKEN[kinds.SECRET]
     for path in sorted({*flat_old, *flat_new}):
         was, will = flat_old.get(path), flat_new.get(path)
-        if was != will:
-            hidden = kind == kinds.SPOKEN[kinds.SECRET]
+        item = _first_in(path, came_or_went)
+        if item is not None:
+            yield Change(
+                kind, name, item, None if was is None else "", None if will is None else "", whole=True
+            )
+        elif was != will:
             yield Change(kind, name, path, *((_HIDDEN, _HIDDEN) if hidden else (was, will)))
+
+
+def _first_in(path: str, items: Collection[str]) -> str | None:
+    """The outermost of the items that the path is in."""
+    ends = (index + 1 for index, letter in enumerate(path) if letter == "]") if items else ()
+    return next((path[:end] for end in ends if path[:end] in items), None)
+
+
+def _items(node: Any, path: str) -> Iterator[str]:
+    """The path of each item of a list that bears a name."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _items(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for label, item in zip(_labels(node), node, strict=True):
+            if isinstance(item, Mapping) and "name" in item:
+                yield f"{path}[{label}]"
+            yield from _items(item, f"{path}[{label}]")
 
 
 def _unequal(old: Any, new: Any) -> tuple[Any, Any]:

@@ -48,7 +48,9 @@ def _in_full(wanted: Resources, sections: Sections, plain: Plain) -> Iterator[st
     should = {kind: _plain(wanted[kind].values(), plain) for kind in kept}
     for change in difference(runs, should):
         where = f"{change.kind} {change.name}"
-        if not change.path:
+        if change.path and change.whole:
+            where = f"{where}: {change.path}"
+        if change.whole:
             yield f"{where} is not there" if change.before is None else f"{where} runs and is not declared"
         else:
             yield f"{where}: {change.path} is {_said(change.before)}, not {_said(change.after)}"

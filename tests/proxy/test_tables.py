@@ -80,6 +80,17 @@ def test_a_change_in_a_tree_is_told_once_and_growing_to_a_tree_is_none() -> None
     assert all("routes[r100]" in line for line in grown)
 
 
+def test_a_route_that_comes_or_goes_is_one_line_and_one_that_changes_is_each_field() -> None:
+    root = {"name": "root", "hosts": ["a.test"], "upstream": "shop-v1"}
+    more = {"name": "more", "hosts": ["a.test"], "prefix": "/more", "upstream": "shop-v1"}
+    elsewhere = {"name": "elsewhere", "hosts": ["b.test"], "upstream": "shop-v1"}
+
+    assert changes([root], [root, more]) == ["+ routes edge: virtual_hosts[a.test].routes[more]"]
+    assert changes([root, more], [root]) == ["- routes edge: virtual_hosts[a.test].routes[more]"]
+    assert "+ routes edge: virtual_hosts[b.test]" in changes([root], [root, elsewhere])
+    assert not [line for line in changes([root], [root, elsewhere]) if "routes[elsewhere]" in line]
+
+
 def test_the_ways_of_a_sticky_route_are_told_apart_in_a_difference() -> None:
     def sticky(ttl: str) -> list[dict[str, Any]]:
         split = {"shop-v1": 10000, "shop-v2": 0}
