@@ -113,7 +113,7 @@ def test_an_answer_that_a_client_takes_no_window_for_is_given_up(world: World, o
 
 
 def test_a_stream_without_progress_is_ended(world: World, own_port: int) -> None:
-    declare(world, own_port, {"stream_idle_timeout": "500ms"})
+    declare(world, own_port, {"stream_idle_timeout": "500ms"}, route={"timeout": "400ms"})
     with http2(world.ports["EDGE_1_HTTP_PORT"]) as client:
         client.ask(1, "own.test", method="POST", ends=False)
         assert client.wait_for(HEADERS, 3) is not None

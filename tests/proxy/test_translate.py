@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy import schema
 from proxy.domain import document
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
@@ -44,6 +45,17 @@ def test_the_declaration_gives_the_golden_resources(case: str, request: pytest.F
     if request.config.getoption("--update-golden", default=False):
         golden.write_text(json.dumps(found, indent=2) + "\n")
     assert found == json.loads(golden.read_text())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_parser_does_to_one_translation_is_not_in_the_next(case: str) -> None:
+    """Protobuf's takes `@type` out of what it reads and puts it back behind the rest."""
+    (given,) = document.parse(document.load((GOLDEN / f"{case}.yaml").read_text(), environment={}))
+    first = json.dumps(made(given))
+    for named in made(given).values():
+        for resource in named.values():
+            schema.bundled().parse(resource)
+    assert json.dumps(made(given)) == first
 
 
 def test_a_weights_overlay_changes_runtime_and_nothing_else_so_that_no_table_is_sent() -> None:

@@ -29,7 +29,10 @@ OVER_ADS = {"ads": {}, "resource_api_version": "V3"}
 
 
 def extension(name: str, message: str, /, **fields: Any) -> dict[str, Any]:
-    """A named extension with its typed configuration; `message` is the type below `envoy.extensions.`."""
+    """A named extension with its typed configuration; `message` is the type below `envoy.extensions.`.
+
+    Made anew for each place: protobuf's parser takes `@type` out of what it reads and puts it back.
+    """
     return {"name": name, "typed_config": configuration(message, **fields)}
 
 
@@ -55,8 +58,9 @@ def discovered(name: str, message: str, /) -> dict[str, Any]:
     return {"name": name, "config_discovery": source}
 
 
-OFF = {"@type": f"{_PREFIX}envoy.config.route.v3.FilterConfig", "disabled": True}
-"""A filter's configuration for one route that does without it."""
+def off() -> dict[str, Any]:
+    """A filter's configuration for one route that does without it."""
+    return {"@type": f"{_PREFIX}envoy.config.route.v3.FilterConfig", "disabled": True}
 
 
 def on_route(message: str, /, **fields: Any) -> dict[str, Any]:

@@ -109,17 +109,21 @@ def _transformed(how: str) -> dict[str, Any]:
     return {"action": kinds.extension(how, action, **{how: {}})}
 
 
-_UNLESS_ANSWERED = {
-    "name": "details",
-    "value_format": "%RESPONSE_CODE_DETAILS%",
-    "rules": {
-        "matcher_tree": {
-            "input": kinds.extension("tag", "matching.common_inputs.stats.v3.StatTagValueInput"),
-            "exact_match_map": {"map": {"via_upstream": _transformed("drop_stat")}},
+def _unless_answered() -> dict[str, Any]:
+    """A tag that keeps the series of what no backend answered, and is then gone itself."""
+    return {
+        "name": "details",
+        "value_format": "%RESPONSE_CODE_DETAILS%",
+        "rules": {
+            "matcher_tree": {
+                "input": kinds.extension("tag", "matching.common_inputs.stats.v3.StatTagValueInput"),
+                "exact_match_map": {"map": {"via_upstream": _transformed("drop_stat")}},
+            },
+            "on_no_match": _transformed("drop_tag"),
         },
-        "on_no_match": _transformed("drop_tag"),
-    },
-}
+    }
+
+
 _SCOPE = {
     "prefix": "sluice",
     "sharing_name": "sluice",
@@ -224,7 +228,7 @@ def _unanswered(tier: Tier) -> dict[str, Any]:
     """All other requests. The first tag decides and is not kept: unlike a filter it costs no CEL."""
     reason = {"name": "reason", "value_format": f"%CEL({reason_expression(tier)})%"}
     counter = _requests(reason)
-    counter["stat"]["tags"].insert(0, _UNLESS_ANSWERED)
+    counter["stat"]["tags"].insert(0, _unless_answered())
     return _stats(counters=[counter])
 
 

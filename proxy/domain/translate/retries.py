@@ -28,10 +28,13 @@ _IDEMPOTENT = [
     {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(IDEMPOTENT_METHODS)}}},
     {"name": IDEMPOTENCY_KEY, "present_match": True},
 ]
-_ANOTHER_HOST = kinds.extension(
-    "envoy.retry_host_predicates.previous_hosts",
-    "retry.host.previous_hosts.v3.PreviousHostsPredicate",
-)
+
+
+def _another_host() -> dict[str, Any]:
+    return kinds.extension(
+        "envoy.retry_host_predicates.previous_hosts",
+        "retry.host.previous_hosts.v3.PreviousHostsPredicate",
+    )
 
 
 def policy(route: Route) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def policy(route: Route) -> dict[str, Any]:
             "max_interval": seconds(route.timeout),
             "reset_headers": [{"name": "retry-after", "format": "SECONDS"}],
         },
-        "retry_host_predicate": [_ANOTHER_HOST],
+        "retry_host_predicate": [_another_host()],
         "host_selection_retry_max_attempts": 5,
     }
     if route.idempotency == "method":

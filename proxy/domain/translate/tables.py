@@ -20,13 +20,6 @@ MOST_COPIES = 4
 """Unless its leaves held so many times the routes in all: templates and regular expressions stand in each."""
 
 _LIST = "type.googleapis.com/envoy.config.route.v3.RouteList"
-_PATH = {
-    "name": "path",
-    "typed_config": {
-        "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-        "header_name": ":path",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +28,16 @@ class Made:
 
     route: Route
     routes: Sequence[dict[str, Any]]
+
+
+def _path() -> dict[str, Any]:
+    return {
+        "name": "path",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+            "header_name": ":path",
+        },
+    }
 
 
 def held(made: Sequence[Made]) -> dict[str, Any]:
@@ -90,7 +93,7 @@ def _above(text: str) -> Iterator[str]:
 
 def _tree(leaves: Mapping[str, Sequence[Made]], rest: Sequence[Made]) -> dict[str, Any]:
     branches = {text: _leaf(leaf) for text, leaf in leaves.items()}
-    tree: dict[str, Any] = {"matcher_tree": {"input": _PATH, "prefix_match_map": {"map": branches}}}
+    tree: dict[str, Any] = {"matcher_tree": {"input": _path(), "prefix_match_map": {"map": branches}}}
     return {"matcher": {**tree, "on_no_match": _leaf(rest)} if rest else tree}
 
 

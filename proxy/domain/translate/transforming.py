@@ -52,7 +52,7 @@ def filters(tier: Tier) -> list[dict[str, Any]]:
 def per_route(route: Route, limits: Iterable[int]) -> dict[str, Any]:
     """The route's own bodies, and off what limits the sizes of others' requests; `limits` are the tier's."""
     others = (limit for limit in limits if limit != route.max_request_bytes)
-    found = {_size_limit(limit): kinds.OFF for limit in others}
+    found = {_size_limit(limit): kinds.off() for limit in others}
     if _changes_bodies(route):
         found[BODIES] = kinds.on_route(
             _TRANSFORM,
