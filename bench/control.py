@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from audit.domain.actor import Actor
 from config.database import configured
-from proxy import schema, selectors, services, validation
+from proxy import selectors, services, validation
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening, started, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,16 +83,7 @@ class Plane:
         file = self.var / f"{proxy}.json"
         argv = [sys.executable, str(ROOT / "manage.py"), "bootstrap", proxy, "--output", str(file)]
         subprocess.run(argv, env={**os.environ, **self.environment}, cwd=ROOT, check=True)
-        run = [
-            str(schema.binary()),
-            "-c",
-            str(file),
-            "--concurrency",
-            "1",
-            "--disable-hot-restart",
-            "-l",
-            "warning",
-        ]
+        run = command(file)
         log = self.var / f"{proxy}.log"
         with started(run, log=log, ready=lambda: listening(http_port), timeout=SECONDS) as process:
             yield process.pid

@@ -11,12 +11,12 @@ import requests
 
 from bench.parts import MEASURED, on
 from bench.site import HOST, PATHS, Files
-from proxy import schema
 from proxy.domain.tier import Tier
 from proxy.domain.translate import kinds, resources
 from proxy.domain.translate.bootstrap import bootstrap
 from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
 from proxy.domain.translate.standalone import standalone
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening
 
 PROXY = "proxy-0"
@@ -59,16 +59,7 @@ def envoy(
     config = _config(tier, files)
     file = folder / "envoy.json"
     file.write_text(json.dumps(config if measured else unmeasured(config), indent=2))
-    argv = [
-        str(schema.binary()),
-        "-c",
-        str(file),
-        "--concurrency",
-        "1",
-        "--disable-hot-restart",
-        "-l",
-        "warning",
-    ]
+    argv = command(file)
     (here,) = tier.proxies
     with on([MEASURED], argv, log=folder / "envoy.log", ready=lambda: listening(here.https_port)) as pid:
         yield Running(here.http_port, here.https_port, here.admin_port, pid)

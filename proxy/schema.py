@@ -9,6 +9,7 @@ import functools
 import hashlib
 import mmap
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -109,28 +110,36 @@ def _varint(content: mmap.mmap, at: int) -> tuple[int, int]:
 
 
 class Schema:
-    """Messages by name, and resources between the JSON of Envoy's documents and their bytes."""
+    """Messages by name, and resources between the JSON of Envoy's documents and their bytes.
+
+    One thread at a time: protobuf makes the classes of its messages when they are first met, and of two
+    threads that do so at once one may crash the process.
+    """
 
     def __init__(self, files: descriptor_pb2.FileDescriptorSet) -> None:
+        self._one_at_a_time = threading.RLock()
         self._pool = descriptor_pool.DescriptorPool()
         for file in _in_order(files):
             self._pool.Add(file)
 
     def message(self, name: str) -> type[Message]:
         """The class of a message such as `envoy.service.discovery.v3.DiscoveryRequest`. Raises KeyError."""
-        return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(name))
+        with self._one_at_a_time:
+            return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(name))
 
     def encode(self, resource: Mapping[str, Any]) -> bytes:
         """The bytes of a resource whose type is in `@type`. Raises Invalid where a name or a type is
         wrong.
         """
-        return self.parse(resource).SerializeToString(deterministic=True)
+        with self._one_at_a_time:
+            return self.parse(resource).SerializeToString(deterministic=True)
 
     def plain(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """The resource in the one JSON form that is the same whoever wrote it. Raises Invalid."""
-        return json_format.MessageToDict(
-            self.parse(resource), preserving_proto_field_name=True, descriptor_pool=self._pool
-        )
+        with self._one_at_a_time:
+            return json_format.MessageToDict(
+                self.parse(resource), preserving_proto_field_name=True, descriptor_pool=self._pool
+            )
 
     def parse(self, resource: Mapping[str, Any]) -> Message:
         """The message of a resource whose type is in `@type`. Raises Invalid."""
@@ -138,8 +147,9 @@ class Schema:
         kind = str(fields.pop("@type", "")).removeprefix(TYPE_PREFIX)
         name = str(fields.get("name") or fields.get("cluster_name") or kind)
         try:
-            message = self.message(kind)()
-            json_format.ParseDict(fields, message, descriptor_pool=self._pool)
+            with self._one_at_a_time:
+                message = self.message(kind)()
+                json_format.ParseDict(fields, message, descriptor_pool=self._pool)
         except (KeyError, json_format.ParseError) as error:
             raise Invalid([(name, str(error))]) from error
         return message

@@ -2,9 +2,10 @@
 obeys it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from proxy import schema, selectors, validation
 from proxy.domain import likeness, restarting, running
@@ -40,54 +41,74 @@ def readback(*, admin: ProxyAdmin, now: datetime, meeting: Meeting | None = None
     proxies = [proxy for tier in selectors.tiers() for proxy in tier.proxies]
     # Read after what they have acknowledged: a proxy that is ahead of what is looked at would seem to drift.
     served = {name: selectors.served(name, now=now) for name in dict.fromkeys(each.tier for each in proxies)}
-    if proxies:
-        schema.bundled()  # loaded once, before the threads that use it
-    found = asked(lambda each: _read(each, served[each.tier], admin, meeting), proxies)
-    for proxy, read in zip(proxies, found, strict=True):
+    seen = asked(lambda each: _look(each, served[each.tier], admin), proxies)
+    for proxy, read in zip(proxies, seen, strict=True):
         if isinstance(read, ProxyUnreachable):
             Proxy.objects.filter(pk=proxy.id).update(trouble=str(read))
         else:
-            Proxy.objects.filter(pk=proxy.id).update(drift=read, read_at=now, trouble="")
+            drift = _drift(proxy, served[proxy.tier], read, meeting)
+            Proxy.objects.filter(pk=proxy.id).update(drift=drift, read_at=now, trouble="")
 
 
-def _read(
-    proxy: ProxyRow, served: Served, admin: ProxyAdmin, meeting: Meeting | None
-) -> list[str] | ProxyUnreachable:
-    """Its drift, or why it cannot be told."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a proxy said. `splits` is None where it was not asked for all, since a change is under way."""
+
+    overrides: Mapping[str, str]
+    started: Mapping[str, Any]
+    splits: Mapping[str, Mapping[str, int]] | None = None
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    runtime: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _look(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> _Seen | ProxyUnreachable:
+    """Asks only: it runs beside others, and protobuf's messages are not for several threads at once."""
+    address = proxy.admin_address
     try:
-        return [*_drift(proxy, served, admin), *_outdated(proxy, served.live, admin, meeting)]
+        seen = _Seen(admin.overrides(address), admin.started_with(address))
+        if proxy.acked_generation < served.generation:
+            return seen
+        sections = admin.sections(address, _compared(served.live))
+        runtime = admin.runtime(address) if sections else {}
+        return replace(seen, splits=admin.splits(address), sections=sections, runtime=runtime)
     except ProxyUnreachable as error:
         return error
 
 
-def _drift(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> tuple[str, ...]:
-    wanted, address = served.live, proxy.admin_address
-    overridden = admin.overrides(address)
-    if proxy.acked_generation < served.generation:
-        return running.drift(wanted.model_copy(update={"routes": ()}), {}, overridden)
-    found = running.drift(wanted, admin.splits(address), overridden)
-    return (*found, *_unlike(proxy, served, admin))
+def _compared(wanted: Tier) -> list[str]:
+    """The sections of the dump that are compared field by field."""
+    names = [*likeness.SECTIONS, likeness.ENDPOINTS, likeness.SECRETS]
+    if len(wanted.routes) > MOST_ROUTES:
+        names.remove("dynamic_route_configs")
+    return names
 
 
-def _outdated(proxy: ProxyRow, wanted: Tier, admin: ProxyAdmin, meeting: Meeting | None) -> tuple[str, ...]:
+def _drift(proxy: ProxyRow, served: Served, seen: _Seen, meeting: Meeting | None) -> list[str]:
+    """What it runs that is not what it should."""
+    wanted = served.live
+    if seen.splits is None:
+        found = running.drift(wanted.model_copy(update={"routes": ()}), {}, seen.overrides)
+    else:
+        found = (*running.drift(wanted, seen.splits, seen.overrides), *_unlike(proxy, served, seen))
+    return [*found, *_outdated(proxy, wanted, seen.started, meeting)]
+
+
+def _outdated(
+    proxy: ProxyRow, wanted: Tier, started: Mapping[str, Any], meeting: Meeting | None
+) -> tuple[str, ...]:
     """What is otherwise in the bootstrap."""
-    started = admin.started_with(proxy.admin_address)
     found = (*restarting.needed(wanted, started), *restarting.open_admin(wanted, proxy.name, started))
     if meeting is None:
         return found
     return (*found, *elsewhere(started, meeting.servers, plaintext=meeting.plaintext))
 
 
-def _unlike(proxy: ProxyRow, served: Served, admin: ProxyAdmin) -> tuple[str, ...]:
+def _unlike(proxy: ProxyRow, served: Served, seen: _Seen) -> tuple[str, ...]:
     """Field by field. A proxy that shows nothing, or what this binary's schema does not know, is told so."""
-    names = [*likeness.SECTIONS, likeness.ENDPOINTS, likeness.SECRETS]
-    if len(served.live.routes) > MOST_ROUTES:
-        names.remove("dynamic_route_configs")
-    sections = admin.sections(proxy.admin_address, names)
-    if not sections:
+    if not seen.sections:
         return ()
     wanted = resources(base=served.base, live=served.live, proxy=proxy.name, material=validation.BLANK)
     try:
-        return likeness.unlike(wanted, sections, admin.runtime(proxy.admin_address), schema.bundled().plain)
+        return likeness.unlike(wanted, seen.sections, seen.runtime, schema.bundled().plain)
     except Invalid as error:
         return (f"it shows what this Sluice cannot read: {error}",)

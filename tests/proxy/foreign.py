@@ -11,8 +11,8 @@ from typing import Any
 import requests
 import yaml
 
-from proxy import schema
 from proxy.domain.translate.instrumenting import snippets
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening, started
 
 FOREIGN = Path(__file__).parent / "observing" / "foreign.yaml"
@@ -73,10 +73,7 @@ def envoy(directory: Path, name: str, *, instrumented: bool) -> Iterator["Gatewa
         path = directory / f"{name}.yaml"
         path.write_text(yaml.safe_dump(configuration))
         gateway = Gateway(ports["18080"], ports["19901"], configuration)
-        argv = [str(schema.binary()), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
-        ready = started(
-            [*argv, "-l", "error"], log=directory / f"{name}.log", ready=lambda: listening(gateway.port)
-        )
+        ready = started(command(path), log=directory / f"{name}.log", ready=lambda: listening(gateway.port))
         with ready:
             yield gateway
 

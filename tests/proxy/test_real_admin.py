@@ -12,13 +12,14 @@ from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from proxy import identities, pki, schema, selectors, services
+from proxy import identities, pki, selectors, services
 from proxy.domain.errors import ProxyUnreachable
 from proxy.domain.identity import SITE_URI, Identity, admin_host, proxy_uri, tier_uri
 from proxy.domain.translate import administration
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.clients import answers
 from tests.proxy.world import World
+from tests.support.envoy import command
 from tests.support.handshakes import Connection, refused, trusting
 from tests.support.processes import free_port, listening, started, wait_until
 
@@ -71,9 +72,8 @@ def remote(world: World, tmp_path: Path) -> Iterator[Remote]:
     bootstrap = tmp_path / "edge-3.json"
     with override_settings(VAR=str(world.var)):
         call_command("bootstrap", "edge-3", ads=world.environment["SLUICE_ADS_BIND"], output=bootstrap)
-    argv = [str(schema.binary()), "-c", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"]
     ready = lambda: listening(ports["admin_tls_port"], "127.0.0.2")  # noqa: E731
-    with started([*argv, "-l", "warning"], log=tmp_path / "edge-3.log", ready=ready):
+    with started(command(bootstrap), log=tmp_path / "edge-3.log", ready=ready):
         yield Remote(world, ports["http_port"], ports["admin_port"], ports["admin_tls_port"])
     world.wait_acked(world.apply())
 

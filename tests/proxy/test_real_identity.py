@@ -19,6 +19,7 @@ from proxy import identities, pki, schema
 from proxy.domain.identity import ADS_HOST, ADS_URI, Identity
 from proxy.domain.translate import kinds
 from tests.proxy.world import World
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening, started, wait_until
 
 pytestmark = pytest.mark.real
@@ -120,16 +121,7 @@ def test_a_proxy_refuses_an_ads_server_that_is_none(world: World, tmp_path: Path
         )
     )
     log = tmp_path / "envoy.log"
-    argv = [
-        str(schema.binary()),
-        "-c",
-        str(file),
-        "--concurrency",
-        "1",
-        "--disable-hot-restart",
-        "-l",
-        "warning",
-    ]
+    argv = command(file)
     with started(argv, log=log):
         wait_until(lambda: "CERTIFICATE_VERIFY_FAILED" in log.read_text(), timeout=10, what="the refusal")
 
@@ -154,16 +146,7 @@ def test_files_that_are_replaced_are_a_proxy_s_new_identity_without_a_start(
     def refused() -> bool:
         return "StreamAggregatedResources gRPC config stream" in log.read_text()
 
-    argv = [
-        str(schema.binary()),
-        "-c",
-        str(file),
-        "--concurrency",
-        "1",
-        "--disable-hot-restart",
-        "-l",
-        "warning",
-    ]
+    argv = command(file)
     try:
         with started(argv, log=log):
             wait_until(refused, timeout=10, what="the refusal")

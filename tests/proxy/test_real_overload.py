@@ -17,10 +17,11 @@ from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from proxy import schema, selectors, services
+from proxy import selectors, services
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.clients import connected, holding
 from tests.proxy.world import World
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening, started, wait_until
 
 pytestmark = pytest.mark.real
@@ -79,9 +80,8 @@ def proxy(world: World, folder: Path, protection: dict[str, Any]) -> Iterator[Pr
     with override_settings(VAR=str(world.var)):
         ads = world.environment["SLUICE_ADS_BIND"]
         call_command("bootstrap", "edge-3", ads=ads, injected_resource=str(pressure), output=bootstrap)
-    argv = [str(schema.binary()), "-c", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"]
     log = folder / "edge-3.log"
-    with started([*argv, "-l", "warning"], log=log, ready=lambda: listening(http)):
+    with started(command(bootstrap), log=log, ready=lambda: listening(http)):
         yield Pressed(world, http, admin, pressure)
 
 

@@ -10,12 +10,13 @@ import pytest
 import requests
 from django.utils import timezone
 
-from proxy import schema, selectors, services
+from proxy import selectors, services
 from proxy.domain.tier import Route
 from proxy.domain.translate import kinds, routes, tables
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.factories import tier
 from tests.proxy.world import World
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening, started, wait_until
 
 pytestmark = pytest.mark.real
@@ -93,15 +94,8 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     number = free_port()
     folder: Path = tmp_path_factory.mktemp("table")
     (folder / "envoy.json").write_text(json.dumps(envoy_of(hosts, number)))
-    argv = [
-        str(schema.binary()),
-        "-c",
-        str(folder / "envoy.json"),
-        "--concurrency",
-        "1",
-        "--disable-hot-restart",
-    ]
-    ready = started([*argv, "-l", "warning"], log=folder / "log", ready=lambda: listening(number))
+    argv = command(folder / "envoy.json")
+    ready = started(argv, log=folder / "log", ready=lambda: listening(number))
     with ready:
         yield number
 

@@ -22,9 +22,10 @@ from django.utils import timezone
 from audit.domain.actor import Actor
 from config.database import configured
 from lab.ports import DEFAULTS
-from proxy import schema, selectors, services
+from proxy import selectors, services
 from proxy.domain import document
 from tests.proxy.factories import explained
+from tests.support.envoy import command
 from tests.support.processes import free_port, listening, started, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -196,8 +197,7 @@ class World:
         if not path.is_file():
             self._write_bootstrap(proxy, path)
         port = self.ports[f"{proxy.upper().replace('-', '_')}_HTTP_PORT"]
-        argv = [str(schema.binary()), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
-        argv += ["-l", "warning", "--file-flush-interval-msec", "200"]
+        argv = [*command(path), "--file-flush-interval-msec", "200"]
         return started(argv, log=self.var / f"{proxy}.log", ready=lambda: listening(port))
 
     def _write_bootstrap(self, proxy: str, path: Path) -> None:
