@@ -39,13 +39,17 @@ class RevisionDetail(RevisionOut):
 
 
 class ChangeOut(Schema):
-    """One field of one of Envoy's resources; a side that is not there is null."""
+    """One field of one of Envoy's resources, or what came or went as a `whole`.
+
+    A side that is not there is null.
+    """
 
     kind: str
     name: str
     path: str
     before: str | None
     after: str | None
+    whole: bool
 
 
 class Between(Request):

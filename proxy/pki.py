@@ -69,14 +69,9 @@ def issue(
     key = ec.generate_private_key(ec.SECP256R1())
     names = list(names)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
-    certificate = (
-        _builder(subject, authority.subject if authority else subject, key, now, CERTIFICATE_LIFE)
-        .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(authority_key or key, hashes.SHA256())
-    )
-    return _pem(certificate), _private(key)
+    builder = _builder(subject, authority.subject if authority else subject, key, now, CERTIFICATE_LIFE)
+    leaf = _leaf(builder, [_name(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH)
+    return _pem(leaf.sign(authority_key or key, hashes.SHA256())), _private(key)
 
 
 @contextmanager
@@ -98,13 +93,8 @@ def issue_identity(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, uri.rpartition("/")[2][:64])])
     usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
     alternatives = [x509.UniformResourceIdentifier(uri), *(_name(name) for name in names)]
-    certificate = (
-        _builder(subject, authority.subject, key, now, life)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
+    leaf = _leaf(_builder(subject, authority.subject, key, now, life), alternatives, usage)
+    certificate = leaf.sign(authority_key, hashes.SHA256())
     return Identity(_pem(certificate).decode(), _private(key).decode(), _pem(authority).decode())
 
 
@@ -179,6 +169,17 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + life)
+    )
+
+
+def _leaf(
+    builder: x509.CertificateBuilder, names: list[x509.GeneralName], usage: x509.ObjectIdentifier
+) -> x509.CertificateBuilder:
+    """What signs no other certificate, and is for one end of a connection only."""
+    return (
+        builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     )
 
 

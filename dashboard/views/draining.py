@@ -25,7 +25,7 @@ KINDS = ("drain", "drain_proxy")
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """Something that is out of use. `what` is its value in the form."""
+    """Something that is out of use. `what` is how the form calls it: proxy/NAME or endpoint/UPSTREAM/NAME."""
 
     what: str
     words: str
@@ -49,8 +49,8 @@ def drain(request: HttpRequest, name: str) -> HttpResponse:
     except ProxyError as error:
         messages.error(request, f"Nothing was changed: {error}.")
         return redirect("tier", name)
-    place, _, which = form.cleaned_data["what"].partition("/")
-    if place == "proxy":
+    kind, _, which = form.cleaned_data["what"].partition("/")
+    if kind == "proxy":
         services.settle_drains(admin=proxy.ports.from_settings(), now=now, only=which)
     return redirect("tier", name)
 
@@ -59,7 +59,7 @@ def choices(tier: Tier) -> list[tuple[str, list[tuple[str, str]]]]:
     """What can be taken out of use: proxies, and endpoints by their upstream."""
     proxies = [(f"proxy/{each.name}", each.name) for each in tier.proxies]
     ends = [
-        (upstream.name, [(f"{upstream.name}/{end.label}", end.label) for end in upstream.endpoints])
+        (upstream.name, [(f"endpoint/{upstream.name}/{end.label}", end.label) for end in upstream.endpoints])
         for upstream in tier.upstreams
         if len(upstream.endpoints) > 1 and all(is_ip(end.address) for end in upstream.endpoints)
     ]
@@ -78,21 +78,24 @@ def _drained(row: OverlayRow) -> Iterator[Drained]:
         return
     for label in patch["endpoints"]:
         words = f"endpoint {label} of {patch['upstream']}"
-        yield Drained(f"{patch['upstream']}/{label}", words, row.expires_at, row.reason)
+        yield Drained(f"endpoint/{patch['upstream']}/{label}", words, row.expires_at, row.reason)
 
 
 def _do(tier: str, form: DrainForm, request: HttpRequest, now: datetime) -> None:
     given, by = form.cleaned_data, actor(request)
-    place, _, which = given["what"].partition("/")
+    kind, _, which = given["what"].partition("/")
     reason, until = given["reason"], now + timedelta(minutes=given["minutes"] or 0)
-    if place == "proxy":
+    upstream, _, endpoint = which.partition("/")
+    if kind == "proxy":
         if given["undo"]:
             services.undrain_proxy(tier=tier, proxy=which, by=by, reason=reason, now=now)
         else:
             services.drain_proxy(tier=tier, proxy=which, until=until, by=by, reason=reason, now=now)
     elif given["undo"]:
-        services.undrain_endpoint(tier=tier, upstream=place, endpoint=which, by=by, reason=reason, now=now)
+        services.undrain_endpoint(
+            tier=tier, upstream=upstream, endpoint=endpoint, by=by, reason=reason, now=now
+        )
     else:
         services.drain_endpoint(
-            tier=tier, upstream=place, endpoint=which, until=until, by=by, reason=reason, now=now
+            tier=tier, upstream=upstream, endpoint=endpoint, until=until, by=by, reason=reason, now=now
         )

@@ -47,6 +47,7 @@ class Reports:
     _writes: dict[Sort, _Write] = field(default_factory=dict)
     _connected: dict[Key, int] = field(default_factory=dict)
     _seen_at: datetime | None = None
+    _flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def connected(self, key: Key, now: datetime, identity_ends_at: datetime | None = None) -> None:
         """The proxy opened a stream; its certificate is good until then."""
@@ -117,18 +118,29 @@ class Reports:
             self._said("seen", tier, proxy, write)
         self.later("silence", None, partial(services.record_silence, now=now))
 
-    async def flush(self, now: datetime) -> None:
+    async def flush(self) -> None:
         """Write what is waiting, in its order; what fails is tried again the next time.
 
         What is said meanwhile waits for the next time, so that 1,000 proxies that answer hold up no change.
+        Who cancels this in the middle loses what is being written: shield it.
         """
-        for sort in list(self._writes):
-            write = self._writes.pop(sort, None)
-            if write is None:
-                continue  # what came meanwhile took it back
-            failed = await self.database.do(partial(write.do, list(write.proxies)), f"recording: {sort[0]}")
-            if isinstance(failed, Failed):
-                self._keep(sort, write, failed)
+        async with self._flushing:
+            for sort in list(self._writes):
+                write = self._writes.pop(sort, None)
+                if write is None:
+                    continue  # what came meanwhile took it back
+                failed = await self.database.do(
+                    partial(write.do, list(write.proxies)), f"recording: {sort[0]}"
+                )
+                if isinstance(failed, Failed):
+                    self._keep(sort, write, failed)
+                    return
+
+    async def finish(self) -> None:
+        """Write all that is waiting, where the database takes it within a few tries."""
+        for _ in range(TRIES):
+            await self.flush()
+            if not self._writes:
                 return
 
     def _said(self, what: str, of: Hashable, proxy: str, write: Callable[..., object]) -> None:

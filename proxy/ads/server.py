@@ -74,7 +74,7 @@ async def serve(
     polling.cancel()
     with suppress(asyncio.CancelledError):
         await polling
-    await source.reports.flush(timezone.now())  # the streams have ended, and the pages should say so
+    await source.reports.finish()  # the streams have ended, and the pages should say so
     if keeper is not None:
         await keeper.flush()
 

@@ -131,7 +131,7 @@ class Source:
             self.reports.wake.clear()
             waiting, self._waiting = self._waiting, []
             self.reports.see(timezone.now())
-            await self.reports.flush(timezone.now())
+            await asyncio.shield(self.reports.flush())  # a stop in the middle of it loses no write
             await self._poll()
             for caught_up in waiting:
                 if not caught_up.done():

@@ -30,7 +30,7 @@ def sit(client: Client, role: Role) -> Client:
 
 def test_an_operator_takes_an_endpoint_out_of_use_and_back(client: Client, now: datetime) -> None:
     sit(client, Role.OPERATOR)
-    said = {"what": "shop-v1/127.0.0.1:11001", "minutes": 15, "reason": "new disk"}
+    said = {"what": "endpoint/shop-v1/127.0.0.1:11001", "minutes": 15, "reason": "new disk"}
     page = client.post(FORM, said, follow=True).content.decode()
     assert "endpoint 127.0.0.1:11001 of shop-v1" in page
     (overlay,) = selectors.live_overlays("edge", now=now)
@@ -39,9 +39,21 @@ def test_an_operator_takes_an_endpoint_out_of_use_and_back(client: Client, now: 
     assert selectors.live_overlays("edge", now=timezone.now()) == []
 
 
+def test_an_upstream_that_is_called_proxy_is_no_proxy(client: Client, now: datetime) -> None:
+    sit(client, Role.OPERATOR)
+    ends = [{"name": "a", "port": 11008}, {"name": "b", "port": 11009}]
+    declared = document(
+        upstreams=[*document()["tiers"][0]["upstreams"], {"name": "proxy", "endpoints": ends}]
+    )
+    services.apply(document=declared, by=BY, reason="", now=now)
+    assert 'value="endpoint/proxy/a"' in client.get(PAGE).content.decode()
+    client.post(FORM, {"what": "endpoint/proxy/a", "minutes": 15, "reason": "new disk"})
+    assert [row.target for row in selectors.live_overlays("edge", now=now)] == ["upstream/proxy/endpoints"]
+
+
 def test_the_last_endpoint_stays_and_the_page_says_why(client: Client, now: datetime) -> None:
     sit(client, Role.OPERATOR)
-    said = {"what": "shop-v2/127.0.0.1:11003", "minutes": 15, "reason": "new disk"}
+    said = {"what": "endpoint/shop-v2/127.0.0.1:11003", "minutes": 15, "reason": "new disk"}
     page = client.post(FORM, said, follow=True).content.decode()
     assert "shop-v2 would have no endpoint left" in page
 

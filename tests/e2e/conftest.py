@@ -6,9 +6,10 @@ from tests.support.processes import wait_until
 from tests.support.running import Running, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One running system for all end-to-end tests: it is started once, with the lab's traffic."""
+    """One running system for all end-to-end tests: it is started once, with the lab's traffic,
+    and ends with them: the tests of other packages have the machine to themselves."""
     with running(tmp_path_factory.mktemp("system")) as found:
         yield found
 

@@ -109,7 +109,7 @@ def test_an_identity_that_is_renewed_by_many_at_once_is_one_and_whole(tmp_path: 
     assert all(is_whole(made) for made in [made for found in looks for made in found])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel lets only root give a file to another user")
 def test_what_root_writes_belongs_to_the_folder_s_owner(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     pki.write(tmp_path / "tickets.json", b"{}")

@@ -121,10 +121,9 @@ def test_a_new_ads_server_is_found_and_obeyed_and_repeats_nothing(world: World) 
         return world.metric("envoy_cluster_manager_cds_update_success")
 
     before = updates()
-    world.stop_xds()
-    assert not any(proxy.connected for proxy in selectors.tier("edge").proxies)
-    assert world.arms(10) == {"shop-v1": 10}
-    world.start_xds()
+    with world.without_xds():
+        assert not any(proxy.connected for proxy in selectors.tier("edge").proxies)
+        assert world.arms(10) == {"shop-v1": 10}
     _, generation = world.put(weights(10000), SHOP)
     world.wait_acked(generation)
     assert world.arms(10) == {"shop-v2": 10}

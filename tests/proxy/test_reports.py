@@ -30,7 +30,7 @@ class Here(Database):
 def flush(reports: Reports) -> None:
     """Without an event loop, under which this thread would have another connection."""
     with pytest.raises(StopIteration):
-        reports.flush(NOW).send(None)
+        reports.flush().send(None)
 
 
 @pytest.fixture

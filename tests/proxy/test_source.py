@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db import DataError, OperationalError
 from django.utils import timezone
 
-from proxy import schema
+from proxy import schema, services
 from proxy.ads.server import converse
 from proxy.ads.snapshot import Snapshot
 from proxy.ads.source import Source
@@ -47,7 +48,7 @@ def failing(error: Exception, log: list[str]) -> Callable[[], object]:
 
 async def flushed(source: Source, times: int) -> None:
     for _ in range(times):
-        await source.reports.flush(timezone.now())
+        await source.reports.flush()
 
 
 async def keep_time(source: Source, seconds: float) -> None:
@@ -163,3 +164,31 @@ def test_a_stream_that_breaks_before_its_first_answer_is_no_connection(tmp_path:
     source = Source(tmp_path)
     asyncio.run(broken_while_it_waits(source))
     assert list(source.reports.here) == []
+
+
+def test_a_stop_in_the_middle_of_a_write_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("record_start", "record_silence"):
+        monkeypatch.setattr(services, other, lambda **_: None)
+    source, log = Source(tmp_path), list[str]()
+    errors = [OperationalError("database is locked")]
+
+    def write() -> None:
+        if errors:
+            log.append("failed")
+            raise errors.pop()
+        log.append("written")
+
+    async def stopped() -> None:
+        source.reports.later("disconnection", "edge", write)
+        following = asyncio.create_task(source.run())
+        while not log:
+            await asyncio.sleep(0)
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await source.reports.finish()
+
+    asyncio.run(stopped())
+    assert log == ["failed", "written"]

@@ -171,6 +171,15 @@ class World:
         for port in list(self._ads):
             self.stop_ads(port)
 
+    @contextlib.contextmanager
+    def without_xds(self) -> Iterator[None]:
+        """No ADS server is there; they are again afterwards, for the tests that follow a failed one, too."""
+        self.stop_xds()
+        try:
+            yield
+        finally:
+            self.start_xds()
+
     def start_ads(self, port: int) -> None:
         log = "xds.log" if port == self.ads_ports[0] else f"xds-{port}.log"
         server = self.manage("xds", "--bind", f"127.0.0.1:{port}", log=log, ready=lambda: listening(port))
