@@ -6,6 +6,7 @@ from typing import cast
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from proxy.domain.tier import Calendar, Resource
 from slo.domain import objectives, windows
 
 
@@ -22,8 +23,20 @@ class Objective(models.Model):
 
     class Kind(models.TextChoices):
         PROXY_AVAILABILITY = "proxy_availability", "proxy availability"
-        ADDED_LATENCY = "added_latency", "added latency"
         ROUTE_AVAILABILITY = "route_availability", "route availability"
+        BACKEND_AVAILABILITY = "backend_availability", "backend availability"
+        ADDED_LATENCY = "added_latency", "added latency"
+        TOTAL_LATENCY = "total_latency", "total latency"
+        BACKEND_LATENCY = "backend_latency", "backend latency"
+        FIRST_ATTEMPTS = "first_attempts", "first attempts"
+        SATURATION = "saturation", "saturation"
+        TLS_HANDSHAKES = "tls_handshakes", "TLS handshakes"
+        TLS_RESUMPTION = "tls_resumption", "TLS resumption"
+        TLS_FRESH = "tls_fresh", "fresh TLS handshakes"
+        RETRIES = "retries", "retries"
+        RETRY_BUDGET = "retry_budget", "retry budget"
+        RATIO = "ratio", "good of total"
+        GAUGE = "gauge", "gauge"
 
     class Severity(models.TextChoices):
         PAGE = "page"
@@ -31,13 +44,23 @@ class Objective(models.Model):
 
     tier = models.CharField(max_length=63)
     name = models.CharField(max_length=80)
+    description = models.CharField(max_length=500, blank=True)
     route = models.CharField(max_length=120, blank=True)
+    upstream = models.CharField(max_length=120, blank=True)
     kind = models.CharField(max_length=32, choices=Kind.choices)
     target = models.DecimalField(max_digits=10, decimal_places=9)
     threshold_us = models.PositiveIntegerField(null=True, blank=True)
+    resource = models.CharField(max_length=20, blank=True)
+    bad = models.TextField(blank=True)
+    good = models.TextField(blank=True)
+    total = models.TextField(blank=True)
+    gauge = models.TextField(blank=True)
+    at_most = models.FloatField(null=True, blank=True)
+    at_least = models.FloatField(null=True, blank=True)
     window_days = models.PositiveSmallIntegerField(
         default=30, validators=[MinValueValidator(1), MaxValueValidator(90)]
     )
+    calendar = models.CharField(max_length=10, blank=True)
     owner = models.CharField(max_length=120, blank=True)
     severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.PAGE)
     runbook = models.CharField(max_length=80, blank=True)
@@ -63,11 +86,21 @@ class Objective(models.Model):
             kind=cast(objectives.Kind, self.kind),
             target=self.target,
             route=self.route,
+            upstream=self.upstream,
             threshold_us=self.threshold_us,
+            resource=cast(Resource | None, self.resource or None),
+            bad=self.bad,
+            good=self.good,
+            total=self.total,
+            gauge=self.gauge,
+            at_most=objectives.exact(self.at_most),
+            at_least=objectives.exact(self.at_least),
             period=timedelta(days=self.window_days),
+            calendar=cast(Calendar | None, self.calendar or None),
             owner=self.owner,
             severity=cast(windows.Severity, self.severity),
             runbook=self.runbook,
+            description=self.description,
         )
 
 

@@ -34,6 +34,11 @@ BY = automation("objectives")
 HEARTBEAT = "objectives"
 NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
 EVERY = timedelta(seconds=15)
+COPIED = (
+    "description", "route", "upstream", "kind", "target", "threshold_us", "bad", "good", "total", "gauge",
+    "owner", "severity", "runbook",
+)  # fmt: skip
+"""What a row says in the same words as the domain."""
 
 
 def sync(*, tier: Tier, by: Actor, now: datetime) -> int:
@@ -62,14 +67,12 @@ def sync(*, tier: Tier, by: Actor, now: datetime) -> int:
 
 def _declare(row: Objective | None, one: objectives.Objective, now: datetime) -> bool:
     fields = {
-        "route": one.route,
-        "kind": one.kind,
-        "target": one.target,
-        "threshold_us": one.threshold_us,
+        **{name: getattr(one, name) for name in COPIED},
+        "resource": one.resource or "",
+        "at_most": plain(one.at_most),
+        "at_least": plain(one.at_least),
         "window_days": one.period // timedelta(days=1),
-        "owner": one.owner,
-        "severity": one.severity,
-        "runbook": one.runbook,
+        "calendar": one.calendar or "",
         "problem": _problem(one),
         "retired_at": None,
     }

@@ -39,6 +39,8 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
     for index, objective in _valid(raw, "objectives", Objective):
         if objective.route is not None and objective.route not in routes:
             yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
+        if objective.upstream is not None and objective.upstream not in upstreams:
+            yield f"{path}.objectives[{index}].upstream", f"there is no upstream {objective.upstream}"
     yield from _runbook_problems(raw, path)
 
 

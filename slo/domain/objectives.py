@@ -4,12 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Literal
 
-from proxy.domain.tier import Tier
+from proxy.domain.tier import Calendar, ObjectiveKind, Resource, Tier
+from proxy.domain.tier import Objective as Declared
 from slo.domain.windows import Severity
 
-Kind = Literal["proxy_availability", "added_latency", "route_availability"]
+Kind = ObjectiveKind
+
+NOMINAL: dict[Calendar, timedelta] = {
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+    "quarter": timedelta(days=90),
+}
+"""What a calendar's period is taken for by alert factors, so that February has those of March."""
 
 # The edges of the proxies' added-latency histogram that are recorded, in microseconds. A threshold
 # between two edges cannot be counted exactly, so it is refused.
@@ -25,18 +32,32 @@ class BadObjective(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A target for the share of good events (0 to 1). `route` empty: the whole tier."""
+    """A target for the share of good events (0 to 1), of a route, an upstream, or the whole tier.
+
+    `period` rolls, or is the nominal length of a `calendar`'s period. `bad`, `good`, `total` and `gauge` are
+    PromQL of one series; a gauge is good while it is `at_most` or `at_least` its bound.
+    """
 
     tier: str
     name: str
     kind: Kind
     target: Decimal
     route: str = ""
+    upstream: str = ""
     threshold_us: int | None = None
+    resource: Resource | None = None
+    bad: str = ""
+    good: str = ""
+    total: str = ""
+    gauge: str = ""
+    at_most: Decimal | None = None
+    at_least: Decimal | None = None
     period: timedelta = timedelta(days=30)
+    calendar: Calendar | None = None
     owner: str = ""
     severity: Severity = "page"
     runbook: str = DEFAULT_RUNBOOK
+    description: str = ""
 
     @property
     def allowed(self) -> Decimal:
@@ -60,21 +81,38 @@ def of_tier(tier: Tier) -> tuple[Objective, ...]:
     """The objectives that the tier declares; the defaults when it declares none."""
     if not tier.objectives:
         return tuple(_defaults(tier))
-    return tuple(
-        Objective(
-            tier=tier.name,
-            name=declared.name,
-            kind=declared.kind,
-            # Through the text that the person wrote: 99.95 is not a binary fraction.
-            target=Decimal(str(declared.target)) / 100,
-            route=declared.route or "",
-            threshold_us=_microseconds(declared.threshold_ms),
-            period=timedelta(days=declared.window_days),
-            owner=declared.owner,
-            runbook=declared.runbook or DEFAULT_RUNBOOK,
-        )
-        for declared in tier.objectives
+    return tuple(_of(tier.name, declared) for declared in tier.objectives)
+
+
+def _of(tier: str, declared: Declared) -> Objective:
+    calendar = declared.calendar
+    return Objective(
+        tier=tier,
+        name=declared.name,
+        kind=declared.kind,
+        target=Decimal(str(declared.target)) / 100,
+        route=declared.route or "",
+        upstream=declared.upstream or "",
+        threshold_us=_microseconds(declared.threshold_ms),
+        resource=declared.resource,
+        bad=declared.bad or "",
+        good=declared.good or "",
+        total=declared.total or "",
+        gauge=declared.gauge or "",
+        at_most=exact(declared.at_most),
+        at_least=exact(declared.at_least),
+        period=NOMINAL[calendar] if calendar else timedelta(days=declared.window_days),
+        calendar=calendar,
+        owner=declared.owner,
+        severity=declared.severity,
+        runbook=declared.runbook or DEFAULT_RUNBOOK,
+        description=declared.description,
     )
+
+
+def exact(written: float | None) -> Decimal | None:
+    """Through the text that the person wrote: 99.95 is not a binary fraction."""
+    return None if written is None else Decimal(str(written))
 
 
 def _microseconds(milliseconds: float | None) -> int | None:

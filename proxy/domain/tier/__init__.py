@@ -12,7 +12,7 @@ from proxy.domain.tier.access import (
     IdentityHeader,
     JwtProvider,
 )
-from proxy.domain.tier.duties import RUNBOOKS, Objective, RunbookSetting
+from proxy.domain.tier.duties import RUNBOOKS, RunbookSetting
 from proxy.domain.tier.fields import (
     WEIGHT_TOTAL,
     Accepted,
@@ -29,6 +29,7 @@ from proxy.domain.tier.fields import (
 )
 from proxy.domain.tier.limits import Limits
 from proxy.domain.tier.logging import AccessLog, RouteLog, TierLogField
+from proxy.domain.tier.objectives import Calendar, Objective, ObjectiveKind, Resource
 from proxy.domain.tier.protection import Penalty, Protection
 from proxy.domain.tier.quotas import Quota, RateLimitService
 from proxy.domain.tier.retries import Hedge, Retry
@@ -47,6 +48,7 @@ __all__ = [
     "AccessLog",
     "Address",
     "ApiKeys",
+    "Calendar",
     "Certificate",
     "CircuitBreaker",
     "ClientCertificates",
@@ -61,6 +63,7 @@ __all__ = [
     "Method",
     "Name",
     "Objective",
+    "ObjectiveKind",
     "Otlp",
     "OutlierDetection",
     "Penalty",
@@ -69,6 +72,7 @@ __all__ = [
     "Proxy",
     "Quota",
     "RateLimitService",
+    "Resource",
     "Retry",
     "RetryBudget",
     "Route",

@@ -1,34 +1,11 @@
-"""What the tier is held to and what may be done to it: the meaning is the slo and the runbooks app's."""
+"""What may be done to the tier: the meaning is the runbooks app's."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
-
-from proxy.domain.tier.fields import Declared, Name
+from proxy.domain.tier.fields import Declared
 
 RUNBOOKS = ("canary-rolled-back", "canary-step", "retry-storm", "slo-burn")
 """What a tier may name: the texts of the runbooks app, which stands above this one."""
-
-
-class Objective(Declared):
-    """A target that the tier or a route is held to. The slo app owns its meaning."""
-
-    name: Name
-    kind: Literal["proxy_availability", "added_latency", "route_availability"]
-    target: float = Field(gt=0, lt=100)
-    threshold_ms: float | None = Field(default=None, gt=0)
-    route: str | None = None
-    window_days: int = Field(default=30, ge=1, le=90)
-    owner: str = ""
-    runbook: str = ""
-
-    @model_validator(mode="after")
-    def _kind_has_its_fields(self) -> Self:
-        if (self.kind == "added_latency") != (self.threshold_ms is not None):
-            raise ValueError("threshold_ms belongs to kind added_latency, and only to it")
-        if self.kind == "route_availability" and self.route is None:
-            raise ValueError("kind route_availability needs a route")
-        return self
 
 
 class RunbookSetting(Declared):
