@@ -123,6 +123,7 @@ class Budget(models.Model):
     total = models.FloatField(null=True, blank=True)
     bad_proxy = models.FloatField(null=True, blank=True)
     bad_backend = models.FloatField(null=True, blank=True)
+    bad_other = models.FloatField(null=True, blank=True)
     left = models.FloatField(null=True, blank=True)
     coverage = models.FloatField(null=True, blank=True)
     exhausted_in = models.DurationField(null=True, blank=True)

@@ -33,12 +33,15 @@ class ObjectiveRow:
     id: int
     tier: str
     route: str
+    upstream: str
     name: str
     kind: str
+    description: str
     promise: str
     target: Decimal
     threshold_us: int | None
     period: timedelta
+    calendar: str
     owner: str
     severity: str
     runbook: str
@@ -51,6 +54,7 @@ class ObjectiveRow:
     total: float | None
     bad_proxy: float | None
     bad_backend: float | None
+    bad_other: float | None
     left: float | None
     spent_proxy: float | None
     spent_backend: float | None
@@ -65,9 +69,8 @@ class ObjectiveRow:
 
     @property
     def bad(self) -> float | None:
-        if self.bad_proxy is None or self.bad_backend is None:
-            return None
-        return self.bad_proxy + self.bad_backend
+        made = (self.bad_proxy, self.bad_backend, self.bad_other)
+        return None if self.total is None else sum(each or 0 for each in made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class WindowRow:
     total: float | None
     bad_proxy: float | None
     bad_backend: float | None
+    bad_other: float | None
     coverage: float | None
     promql: str
 
@@ -162,6 +166,7 @@ def _window(plain: domain.Objective, span: timedelta, fact: dict[str, Any]) -> W
         total=fact.get("total"),
         bad_proxy=fact.get("bad_proxy"),
         bad_backend=fact.get("bad_backend"),
+        bad_other=fact.get("bad_other"),
         coverage=fact.get("coverage"),
         promql=burn_promql(plain, span),
     )
@@ -175,12 +180,15 @@ def _row(record: Objective) -> ObjectiveRow:
         id=record.pk,
         tier=record.tier,
         route=record.route,
+        upstream=record.upstream,
         name=record.name,
         kind=record.kind,
+        description=record.description,
         promise=wording.promise(plain),
         target=record.target,
         threshold_us=record.threshold_us,
         period=plain.period,
+        calendar=record.calendar,
         owner=record.owner,
         severity=record.severity,
         runbook=record.runbook,
@@ -193,6 +201,7 @@ def _row(record: Objective) -> ObjectiveRow:
         total=held.total,
         bad_proxy=held.bad_proxy,
         bad_backend=held.bad_backend,
+        bad_other=held.bad_other,
         left=held.left,
         spent_proxy=_spent(plain, held.bad_proxy, held.total),
         spent_backend=_spent(plain, held.bad_backend, held.total),
@@ -216,5 +225,7 @@ def _spent(plain: domain.Objective, bad: float | None, total: float | None) -> f
 def _originator(held: Budget) -> str:
     if held.total is None:
         return "unknown"
-    exact = [Decimal(str(value or 0)) for value in (held.total, held.bad_proxy, held.bad_backend)]
+    exact = [
+        Decimal(str(value or 0)) for value in (held.total, held.bad_proxy, held.bad_backend, held.bad_other)
+    ]
     return originator(Counts(*exact))

@@ -18,7 +18,7 @@ from slo.domain.budget import originator
 from slo.domain.burn import Counts
 from slo.domain.faults import Fault, faults
 from slo.domain.looks import Look, look, plain, tier_facts, window_facts
-from slo.domain.readings import Readings, queries, read
+from slo.domain.readings import QUERIES, Readings, read
 from slo.domain.windows import SHORT
 from slo.models import Budget, Objective
 from telemetry.domain import catalogue
@@ -117,7 +117,7 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
     rows = list(Objective.objects.live().filter(problem=""))
     declared = [row.plain() for row in rows]
-    readings, why = _ask(metrics, declared, now)
+    readings, why = _ask(metrics, now)
     failures = _Failures(metrics, now)
     budgets = {held.objective_id: held for held in Budget.objects.filter(objective__in=rows)}
     for row, objective in zip(rows, declared, strict=True):
@@ -129,18 +129,14 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     return Budget.objects.filter(objective__in=rows, firing=True).count()
 
 
-def _ask(
-    metrics: Metrics, declared: Sequence[objectives.Objective], now: datetime
-) -> tuple[Readings | None, str]:
+def _ask(metrics: Metrics, now: datetime) -> tuple[Readings | None, str]:
     """The readings, or why there are none."""
-    asked = queries(declared)
     try:
         return read(
-            requests=metrics.vector(asked.requests, at=now),
-            errors=metrics.vector(asked.errors, at=now),
-            added=metrics.vector(asked.added, at=now),
-            coverage=metrics.vector(asked.coverage, at=now),
-            scraped=metrics.vector(asked.scraped, at=now),
+            events=metrics.vector(QUERIES.events, at=now),
+            bad=metrics.vector(QUERIES.bad, at=now),
+            coverage=metrics.vector(QUERIES.coverage, at=now),
+            scraped=metrics.vector(QUERIES.scraped, at=now),
         ), ""
     except MetricsError as error:
         return None, f"Prometheus gave no answer: {error.message}"[:200]
@@ -215,6 +211,7 @@ def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -
         "total": plain(counts.total if counts else None),
         "bad_proxy": plain(counts.bad_proxy if counts else None),
         "bad_backend": plain(counts.bad_backend if counts else None),
+        "bad_other": plain(counts.bad_other if counts else None),
         "left": left,
         "coverage": plain(seen.period_coverage),
         "exhausted_in": seen.exhausted_in,
@@ -300,9 +297,8 @@ def _labels(row: Objective) -> dict[str, str]:
 
 
 def rule_file() -> str:
-    """The rule file that the live objectives need, as YAML."""
-    days = Objective.objects.live().values_list("window_days", flat=True).distinct().order_by("window_days")
-    return rules.render(periods=[timedelta(days=number) for number in days])
+    """The Prometheus rules that the declared objectives need."""
+    return rules.render(row.plain() for row in Objective.objects.live().filter(problem=""))
 
 
 def publish_rules(*, files: RuleFiles, by: Actor = BY, now: datetime) -> bool:

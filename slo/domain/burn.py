@@ -18,10 +18,11 @@ class Counts:
     total: Decimal
     bad_proxy: Decimal = Decimal(0)
     bad_backend: Decimal = Decimal(0)
+    bad_other: Decimal = Decimal(0)
 
     @property
     def bad(self) -> Decimal:
-        return self.bad_proxy + self.bad_backend
+        return self.bad_proxy + self.bad_backend + self.bad_other
 
 
 def burn(counts: Counts, target: Decimal) -> Decimal | None:

@@ -120,6 +120,7 @@ def window_facts(seen: Look) -> list[dict[str, Any]]:
             "total": plain(counts.total if counts else None),
             "bad_proxy": plain(counts.bad_proxy if counts else None),
             "bad_backend": plain(counts.bad_backend if counts else None),
+            "bad_other": plain(counts.bad_other if counts else None),
             "coverage": plain(seen.coverage[span]),
         }
         for span, counts in seen.windows.items()

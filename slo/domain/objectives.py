@@ -1,13 +1,14 @@
 """What an objective is, which ones a tier gets when it declares none, and what is wrong with one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from proxy.domain.tier import Calendar, ObjectiveKind, Resource, Tier
 from proxy.domain.tier import Objective as Declared
-from slo.domain.windows import Severity
+from proxy.domain.translate.measuring import BUCKETS_MS, BUCKETS_US
+from slo.domain.windows import TIERS, Severity
 
 Kind = ObjectiveKind
 
@@ -18,9 +19,12 @@ NOMINAL: dict[Calendar, timedelta] = {
 }
 """What a calendar's period is taken for by alert factors, so that February has those of March."""
 
-# The edges of the proxies' added-latency histogram that are recorded, in microseconds. A threshold
-# between two edges cannot be counted exactly, so it is refused.
-EDGES_US = (500, 1000, 2000, 3000, 5000, 10_000, 25_000)
+EDGES_US: Mapping[str, Sequence[int]] = {
+    "added_latency": BUCKETS_US,
+    "total_latency": BUCKETS_US,
+    "backend_latency": [round(edge * 1000) for edge in BUCKETS_MS],
+}
+"""The edges of the histograms, in microseconds: a threshold between two of them cannot be counted exactly."""
 DEFAULT_RUNBOOK = "slo-burn"
 # A gateway stands before every service: it may spend at most this share of what a service may.
 GATEWAY_SHARE = Decimal("0.2")
@@ -66,14 +70,35 @@ class Objective:
 
 
 def check(objective: Objective) -> None:
-    """Raises BadObjective for a threshold that lies between two edges of the histogram."""
-    if objective.threshold_us is None or objective.threshold_us in EDGES_US:
+    """Raises BadObjective for a threshold between two edges, and for a target that nothing can defend."""
+    _check_threshold(objective)
+    _check_defence(objective)
+
+
+def _check_threshold(objective: Objective) -> None:
+    edges, threshold = EDGES_US.get(objective.kind, ()), objective.threshold_us
+    if threshold is None or threshold in edges:
         return
-    below = max((edge for edge in EDGES_US if edge < objective.threshold_us), default=None)
-    above = min((edge for edge in EDGES_US if edge > objective.threshold_us), default=None)
+    below = max((edge for edge in edges if edge < threshold), default=None)
+    above = min((edge for edge in edges if edge > threshold), default=None)
     nearest = " or ".join(f"{edge / 1000:g} ms" for edge in (below, above) if edge is not None)
     raise BadObjective(
-        f"{objective.threshold_us / 1000:g} ms lies between two edges of the histogram; use {nearest}"
+        f"threshold_ms: {threshold / 1000:g} ms lies between two edges of the histogram; use {nearest}"
+    )
+
+
+def _check_defence(objective: Objective) -> None:
+    """A tier can fire only if an outage burns faster than its factor: `target > 1 - 1 / factor`."""
+    tiers = [tier for tier in TIERS if tier.severity == objective.severity]
+    least = min(tier.factor(objective.period) for tier in tiers)
+    if objective.target > 1 - 1 / least:
+        return
+    needed = 100 * (1 - 1 / least)
+    raise BadObjective(
+        f"target: no {objective.severity} can defend {100 * objective.target:f} % over"
+        f" {objective.period.days} d: even an outage burns at {1 / objective.allowed:.2f}x, and the slowest"
+        f" {objective.severity} fires at {least:.2f}x; promise more than {needed:.2f} %"
+        + ("" if objective.severity == "ticket" else ", or make it a ticket")
     )
 
 

@@ -1,6 +1,5 @@
 """What the recorded series said at one time, and how an objective counts its events in them."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,8 +7,9 @@ from decimal import Decimal
 
 from slo.domain import rules
 from slo.domain.burn import Counts
+from slo.domain.indicators import MAKERS, sli
 from slo.domain.objectives import Objective
-from telemetry.domain.promql import duration, edge, equal, matching, moment, selector, unequal
+from telemetry.domain.promql import duration, equal, moment, selector
 from telemetry.domain.series import Sample
 
 # Long windows are recorded each 5 minutes, on the edge of Prometheus' own lookback.
@@ -18,70 +18,48 @@ RECORDED_WITHIN = timedelta(minutes=11)
 SCRAPED_WITHIN = timedelta(hours=6)
 # Beyond this the last scrape is no longer "now": the rates over a minute are empty by then.
 STALE_AFTER = timedelta(seconds=60)
-INFINITY = float("inf")
+WHERE = ("sli", "tier", "route", "upstream", "window")
 
-Where = tuple[str, str, str]  # tier, route ("" for all of it), window
+Where = tuple[str, str, str, str, str]
+"""The indicator, tier, route, upstream ("" where it is of no one) and window of some events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The PromQL of one tick: five queries, whatever the number of objectives."""
+    """The PromQL of one tick: four queries, whatever the number of objectives."""
 
-    requests: str
-    errors: str
-    added: str
+    events: str
+    bad: str
     coverage: str
     scraped: str
 
 
-def queries(objectives: Iterable[Objective]) -> Queries:
-    """What to ask for these objectives. Of the histogram, only the edges that a threshold needs."""
-    edges = sorted({o.threshold_us for o in objectives if o.threshold_us is not None})
-    spelt = "|".join([*(rf"{e}(\.0)?" for e in edges), r"\+Inf"])
-    return Queries(
-        requests=_recently(f"{rules.REQUESTS}:count"),
-        errors=_recently(f"{rules.ERRORS}:count"),
-        added=_recently(selector(f"{rules.ADDED}:count", matching("le", spelt))),
-        coverage=_recently(rules.COVERAGE),
-        scraped=f"last_over_time({rules.SCRAPED}[{duration(SCRAPED_WITHIN)}])",
-    )
-
-
-def _recently(recorded: str) -> str:
-    return f"last_over_time({recorded}[{duration(RECORDED_WITHIN)}])"
+QUERIES = Queries(
+    events=f"last_over_time({rules.EVENTS}:count[{duration(RECORDED_WITHIN)}])",
+    bad=f"last_over_time({rules.BAD}:count[{duration(RECORDED_WITHIN)}])",
+    coverage=f"last_over_time({rules.COVERAGE}[{duration(RECORDED_WITHIN)}])",
+    scraped=f"last_over_time({rules.SCRAPED}[{duration(SCRAPED_WITHIN)}])",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
     """Events by where they happened; a key that is absent is no data."""
 
-    requests: Mapping[Where, Decimal] = field(default_factory=dict)
-    errors: Mapping[tuple[Where, str], Decimal] = field(default_factory=dict)
-    added: Mapping[tuple[Where, float], Decimal] = field(default_factory=dict)
+    events: Mapping[Where, Decimal] = field(default_factory=dict)
+    bad: Mapping[tuple[Where, str], Decimal] = field(default_factory=dict)
     coverage: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     scraped: Mapping[str, datetime] = field(default_factory=dict)
 
     def counts(self, objective: Objective, window: timedelta) -> Counts | None:
         """The events of `objective` in `window`; None where nothing was recorded."""
-        where = (objective.tier, objective.route, duration(window))
-        if objective.kind == "added_latency":
-            return self._slow(where, objective.threshold_us or 0)
-        total = self.requests.get(where)
+        of = (sli(objective), objective.tier, objective.route, objective.upstream)
+        where = (*of, duration(window))
+        total = self.events.get(where)
         if total is None:
             return None
-        proxy = self.errors.get((where, "proxy"), Decimal(0))
-        backend = self.errors.get((where, "backend"), Decimal(0))
-        if objective.kind == "proxy_availability":
-            # What a backend answered, however bad, is not the proxy's failure.
-            return Counts(total=total, bad_proxy=proxy)
-        return Counts(total=total, bad_proxy=proxy, bad_backend=backend)
-
-    def _slow(self, where: Where, threshold_us: int) -> Counts | None:
-        total = self.added.get((where, INFINITY))
-        good = self.added.get((where, float(threshold_us)))
-        if total is None or good is None:
-            return None
-        return Counts(total=total, bad_proxy=max(total - good, Decimal(0)))
+        proxy, backend, other = (self.bad.get((where, made), Decimal(0)) for made in MAKERS)
+        return Counts(total=total, bad_proxy=proxy, bad_backend=backend, bad_other=other)
 
     def covered(self, tier: str, window: timedelta) -> Decimal | None:
         """The share of `window` in which the tier was scraped, 0 to 1."""
@@ -96,40 +74,23 @@ class Readings:
 
 def read(
     *,
-    requests: Iterable[Sample],
-    errors: Iterable[Sample],
-    added: Iterable[Sample],
+    events: Iterable[Sample],
+    bad: Iterable[Sample],
     coverage: Iterable[Sample],
     scraped: Iterable[Sample],
 ) -> Readings:
-    """Readings from the answers to `queries`; a tier is the sum of its routes."""
-    by_requests: dict[Where, Decimal] = defaultdict(Decimal)
-    by_errors: dict[tuple[Where, str], Decimal] = defaultdict(Decimal)
-    by_added: dict[tuple[Where, float], Decimal] = defaultdict(Decimal)
-    for sample in requests:
-        for where in _places(sample):
-            by_requests[where] += _exact(sample)
-    for sample in errors:
-        for where in _places(sample):
-            by_errors[where, sample.labels.get("originator", "")] += _exact(sample)
-    for sample in added:
-        for where in _places(sample):
-            by_added[where, edge(sample.labels["le"])] += _exact(sample)
+    """Readings from the answers to `QUERIES`."""
     return Readings(
-        requests=dict(by_requests),
-        errors=dict(by_errors),
-        added=dict(by_added),
+        events={_where(sample): _exact(sample) for sample in events},
+        bad={(_where(sample), sample.labels.get("originator", "")): _exact(sample) for sample in bad},
         coverage={(s.labels["tier"], s.labels["window"]): _exact(s) for s in coverage},
         scraped={s.labels["tier"]: moment(s.value) for s in scraped},
     )
 
 
-def _places(sample: Sample) -> tuple[Where, Where]:
-    labels = sample.labels
-    return (
-        (labels["tier"], labels["route"], labels["window"]),
-        (labels["tier"], "", labels["window"]),
-    )
+def _where(sample: Sample) -> Where:
+    sli, tier, route, upstream, window = (sample.labels.get(name, "") for name in WHERE)
+    return sli, tier, route, upstream, window
 
 
 def _exact(sample: Sample) -> Decimal:
@@ -139,16 +100,12 @@ def _exact(sample: Sample) -> Decimal:
 
 def burn_promql(objective: Objective, window: timedelta) -> str:
     """The burn over `window` as a person can paste it into Prometheus."""
-    where = [equal("tier", objective.tier), equal("window", duration(window))]
-    if objective.route:
-        where.append(equal("route", objective.route))
-    allowed = f"{objective.allowed.normalize():f}"
-    if objective.kind == "added_latency":
-        total = f"sum({selector(f'{rules.ADDED}:count', *where, equal('le', '+Inf'))})"
-        spelt = rf"{objective.threshold_us}(\.0)?"
-        good = f"sum({selector(f'{rules.ADDED}:count', *where, matching('le', spelt))})"
-        return f"(1 - {good} / {total}) / {allowed}"
-    made = [unequal("originator", "backend")] if objective.kind == "proxy_availability" else []
-    bad = f"sum({selector(f'{rules.ERRORS}:count', *where, *made)})"
-    total = f"sum({selector(f'{rules.REQUESTS}:count', *where)})"
-    return f"{bad} / {total} / {allowed}"
+    where = [
+        equal("sli", sli(objective)),
+        equal("tier", objective.tier),
+        equal("route", objective.route),
+        equal("upstream", objective.upstream),
+        equal("window", duration(window)),
+    ]
+    bad, events = (f"sum({selector(f'{family}:count', *where)})" for family in (rules.BAD, rules.EVENTS))
+    return f"{bad} / {events} / {objective.allowed.normalize():f}"

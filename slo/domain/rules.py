@@ -1,19 +1,21 @@
 """The Prometheus rule file that objectives need: recorded counts, labelled, a constant number of rules.
 
-Labels carry identity, so that a thousand objectives need the same rules as one; only another period adds
-any. Kept are good or bad events and all events, never a ratio: a window divides once, and weighs by events.
+Labels carry identity, so that a thousand objectives need the same rules as one; only another kind, edge,
+bound or period adds any, and PromQL of a person's own. Kept are bad events and all events, never a ratio: a
+window divides once, and weighs by events.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import yaml
 
-from slo.domain.objectives import EDGES_US
+from slo.domain.indicators import Indicator, indicator, needed, place, sli
+from slo.domain.objectives import Objective
 from slo.domain.windows import DEFAULT_PERIOD, LONG, MIDDLE, SHORT
-from telemetry.domain.failure import ORIGINATORS, Originator, failed_requests
-from telemetry.domain.promql import duration, selector, unequal
+from telemetry.domain.promql import duration, equal, matching, selector
 
 FILE = "sluice.yml"
 # Every 15 s over a minute: a full outage is seen in a minute and a quarter.
@@ -21,9 +23,9 @@ BASE = timedelta(seconds=15)
 MIDDLE_EVERY = timedelta(minutes=1)
 BLOCK = timedelta(minutes=5)
 
-REQUESTS, ERRORS, ADDED = "sluice:requests", "sluice:errors", "sluice:added_us_bucket"
+EVENTS, BAD, ALLOWED = "sluice:sli_events", "sluice:sli_bad", "sluice:sli_allowed"
 COVERAGE, SCRAPED = "sluice:coverage:ratio", "sluice:scrape:timestamp"
-FAMILIES = (REQUESTS, ERRORS, ADDED)
+FAMILIES = (EVENTS, BAD)
 
 HEADER = """\
 # Made by `python manage.py rules`; edits are lost.
@@ -34,18 +36,19 @@ HEADER = """\
 Rule = dict[str, Any]
 
 
-def render(*, periods: Collection[timedelta] = (), base: timedelta = BASE) -> str:
-    """The file as YAML, the same text for the same arguments.
+def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE) -> str:
+    """The file as YAML, the same text for the same objectives in any order.
 
-    `periods` are those of the objectives; 30 days is always there. `base` is how often events are counted.
+    `base` is how often events are counted.
     """
-    long = sorted({*LONG, DEFAULT_PERIOD, *periods})
+    declared = list(objectives)
+    long = sorted({*LONG, DEFAULT_PERIOD, *(one.period for one in declared)})
     groups = [
-        _group("sluice-events", base, [*_events(), *_windows(SHORT, base)]),
-        _group("sluice-hours", max(base, MIDDLE_EVERY), _windows(MIDDLE, base)),
+        _group("sluice-events", base, [*_events(declared), *_windows(SHORT, base)]),
+        _group("sluice-hours", max(base, MIDDLE_EVERY), [*_windows(MIDDLE, base), *_allowed(declared)]),
         _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base)]),
     ]
-    text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=10_000)
+    text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=100_000)
     return HEADER + str(text)
 
 
@@ -58,56 +61,52 @@ def _record(name: str, expression: str, **labels: str) -> Rule:
     return {**rule, "labels": labels} if labels else rule
 
 
-def _events() -> list[Rule]:
-    """Events a second, by tier and route.
+def _events(objectives: Sequence[Objective]) -> list[Rule]:
+    """Events a second of each indicator that an objective needs.
 
     The order matters: rules of a group run in order at one timestamp.
     """
-    edges = "|".join(map(str, EDGES_US))
-    # A missing error series is 0, but only where there are requests.
-    or_zero = f"or on (tier, route) (0 * {REQUESTS}:rate1m)"
-    answered = 'envoy_sluice_rq{route!="",reason!="client_gone"}'
-    # Envoy writes 3000, Prometheus 3 stores 3000.0.
-    added = f'envoy_sluice_added_us_bucket{{route!="",attempts="1",le=~"({edges})(\\\\.0)?|\\\\+Inf"}}'
+    scraped = _record(SCRAPED, 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)')
+    return [scraped, *(rule for found in needed(objectives) for rule in _pair(found))]
+
+
+def _pair(found: Indicator) -> list[Rule]:
+    labels = {"sli": found.sli, **dict(found.only)}
+    where = [equal(name, value) for name, value in labels.items()]
+    events = selector(f"{EVENTS}:rate1m", *where, *(() if found.only else found.here))
+    by = "" if found.only else ", ".join(found.labels)
     return [
-        _record(SCRAPED, 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)'),
-        _record(f"{REQUESTS}:rate1m", _rate("tier, route", answered)),
+        _record(f"{EVENTS}:rate1m", found.events, **labels),
+        # A missing series of bad events is 0, but only where there are events.
         *(
-            _record(f"{ERRORS}:rate1m", f"{_rate('tier, route', *_failed(who))} {or_zero}", originator=who)
-            for who in ORIGINATORS
+            _record(f"{BAD}:rate1m", f"{bad} or on ({by}) (0 * {events})", **labels, originator=made)
+            for made, bad in found.bad.items()
         ),
-        _record(f"{ADDED}:rate1m", _rate("tier, route, le", added)),
     ]
 
 
-def _failed(originator: Originator) -> list[str]:
-    """The counters of the failures that `originator` made."""
-    return [selector("envoy_sluice_rq", unequal("route", ""), *way) for way in failed_requests(originator)]
+def _allowed(objectives: Iterable[Objective]) -> list[Rule]:
+    """The share of events that may be bad, as constants: a Sluice that is dead takes no threshold along.
 
-
-def _rate(by: str, *counters: str) -> str:
-    """The rates over a minute, summed: rate first and then the sum, or a restart would count twice.
-
-    A series that is in two of `counters` counts once.
+    One rule for all that promise the same, so that their number is that of the distinct promises.
     """
-    return f"sum by ({by}) ({' or '.join(map(_grown, counters))})"
+    alike: dict[tuple[str, ...], list[Objective]] = defaultdict(list)
+    for one in objectives:
+        of = () if place(one) == "tier" else (one.tier,)
+        promise = (f"{one.allowed.normalize():f}", duration(one.period), one.severity)
+        alike[sli(one), place(one), *promise, *of].append(one)
+    return [_constant(alike[key]) for key in sorted(alike)]
 
 
-def _grown(counter: str) -> str:
-    """Events a second over the last minute, by series.
-
-    Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` would never see
-    that event: a rare failure, whose labels are new each time, would never be counted. A counter that was
-    not there a minute ago counts with its whole value, if its proxy was scraped then. Where it was not, as
-    after a start of Prometheus, nobody knows when those events happened, and only growth counts.
-    """
-    rate, before = f"rate({counter}[1m])", f"{counter} offset 1m"
-    scraped_before = '(up{tier!=""} offset 1m == 1)'
-    return (
-        f"(({rate} and {before})"
-        f" or ({rate} unless on (tier, proxy) {scraped_before})"
-        f" or (({counter} unless {before}) / 60 and on (tier, proxy) {scraped_before}))"
-    )
+def _constant(alike: Sequence[Objective]) -> Rule:
+    one, found = alike[0], indicator(alike[0])
+    names = "|".join(sorted({getattr(each, place(each)) for each in alike}))
+    where = [equal("sli", found.sli), matching(found.place, names)]
+    if found.place != "tier":
+        where.append(equal("tier", one.tier))
+    known = f"group by (tier, route, upstream) ({selector(f'{EVENTS}:rate1m', *where, *found.here)})"
+    promise = {"period": duration(one.period), "severity": one.severity}
+    return _record(ALLOWED, f"{one.allowed.normalize():f} * {known}", sli=found.sli, **promise)
 
 
 def _just_under(window: timedelta, base: timedelta) -> str:

@@ -15,15 +15,41 @@ ACTION = "No automation acts on this: a person has to."
 
 
 def promise(objective: Objective) -> str:
-    """The objective in a few words: `99.95 % of requests of edge are not failed by the proxy`."""
+    """The objective in a few words: `99.95 % of requests to edge are not failed by the proxy`."""
     share = percent(objective.target)
-    where = f"route {objective.route}" if objective.route else objective.tier
-    if objective.kind == "added_latency":
-        edge = f"{(objective.threshold_us or 0) / 1000:g} ms"
-        return f"{share} of requests to {where} get at most {edge} of added latency"
-    if objective.kind == "proxy_availability":
-        return f"{share} of requests to {where} are not failed by the proxy"
-    return f"{share} of requests to {where} succeed"
+    where = objective.tier
+    if objective.route or objective.upstream:
+        where = f"route {objective.route}" if objective.route else f"upstream {objective.upstream}"
+    edge = f"{(objective.threshold_us or 0) / 1000:g} ms"
+    bound = f"{'at least' if objective.at_most is None else 'at most'} {_bound(objective)}"
+    return (
+        f"{share} of "
+        + {
+            "proxy_availability": f"requests to {where} are not failed by the proxy",
+            "route_availability": f"requests to {where} succeed",
+            "backend_availability": f"the answers of backends behind {where} are good",
+            "added_latency": f"requests to {where} get at most {edge} of added latency",
+            "total_latency": f"requests to {where} take at most {edge} in all",
+            "backend_latency": f"requests to {where} are answered by it in at most {edge}",
+            "first_attempts": f"first attempts of {where} succeed",
+            "saturation": f"the time {objective.resource} of {where} is used to {bound}",
+            "tls_handshakes": f"TLS handshakes with {where} succeed",
+            "tls_resumption": f"the time {bound} of the TLS handshakes with {where} are resumed",
+            "tls_fresh": f"the time {where} makes {bound} fresh TLS handshakes a second",
+            "retries": f"attempts of {where} are no retries",
+            "retry_budget": f"the retries that {where} wanted are within its budget",
+            "ratio": f"what {objective.name} counts of {where} is good",
+            "gauge": f"the time {objective.name} of {where} is {bound}",
+        }[objective.kind]
+    )
+
+
+def _bound(objective: Objective) -> str:
+    limit = objective.at_least if objective.at_most is None else objective.at_most
+    shares = objective.kind == "tls_resumption" or objective.resource not in (None, "buffers")
+    if limit is None or not shares:
+        return f"{limit or 0:f}"
+    return percent(limit)
 
 
 def summary(objective: Objective, judged: Judged, counts: Counts, found: Sequence[Fault] = ()) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from proxy.domain.tier import Tier
 from slo.domain import objectives
-from slo.domain.readings import queries
+from slo.domain.indicators import indicator, sli
+from slo.domain.readings import QUERIES
 from slo.domain.windows import LONG, MIDDLE, SHORT
 from telemetry.domain import catalogue
 from telemetry.domain.promql import duration
@@ -55,35 +56,55 @@ def recorded(
     """A Prometheus in memory with the recorded series of a history as long as `age`."""
     held = metrics or InMemoryMetrics()
     wanted = list(of)
-    asked = queries(wanted)
-    edges = {o.threshold_us for o in wanted if o.threshold_us is not None}
-    at = [(t, duration(span), min(span, age).total_seconds() * t.rate) for t in traffic for span in SPANS]
+    counted = [(one, counts) for one in wanted for counts in _counts(one, traffic)]
 
-    def labels(one: Traffic, window: str, **more: str) -> dict[str, str]:
-        return {"tier": "edge", "route": one.route, "window": window, **more}
+    def labels(one: objectives.Objective, window: str, **more: str) -> dict[str, str]:
+        where = {"sli": sli(one), "tier": "edge", "route": one.route, "upstream": one.upstream}
+        return {**where, "window": window, **more}
 
-    held.answer(asked.requests, [(labels(t, w), n) for t, w, n in at])
+    at = [(duration(span), min(span, age).total_seconds()) for span in SPANS]
     held.answer(
-        asked.errors,
+        QUERIES.events,
+        [(labels(one, w), seconds * counts.rate) for one, counts in counted for w, seconds in at],
+    )
+    held.answer(
+        QUERIES.bad,
         [
-            (labels(t, w, originator=side), n * getattr(t, side))
-            for t, w, n in at
-            for side in ("proxy", "backend")
+            (labels(one, w, originator=made), seconds * bad)
+            for one, counts in counted
+            for made, bad in counts.bad.items()
+            for w, seconds in at
         ],
     )
-    held.answer(
-        asked.added,
-        [(labels(t, w, le="+Inf"), n) for t, w, n in at]
-        + [(labels(t, w, le=f"{edge}"), n * (1 - t.slow)) for t, w, n in at for edge in edges],
-    )
     coverage = [({"tier": "edge", "window": duration(span)}, min(1.0, age / span)) for span in SPANS]
-    held.answer(asked.coverage, coverage)
+    held.answer(QUERIES.coverage, coverage)
     held.answer(catalogue.faults(window=SHORT[0]), [])
-    held.answer(asked.scraped, [({"tier": "edge"}, scraped.timestamp())])
+    held.answer(QUERIES.scraped, [({"tier": "edge"}, scraped.timestamp())])
     return held
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Events a second, and the bad ones by who made them."""
+
+    rate: float
+    bad: dict[str, float]
+
+
+def _counts(one: objectives.Objective, traffic: Iterable[Traffic]) -> list[_Counted]:
+    """What the objective counts of its route, or of all routes together; nothing without traffic."""
+    of = [each for each in traffic if one.route in ("", each.route)]
+    if not of:
+        return []
+    made: dict[str, float] = {
+        "proxy": sum(each.rate * (each.slow if "latency" in one.kind else each.proxy) for each in of),
+        "backend": sum(each.rate * each.backend for each in of),
+    }
+    bad: dict[str, float] = {who: made[who] for who in indicator(one).bad}
+    return [_Counted(sum(each.rate for each in of), bad)]
 
 
 def only(kind: objectives.Kind, target: str, **more: Any) -> objectives.Objective:
     """One objective of the route shop, or of the tier for another kind."""
-    route = "shop" if kind == "route_availability" else ""
-    return objectives.Objective("edge", "it", kind, Decimal(target), route=route, **more)
+    route = {"route": "shop"} if kind == "route_availability" else {}
+    return objectives.Objective("edge", "it", kind, Decimal(target), **{**route, **more})

@@ -11,6 +11,7 @@ import alerts.selectors
 from audit.domain.actor import Actor
 from slo import selectors, services
 from slo.domain import rules
+from slo.domain.objectives import of_tier
 from telemetry.prometheus import Prometheus
 from tests.slo.recorded import tier
 from tests.support.prometheus import History, backfill_rules, prometheus
@@ -38,6 +39,7 @@ def route(name: str, *, failing: float, reason: str = "backend", code: str = "50
 
 
 # 99.5 % is declared for each route: 14.4 times is 7.2 %.
+ROUTES = ("above", "below", "healthy", "down", "blip")
 HISTORY = [
     History("up", EDGE, [(START + timedelta(seconds=15 * i), 1.0) for i in range(62 * 4 + 1)]),
     *route("above", failing=0.0725),
@@ -46,8 +48,8 @@ HISTORY = [
 ]
 
 
-def layer(*, rates: bool) -> str:
-    document = yaml.safe_load(rules.render())
+def layer(*routes: str, rates: bool) -> str:
+    document = yaml.safe_load(rules.render(of_tier(tier(*routes))))
     for group in document["groups"]:
         group["rules"] = [rule for rule in group["rules"] if is_rate(rule) == rates]
     return yaml.safe_dump({"groups": [group for group in document["groups"] if group["rules"]]})
@@ -61,9 +63,11 @@ def is_rate(rule: dict[str, Any]) -> bool:
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     place = tmp_path_factory.mktemp("prometheus")
     with prometheus(place, history=HISTORY) as running:
-        backfill_rules(running, layer(rates=True), start=START, end=NOW, every="15s")
+        backfill_rules(running, layer(*ROUTES, rates=True), start=START, end=NOW, every="15s")
     with prometheus(place) as running:
-        backfill_rules(running, layer(rates=False), start=NOW - timedelta(minutes=1), end=NOW, every="15s")
+        backfill_rules(
+            running, layer(*ROUTES, rates=False), start=NOW - timedelta(minutes=1), end=NOW, every="15s"
+        )
     with prometheus(place) as running:
         client = Prometheus(running.url, timeout=5.0)
         yield client
@@ -122,9 +126,11 @@ def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     ]
     cut = [History(h.metric, h.labels, [p for p in h.points if p[0] <= START + YOUNG]) for h in history]
     with prometheus(place, history=cut) as running:
-        backfill_rules(running, layer(rates=True), start=START, end=START + YOUNG, every="15s")
+        backfill_rules(running, layer(*ROUTES, rates=True), start=START, end=START + YOUNG, every="15s")
     with prometheus(place) as running:
-        backfill_rules(running, layer(rates=False), start=START + YOUNG / 2, end=START + YOUNG, every="15s")
+        backfill_rules(
+            running, layer(*ROUTES, rates=False), start=START + YOUNG / 2, end=START + YOUNG, every="15s"
+        )
     with prometheus(place) as running:
         client = Prometheus(running.url, timeout=5.0)
         yield client

@@ -9,6 +9,7 @@ import pytest
 
 from proxy.domain.tier import Tier
 from slo.domain.objectives import BadObjective, Objective, check, of_tier, too_loose
+from slo.domain.windows import Severity
 
 
 def tier(**changes: Any) -> Tier:
@@ -66,7 +67,7 @@ def test_a_threshold_on_an_edge_is_fine() -> None:
 
 @pytest.mark.parametrize(
     ("threshold", "nearest"),
-    [(2500, "2 ms or 3 ms"), (100, "use 0.5 ms"), (90_000, "use 25 ms")],
+    [(2500, "2 ms or 3 ms"), (10, "use 0.05 ms"), (2_000_000, "use 1000 ms")],
 )
 def test_a_threshold_between_edges_is_refused_with_the_nearest(threshold: int, nearest: str) -> None:
     with pytest.raises(BadObjective, match=nearest):
@@ -86,3 +87,20 @@ def test_the_defaults_are_strict_enough() -> None:
     found = of_tier(tier())
 
     assert too_loose(found[0], found) == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "severity", "problem"),
+    [
+        ("0.80", "page", "promise more than 83.33 %, or make it a ticket"),
+        ("0.80", "ticket", ""),
+        ("0.9995", "page", ""),
+    ],
+)
+def test_a_target_that_no_alert_can_defend_is_refused(target: str, severity: Severity, problem: str) -> None:
+    one = Objective("edge", "it", "proxy_availability", Decimal(target), severity=severity)
+    if not problem:
+        check(one)
+        return
+    with pytest.raises(BadObjective, match=problem):
+        check(one)

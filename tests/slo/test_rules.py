@@ -2,7 +2,10 @@
 
 import re
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,34 @@ import pytest
 import yaml
 
 from slo.domain import rules
+from slo.domain.objectives import Objective
 from telemetry import rulefiles
+from tests.slo.recorded import only
 
+DECLARED = (
+    only("route_availability", "0.995"),
+    only("added_latency", "0.99", route="shop", threshold_us=3000),
+)
+EVERY_KIND = (
+    *DECLARED,
+    only("proxy_availability", "0.9995", period=timedelta(days=7)),
+    only("backend_availability", "0.99", upstream="shop-v1"),
+    only("total_latency", "0.99", threshold_us=250_000),
+    only("backend_latency", "0.99", upstream="shop-v1", threshold_us=100_000),
+    only("first_attempts", "0.99", route="shop"),
+    only("saturation", "0.99", resource="pool", upstream="shop-v1", at_most=Decimal("0.8")),
+    *(
+        only("saturation", "0.99", resource=resource, at_most=Decimal("0.8"))
+        for resource in ("connections", "worker_cpu", "memory", "buffers")
+    ),
+    only("tls_handshakes", "0.99"),
+    only("tls_resumption", "0.9", at_least=Decimal("0.5")),
+    only("tls_fresh", "0.99", at_most=Decimal(100)),
+    only("retries", "0.9", route="shop"),
+    only("retry_budget", "0.9", upstream="shop-v1"),
+    only("ratio", "0.99", bad="rate(bad_total[1m])", total="rate(all_total[1m])"),
+    only("gauge", "0.99", gauge="max(depth)", at_most=Decimal(10)),
+)
 ORDER = ["sluice-events", "sluice-hours", "sluice-days"]
 SHOP = 'tier="edge",proxy="edge-1",route="shop"'
 ALL = 'envoy_sluice_rq{tier="edge",route="shop"}'
@@ -19,10 +48,15 @@ BACKEND = 'envoy_sluice_rq{tier="edge",route="shop",reason="backend",code=~"5.."
 
 
 def promtool(
-    directory: Path, series: dict[str, str], cases: list[tuple[str, str, list[Any]]], *, every: str = "15s"
+    directory: Path,
+    series: dict[str, str],
+    cases: list[tuple[str, str, list[Any]]],
+    *,
+    every: str = "15s",
+    declared: Iterable[Objective] = DECLARED,
 ) -> str:
     """Run the rules over `series` (15 s apart); each case is (time, PromQL, expected samples)."""
-    (directory / "sluice.yml").write_text(rules.render())
+    (directory / "sluice.yml").write_text(rules.render(declared))
     test = {
         "rule_files": ["sluice.yml"],
         "evaluation_interval": every,
@@ -48,24 +82,31 @@ def is_true(value: float = 1) -> list[Any]:
     return [{"labels": "{}", "value": value}]
 
 
-def count(family: str, window: str, **labels: str) -> str:
+def count(family: str, window: str, sli: str = "route_availability", **labels: str) -> str:
     more = "".join(f',{name}="{value}"' for name, value in labels.items())
-    return f'sum({family}:count{{tier="edge",route="shop",window="{window}"{more}}})'
+    return f'sum({family}:count{{sli="{sli}",tier="edge",route="shop",window="{window}"{more}}})'
 
 
 def test_the_same_objectives_give_the_same_text() -> None:
-    assert rules.render() == rules.render(periods=[timedelta(days=30)])
+    assert rules.render(DECLARED) == rules.render(reversed(DECLARED))
 
 
-def test_the_number_of_rules_grows_with_periods_only() -> None:
-    one, two = rules.render(), rules.render(periods=[timedelta(days=28), timedelta(days=30)])
+def test_the_number_of_rules_does_not_grow_with_objectives() -> None:
+    few, many = (
+        [only("route_availability", "0.999", route=f"r{n}") for n in range(count)] for count in (1, 1000)
+    )
+    assert rules.render(few).count("record:") == rules.render(many).count("record:") == 31
 
-    assert one.count("record:") == 40
-    assert two.count("record:") == 44
+
+def test_another_period_adds_its_windows_and_its_promise() -> None:
+    month = only("route_availability", "0.999")
+    shorter = replace(month, name="short", period=timedelta(days=28))
+    added = rules.render([month, shorter]).count("record:") - rules.render([month]).count("record:")
+    assert added == 4
 
 
 def test_no_rule_is_a_ratio_of_events_or_a_subquery() -> None:
-    document = yaml.safe_load(rules.render())
+    document = yaml.safe_load(rules.render(DECLARED))
     expressions = [rule["expr"] for group in document["groups"] for rule in group["rules"]]
 
     assert [e for e in expressions if re.search(r"\[\w+:\w*\]", e) or "avg_over_time" in e] == []
@@ -73,7 +114,7 @@ def test_no_rule_is_a_ratio_of_events_or_a_subquery() -> None:
 
 @pytest.mark.real
 def test_promtool_has_no_objection_to_any_of_them() -> None:
-    assert rulefiles.check(rules.render(periods=[timedelta(days=7), timedelta(days=28)])) == ""
+    assert rulefiles.check(rules.render(EVERY_KIND)) == ""
 
 
 @pytest.mark.real
@@ -90,7 +131,7 @@ def test_recorded_windows_weigh_by_events_on_uneven_traffic(tmp_path: Path) -> N
         f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+1500x40 60013.5+13.5x79",
         f'envoy_sluice_rq{{{SHOP},code="503",reason="backend"}}': "0x40 1.5+1.5x79",
     }
-    recorded = f"{count('sluice:errors', '30m')} / {count('sluice:requests', '30m')}"
+    recorded = f"{count('sluice:sli_bad', '30m')} / {count('sluice:sli_events', '30m')}"
     true = f"sum(increase({BACKEND}[30m])) / sum(increase({ALL}[30m]))"
 
     said = promtool(
@@ -99,7 +140,7 @@ def test_recorded_windows_weigh_by_events_on_uneven_traffic(tmp_path: Path) -> N
         [
             ("30m", f"{true} < bool 0.0021", is_true()),
             ("30m", f"abs({recorded} / ({true}) - 1) < bool 0.02", is_true()),
-            ("30m", f"abs({count('sluice:requests', '30m')} / 61200 - 1) < bool 0.02", is_true()),
+            ("30m", f"abs({count('sluice:sli_events', '30m')} / 61200 - 1) < bool 0.02", is_true()),
         ],
     )
 
@@ -109,15 +150,15 @@ def test_recorded_windows_weigh_by_events_on_uneven_traffic(tmp_path: Path) -> N
 @pytest.mark.real
 def test_a_missing_error_series_is_no_failure_but_only_where_there_are_requests(tmp_path: Path) -> None:
     series = {f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+150x40"}
-    elsewhere = 'sluice:errors:count{route="payments"}'
+    elsewhere = 'sluice:sli_bad:count{route="payments"}'
 
     said = promtool(
         tmp_path,
         series,
         [
-            ("10m", count("sluice:errors", "5m", originator="proxy"), is_true(0)),
-            ("10m", count("sluice:errors", "5m", originator="backend"), is_true(0)),
-            ("10m", count("sluice:requests", "5m"), is_true(3000)),
+            ("10m", count("sluice:sli_bad", "5m", originator="proxy"), is_true(0)),
+            ("10m", count("sluice:sli_bad", "5m", originator="backend"), is_true(0)),
+            ("10m", count("sluice:sli_events", "5m"), is_true(3000)),
             ("10m", elsewhere, []),
         ],
     )
@@ -138,8 +179,8 @@ def test_the_first_failure_of_its_kind_is_counted_once(tmp_path: Path) -> None:
         tmp_path,
         series,
         [
-            ("9m", f"round({count('sluice:errors', '30m', originator='backend')}, 0.01)", is_true(1)),
-            ("14m", f"round({count('sluice:errors', '30m', originator='proxy')}, 0.01)", is_true(7)),
+            ("9m", f"round({count('sluice:sli_bad', '30m', originator='backend')}, 0.01)", is_true(1)),
+            ("14m", f"round({count('sluice:sli_bad', '30m', originator='proxy')}, 0.01)", is_true(7)),
         ],
     )
 
@@ -158,9 +199,9 @@ def test_a_prometheus_that_just_started_does_not_count_the_past(tmp_path: Path) 
         tmp_path,
         series,
         [
-            ("1m", count("sluice:errors", "5m"), is_true(0)),
-            ("1m", f"{count('sluice:requests', '5m')} > bool 400", is_true()),
-            ("10m", count("sluice:errors", "30m"), is_true(0)),
+            ("1m", count("sluice:sli_bad", "5m"), is_true(0)),
+            ("1m", f"{count('sluice:sli_events', '5m')} > bool 400", is_true()),
+            ("10m", count("sluice:sli_bad", "30m"), is_true(0)),
         ],
     )
 
@@ -181,9 +222,9 @@ def test_failures_of_the_backend_and_of_the_proxy_are_recorded_apart(tmp_path: P
         tmp_path,
         series,
         [
-            ("10m", f"round({count('sluice:requests', '5m')})", is_true(3000)),
-            ("10m", f"round({count('sluice:errors', '5m', originator='backend')})", is_true(180)),
-            ("10m", f"round({count('sluice:errors', '5m', originator='proxy')})", is_true(120)),
+            ("10m", f"round({count('sluice:sli_events', '5m')})", is_true(3000)),
+            ("10m", f"round({count('sluice:sli_bad', '5m', originator='backend')})", is_true(180)),
+            ("10m", f"round({count('sluice:sli_bad', '5m', originator='proxy')})", is_true(120)),
         ],
     )
 
@@ -207,9 +248,9 @@ def test_failures_of_grpc_are_recorded_though_http_says_200(tmp_path: Path) -> N
         tmp_path,
         series,
         [
-            ("10m", f"round({count('sluice:requests', '5m')})", is_true(3060)),
-            ("10m", f"round({count('sluice:errors', '5m', originator='backend')})", is_true(240)),
-            ("10m", f"round({count('sluice:errors', '5m', originator='proxy')})", is_true(120)),
+            ("10m", f"round({count('sluice:sli_events', '5m')})", is_true(3060)),
+            ("10m", f"round({count('sluice:sli_bad', '5m', originator='backend')})", is_true(240)),
+            ("10m", f"round({count('sluice:sli_bad', '5m', originator='proxy')})", is_true(120)),
         ],
     )
 
@@ -224,14 +265,14 @@ def test_a_proxy_that_restarts_is_not_counted_twice(tmp_path: Path) -> None:
     }
 
     said = promtool(
-        tmp_path, series, [("10m", f"round({count('sluice:requests', '5m')}, 10)", is_true(6000))]
+        tmp_path, series, [("10m", f"round({count('sluice:sli_events', '5m')}, 10)", is_true(6000))]
     )
 
     assert said == ""
 
 
 @pytest.mark.real
-def test_only_edges_of_the_first_attempts_latency_are_recorded(tmp_path: Path) -> None:
+def test_only_the_edge_of_an_objective_is_recorded_and_of_first_attempts(tmp_path: Path) -> None:
     bucket = f"envoy_sluice_added_us_bucket{{{SHOP}"
     series = {
         f'{bucket},attempts="1",le="750"}}': "0+90x40",
@@ -244,9 +285,9 @@ def test_only_edges_of_the_first_attempts_latency_are_recorded(tmp_path: Path) -
         tmp_path,
         series,
         [
-            ("10m", f"round({count('sluice:added_us_bucket', '5m', le='3000')})", is_true(1980)),
-            ("10m", f"round({count('sluice:added_us_bucket', '5m', le='+Inf')})", is_true(2000)),
-            ("10m", 'sluice:added_us_bucket:count{le="750"}', []),
+            ("10m", f"round({count('sluice:sli_events', '5m', 'added_latency:3000')})", is_true(2000)),
+            ("10m", f"round({count('sluice:sli_bad', '5m', 'added_latency:3000')})", is_true(20)),
+            ("10m", 'sluice:sli_events:count{sli="added_latency:750"}', []),
         ],
     )
 
@@ -274,15 +315,16 @@ def test_coverage_is_the_share_of_the_window_that_was_scraped(tmp_path: Path) ->
 @pytest.mark.real
 def test_days_add_up_blocks_of_five_minutes(tmp_path: Path) -> None:
     # promtool evaluates every group at one interval, so the rates that blocks are made of are given.
-    series = {'sluice:requests:rate1m{tier="edge",route="shop"}': "_ 10x119 20x119"}
+    name = 'sluice:sli_events:rate1m{sli="route_availability",tier="edge",route="shop"}'
+    series = {name: "_ 10x119 20x119"}
 
     said = promtool(
         tmp_path,
         series,
         [
-            ("30m", f"round({count('sluice:requests', '30d')})", is_true(18_000)),
-            ("60m", f"round({count('sluice:requests', '30d')})", is_true(54_000)),
-            ("60m", f"round({count('sluice:requests', '1d')})", is_true(54_000)),
+            ("30m", f"round({count('sluice:sli_events', '30d')})", is_true(18_000)),
+            ("60m", f"round({count('sluice:sli_events', '30d')})", is_true(54_000)),
+            ("60m", f"round({count('sluice:sli_events', '1d')})", is_true(54_000)),
         ],
         every="5m",
     )

@@ -11,7 +11,7 @@ from audit.domain.actor import Actor
 from audit.models import Entry
 from slo import selectors, services
 from slo.domain import objectives
-from slo.domain.readings import queries
+from slo.domain.readings import QUERIES
 from slo.models import Objective
 from slo.selectors import ObjectiveRow
 from telemetry.domain import catalogue
@@ -144,11 +144,9 @@ def test_slow_requests_spend_the_budget_of_added_latency() -> None:
 def test_a_budget_that_is_spent_is_not_well_when_the_burn_is_over() -> None:
     declared = declare()
     metrics = recorded(FAILING, of=declared)
-    calm = [
-        ({"tier": "edge", "route": "shop", "window": w, "originator": "backend"}, 0.0) for w in ("5m", "30m")
-    ]
-    month = ({"tier": "edge", "route": "shop", "window": "30d", "originator": "backend"}, 2_000_000.0)
-    metrics.answer(queries(declared).errors, [*calm, month])
+    shop = {"sli": "route_availability", "tier": "edge", "route": "shop", "originator": "backend"}
+    calm = [({**shop, "window": window}, 0.0) for window in ("5m", "30m")]
+    metrics.answer(QUERIES.bad, [*calm, ({**shop, "window": "30d"}, 2_000_000.0)])
 
     services.tick(metrics=metrics, now=NOW)
 
@@ -209,7 +207,7 @@ def test_a_page_names_what_fails_at_which_backend_and_why() -> None:
     assert shop.numbers["budget"] == "spent 60 times over"
     assert "budget gone in" not in shop.numbers
     assert ": route shop: the proxy answers 503 for shop-v1: connect_failed (100 %)" in proxy.summary
-    assert len(metrics.asked) == 6
+    assert len(metrics.asked) == 5
 
 
 def test_just_below_the_page_nobody_is_told() -> None:
@@ -339,7 +337,7 @@ def test_a_tick_asks_five_times_whatever_the_number_of_objectives() -> None:
 
     metrics = tick(HEALTHY)
 
-    assert len(metrics.asked) == 5
+    assert len(metrics.asked) == 4
 
 
 def test_details_say_the_promql_the_thresholds_and_the_coverage() -> None:
@@ -352,8 +350,10 @@ def test_details_say_the_promql_the_thresholds_and_the_coverage() -> None:
     assert hour.burn == pytest.approx(16)
     assert hour.coverage == 1.0
     assert hour.promql == (
-        'sum(sluice:errors:count{tier="edge",window="1h",route="shop"})'
-        ' / sum(sluice:requests:count{tier="edge",window="1h",route="shop"}) / 0.005'
+        'sum(sluice:sli_bad:count{sli="route_availability",tier="edge",route="shop",upstream="",window="1h"})'
+        " / "
+        'sum(sluice:sli_events:count{sli="route_availability",tier="edge",route="shop",upstream="",window="1h"})'
+        " / 0.005"
     )
     fast = found.tiers[0]
     assert (fast.threshold, fast.spends) == (0.072, 0.02)

@@ -1,0 +1,298 @@
+"""What each kind of objective counts: PromQL of events a second, and of the bad ones by who made them.
+
+Labels carry identity: one pair of expressions serves every tier, route and upstream that the kind is asked
+of, so that a thousand objectives need the rules of one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from slo.domain.objectives import Objective
+from telemetry.domain import catalogue
+from telemetry.domain.failure import BY_BACKEND, Originator, failed_attempts, failed_requests
+from telemetry.domain.promql import equal, matching, selector, unequal
+
+Made = Literal["proxy", "backend", "other"]
+"""Who made bad events; `other` where nobody can be told: a handshake, a gauge, a person's own PromQL."""
+MAKERS: tuple[Made, ...] = ("proxy", "backend", "other")
+Place = Literal["tier", "route", "upstream"]
+LABELS: tuple[Place, ...] = ("tier", "route", "upstream")
+RANGE = "1m"
+
+_ROUTED = unequal("route", "")
+_CLUSTER = "envoy_cluster_name"
+_PRESSURE = "envoy_overload_envoy_resource_monitors_{}_pressure"
+_MONITORS = {"connections": "global_downstream_max_connections", "memory": "fixed_heap"}
+_BUFFERS = (
+    "http_downstream_cx_rx",
+    "http_downstream_cx_tx",
+    "cluster_upstream_cx_rx",
+    "cluster_upstream_cx_tx",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """Events a second of one `sli` at one place, each expression summed by the labels of that place.
+
+    `only`: labels that the one series of a person's own PromQL is recorded with.
+    """
+
+    sli: str
+    place: Place
+    events: str
+    bad: Mapping[Made, str]
+    only: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of a recorded series that say where its events happened."""
+        return ("tier",) if self.place == "tier" else ("tier", self.place)
+
+    @property
+    def here(self) -> tuple[str, ...]:
+        """The matchers of the series of this place: a tier and its routes may share an indicator."""
+        return tuple(
+            (unequal if label in self.labels else equal)(label, "") for label in ("route", "upstream")
+        )
+
+
+def place(objective: Objective) -> Place:
+    """What the objective is measured of."""
+    return "route" if objective.route else "upstream" if objective.upstream else "tier"
+
+
+def sli(objective: Objective) -> str:
+    """The indicator's name in recorded series; objectives that count the same share one."""
+    kind = objective.kind
+    if kind in ("ratio", "gauge"):
+        return f"{kind}:{objective.tier}/{objective.name}"
+    if objective.threshold_us is not None:
+        return f"{kind}:{objective.threshold_us}"
+    if objective.at_most is not None or objective.at_least is not None:
+        what = f"{kind}:{objective.resource}" if objective.resource else kind
+        return f"{what}{_bound(objective)}"
+    return kind
+
+
+def needed(objectives: Iterable[Objective]) -> list[Indicator]:
+    """The indicators of these objectives, each once, in a steady order."""
+    found = {(sli(one), place(one), _own(one)): one for one in objectives}
+    return [indicator(found[key]) for key in sorted(found)]
+
+
+def _own(one: Objective) -> str:
+    return f"{one.tier}/{one.name}" if one.kind in ("ratio", "gauge") else ""
+
+
+def indicator(objective: Objective) -> Indicator:
+    """How the objective is counted."""
+    events, bad = _MEASURES[objective.kind](objective)
+    only: tuple[tuple[str, str], ...] = ()
+    if objective.kind in ("ratio", "gauge"):
+        only = tuple((label, getattr(objective, label)) for label in LABELS if getattr(objective, label))
+    return Indicator(
+        sli(objective),
+        place(objective),
+        _named(objective, events),
+        {made: _named(objective, expression) for made, expression in bad.items()},
+        only,
+    )
+
+
+def _named(objective: Objective, expression: str) -> str:
+    """By the label `upstream`, which Envoy calls otherwise."""
+    if place(objective) != "upstream" or _own(objective):
+        return expression
+    theirs = "arm" if objective.kind == "backend_availability" else _CLUSTER
+    return f'sum by (tier, upstream) (label_replace({expression}, "upstream", "$1", "{theirs}", "(.+)"))'
+
+
+Measured = tuple[str, Mapping[Made, str]]
+
+
+def _by(objective: Objective) -> tuple[str, ...]:
+    """The labels of the place, as Envoy's requests and attempts bear them."""
+    return {"tier": ("tier",), "route": ("tier", "route"), "upstream": ("tier", "arm")}[place(objective)]
+
+
+def _availability(*made: Originator, events: tuple[str, ...]) -> Callable[[Objective], Measured]:
+    def measured(objective: Objective) -> Measured:
+        by = _by(objective)
+        total = summed(by, selector(catalogue.REQUESTS, _ROUTED, *events))
+        return total, {who: summed(by, *_failures(who)) for who in made}
+
+    return measured
+
+
+def _failures(who: Originator) -> list[str]:
+    return [selector(catalogue.REQUESTS, _ROUTED, *way) for way in failed_requests(who)]
+
+
+def _latency(metric: str, *matchers: str) -> Callable[[Objective], Measured]:
+    """Requests slower than an edge. Envoy writes the edge 3000, Prometheus 3 stores 3000.0."""
+
+    def measured(objective: Objective) -> Measured:
+        by, edge = _by(objective), objective.threshold_us or 0
+        total = summed(by, selector(metric, *matchers, matching("le", r"\+Inf")))
+        good = summed(by, selector(metric, *matchers, matching("le", rf"{edge}(\.0)?")))
+        return total, {"proxy": f"clamp_min({total} - {good}, 0)"}
+
+    return measured
+
+
+def _backend_latency(objective: Objective) -> Measured:
+    """Of Envoy's own histogram, which counts in milliseconds."""
+    edge = f"{(objective.threshold_us or 0) / 1000:g}".replace(".", r"\.")
+    where = ("tier", _CLUSTER)
+    metric, known = "envoy_cluster_upstream_rq_time_bucket", catalogue.UPSTREAMS
+    total = summed(where, selector(metric, known, matching("le", r"\+Inf")))
+    good = summed(where, selector(metric, known, matching("le", rf"{edge}(\.0)?")))
+    return total, {"backend": f"clamp_min({total} - {good}, 0)"}
+
+
+def _first_attempts(objective: Objective) -> Measured:
+    by = _by(objective)
+    every = selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST)
+    gone = selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST, equal("code", "0"), equal("flags", "-"))
+    failed = [selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST, *way) for way in failed_attempts()]
+    total = f"sum by ({', '.join(by)}) ({grown(every)} unless {grown(gone)})"
+    return total, {"backend": summed(by, *failed)}
+
+
+def _retries(objective: Objective) -> Measured:
+    by = _by(objective)
+    again = selector(catalogue.ATTEMPTS, _ROUTED, unequal("attempt", "1"))
+    return summed(by, selector(catalogue.ATTEMPTS, _ROUTED)), {"backend": summed(by, again)}
+
+
+def _retry_budget(objective: Objective) -> Measured:
+    """Retries that were wanted, and those of them that the upstream's budget refused."""
+    by = ("tier", _CLUSTER) if objective.upstream else ("tier",)
+    sent, refused = (
+        summed(by, selector(f"envoy_cluster_upstream_rq_{what}", catalogue.UPSTREAMS))
+        for what in ("retry", "retry_overflow")
+    )
+    return f"{sent} + {refused}", {"other": refused}
+
+
+def _handshakes(objective: Objective) -> Measured:
+    done, failed = (
+        summed(("tier",), selector(f"envoy_listener_ssl_{what}", catalogue.CLIENTS))
+        for what in ("handshake", "connection_error")
+    )
+    return f"{done} + {failed}", {"other": failed}
+
+
+def _tls(objective: Objective) -> Measured:
+    """Resumption and fresh handshakes over 5 minutes: a minute of a quiet tier says little."""
+    done, reused = (
+        f"sum by (tier) (rate({selector(f'envoy_listener_ssl_{what}', catalogue.CLIENTS)}[5m]))"
+        for what in ("handshake", "session_reused")
+    )
+    shares = f"{reused} / ({done} > 0)"
+    return _gauged(
+        shares if objective.kind == "tls_resumption" else f"{done} - {reused}", objective, ("tier",)
+    )
+
+
+def _saturation(objective: Objective) -> Measured:
+    if objective.resource == "pool":
+        used, left = (selector(f"envoy_cluster_{what}", catalogue.UPSTREAMS) for what in _POOL)
+        return _gauged(f"{used} / ({used} + {left})", objective, ("tier", _CLUSTER))
+    return _gauged(_used(objective.resource or ""), objective, ("tier",))
+
+
+_POOL = ("upstream_rq_active", "circuit_breakers_default_remaining_rq")
+
+
+def _used(resource: str) -> str:
+    """By proxy: a share of the limit, 0 to 1; of buffers the bytes that they hold."""
+    if resource == "worker_cpu":
+        loop = 'rate(envoy_listener_manager_worker_dispatcher_loop_duration_us_sum{tier!=""}[1m])'
+        return f"max by (tier, proxy) ({loop}) / 1e6"
+    if resource == "buffers":
+        held = (f"sum by (tier, proxy) (envoy_{what}_bytes_buffered)" for what in _BUFFERS)
+        return " + ".join(held)
+    return f"{_PRESSURE.format(_MONITORS[resource])} / 100"
+
+
+def _gauged(value: str, objective: Objective, by: tuple[str, ...]) -> Measured:
+    """An event is a second in which the gauge has a value; it is bad while the value is out of bounds."""
+    where = ", ".join(by)
+    beyond = f"(({value}) {_out(objective)})"
+    return f"count by ({where}) ({_known(value)})", {"other": f"count by ({where}) ({beyond})"}
+
+
+def _known(value: str) -> str:
+    """Without NaN, which is no measurement."""
+    return f"({value}) >= -Inf"
+
+
+def _out(objective: Objective) -> str:
+    if objective.at_most is not None:
+        return f"> {objective.at_most:f}"
+    return f"< {objective.at_least or 0:f}"
+
+
+def _bound(objective: Objective) -> str:
+    if objective.at_most is not None:
+        return f"<={objective.at_most:f}"
+    return f">={objective.at_least or 0:f}"
+
+
+def _ratio(objective: Objective) -> Measured:
+    total = f"sum({objective.total})"
+    if objective.bad:
+        return total, {"other": f"sum({objective.bad})"}
+    return total, {"other": f"clamp_min({total} - (sum({objective.good}) or 0 * {total}), 0)"}
+
+
+def _gauge(objective: Objective) -> Measured:
+    value = objective.gauge
+    return f"count({_known(value)})", {"other": f"count(({value}) {_out(objective)})"}
+
+
+_MEASURES: Mapping[str, Callable[[Objective], Measured]] = {
+    "proxy_availability": _availability("proxy", events=(catalogue.ANSWERED,)),
+    "route_availability": _availability("proxy", "backend", events=(catalogue.ANSWERED,)),
+    "backend_availability": _availability("backend", events=(BY_BACKEND,)),
+    "added_latency": _latency(catalogue.ADDED, _ROUTED, equal("attempts", "1")),
+    "total_latency": _latency(catalogue.TOTAL, _ROUTED),
+    "backend_latency": _backend_latency,
+    "first_attempts": _first_attempts,
+    "saturation": _saturation,
+    "tls_handshakes": _handshakes,
+    "tls_resumption": _tls,
+    "tls_fresh": _tls,
+    "retries": _retries,
+    "retry_budget": _retry_budget,
+    "ratio": _ratio,
+    "gauge": _gauge,
+}
+
+
+def summed(by: tuple[str, ...], *counters: str) -> str:
+    """The rates over a minute, summed: rate first and then the sum, or a restart would count twice.
+
+    A series that is in two of `counters` counts once.
+    """
+    return f"sum by ({', '.join(by)}) ({' or '.join(map(grown, counters))})"
+
+
+def grown(counter: str) -> str:
+    """Events a second over the last minute, by series.
+
+    Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` would never see
+    that event: a rare failure, whose labels are new each time, would never be counted. A counter that was
+    not there a minute ago counts with its whole value, if its proxy was scraped then. Where it was not, as
+    after a start of Prometheus, nobody knows when those events happened, and only growth counts.
+    """
+    rate, before = f"rate({counter}[{RANGE}])", f"{counter} offset {RANGE}"
+    scraped_before = f'(up{{tier!=""}} offset {RANGE} == 1)'
+    return (
+        f"(({rate} and {before})"
+        f" or ({rate} unless on (tier, proxy) {scraped_before})"
+        f" or (({counter} unless {before}) / 60 and on (tier, proxy) {scraped_before}))"
+    )
