@@ -123,6 +123,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from where they lie, so that nothing must be collected before the first start.
 WHITENOISE_USE_FINDERS = True
 
+# What the apps above `proxy` check in a declaration: it imports none of them.
+DECLARATION_CHECKS = ["slo.checks.declaration"]
+
 PROMETHEUS_URL = env.str("SLUICE_PROMETHEUS_URL", default="http://127.0.0.1:19090")
 PROMETHEUS_TIMEOUT_SECONDS = env.float("SLUICE_PROMETHEUS_TIMEOUT_SECONDS", default=5.0)
 PROMETHEUS_RULES_DIR = env.str("SLUICE_PROMETHEUS_RULES_DIR", default="")

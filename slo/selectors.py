@@ -112,12 +112,14 @@ class AlertTierRow:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveDetail:
-    """An objective with everything under it. `too_loose_for`: route objectives that it endangers (O1)."""
+    """An objective with everything under it. `too_loose_for`: route objectives that it endangers (O1), and
+    `arithmetic` says why of each."""
 
     row: ObjectiveRow
     windows: tuple[WindowRow, ...]
     tiers: tuple[AlertTierRow, ...]
     too_loose_for: tuple[str, ...]
+    arithmetic: tuple[str, ...]
     budget_promql: str
 
 
@@ -144,13 +146,15 @@ def objective(objective_id: int) -> ObjectiveDetail:
         raise UnknownObjective(f"there is no objective {objective_id}")
     plain, held = record.plain(), _budget(record)
     others = [other.plain() for other in Objective.objects.live().filter(tier=record.tier)]
+    loose = domain.too_loose(plain, others)
     facts = {fact["window"]: fact for fact in (held.windows if held else [])}
     spans = sorted({*SHORT, *MIDDLE, *LONG, plain.period})
     return ObjectiveDetail(
         row=_row(record),
         windows=tuple(_window(plain, span, facts.get(duration(span), {})) for span in spans),
         tiers=tuple(AlertTierRow(**fact) for fact in (held.tiers if held else [])),
-        too_loose_for=domain.too_loose(plain, others),
+        too_loose_for=tuple(other.name for other in loose),
+        arithmetic=tuple(domain.arithmetic(plain, other) for other in loose),
         budget_promql=f"1 - {burn_promql(plain, plain.period)}",
     )
 

@@ -35,6 +35,7 @@ class InMemoryMetrics:
         self._otherwise: Callable[[datetime], Answer] | None = None
         self._error: MetricsError | None = None
         self.asked: list[str] = []
+        self.kept: timedelta | None = timedelta(days=40)
 
     def add(self, metric: str, labels: Mapping[str, str], points: Iterable[tuple[datetime, float]]) -> None:
         """Hold samples of one series, as if scraped at those times."""
@@ -87,6 +88,11 @@ class InMemoryMetrics:
         """See `telemetry.ports.Metrics`."""
         self._note(selector)
         return self._within(selector, window=window, at=at)
+
+    def retention(self) -> timedelta | None:
+        """See `telemetry.ports.Metrics`."""
+        self._note("retention")
+        return self.kept
 
     def _note(self, promql: str) -> None:
         self.asked.append(promql)

@@ -29,6 +29,9 @@ class Metrics(Protocol):
     def raw(self, selector: str, *, window: timedelta, at: datetime) -> tuple[Series, ...]:
         """The samples exactly as scraped, with their own times, in (at - window, at]."""
 
+    def retention(self) -> timedelta | None:
+        """How long samples are kept; None where only their size bounds it."""
+
 
 @cache
 def _prometheus(url: str, timeout: float) -> Prometheus:

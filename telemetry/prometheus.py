@@ -6,7 +6,7 @@ leaves values as strings. All of that is settled here, once.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,7 +49,7 @@ class Prometheus:
     def __init__(self, url: str, timeout: float) -> None:
         session = requests.Session()
         session.hooks["response"].append(_check)
-        self._timeout = timeout
+        self._timeout, self._session = timeout, session
         self._client = PrometheusConnect(url=url.rstrip("/"), session=session, retry=NO_RETRIES)
 
     def close(self) -> None:
@@ -86,6 +86,20 @@ class Prometheus:
         )
         return tuple(_series(row) for row in result)
 
+    def retention(self) -> timedelta | None:
+        """See `telemetry.ports.Metrics`. Prometheus says `15d`, `15d or 1GiB`, or a size alone."""
+        said = self._status("runtimeinfo").get("storageRetention", "")
+        found = [text.span(part) for part in str(said).split(" or ")]
+        return next((span for span in found if span is not None), None)
+
+    def _status(self, what: str) -> Mapping[str, Any]:
+        """https://prometheus.io/docs/prometheus/latest/querying/api/#runtime-information"""
+        url = f"{self._client.url}/api/v1/status/{what}"
+        answer = self._reached(lambda: self._session.get(url, timeout=self._patience()).json()["data"])
+        if not isinstance(answer, dict):
+            raise MetricsUnavailable("not an answer of Prometheus: no mapping")
+        return answer
+
     def _instant(self, promql: str, at: datetime) -> list[Any]:
         params = {"time": _unix(at), **self._server_timeout()}
         return self._ask(self._client.custom_query, query=promql, params=params)
@@ -94,8 +108,18 @@ class Prometheus:
         return {"timeout": f"{round(self._timeout * 1000)}ms"}
 
     def _ask(self, call: Any, **arguments: Any) -> list[Any]:
+        answer = self._reached(lambda: call(**arguments, timeout=self._patience()))
+        if not isinstance(answer, list):
+            raise MetricsUnavailable("not an answer of Prometheus: no list of results")
+        return answer
+
+    def _patience(self) -> tuple[float, float]:
+        return CONNECT_SECONDS, self._timeout + CLIENT_GRACE_SECONDS
+
+    def _reached(self, call: Callable[[], Any]) -> Any:
+        """What `call` returns; every way to fail as a MetricsError."""
         try:
-            answer = call(**arguments, timeout=(CONNECT_SECONDS, self._timeout + CLIENT_GRACE_SECONDS))
+            return call()
         except requests.ConnectTimeout as error:
             raise MetricsUnavailable(f"Prometheus cannot be reached: {error}") from error
         except requests.Timeout as error:
@@ -106,9 +130,6 @@ class Prometheus:
             raise MetricsUnavailable(f"Prometheus cannot be reached: {error}") from error
         except (KeyError, TypeError) as error:
             raise MetricsUnavailable(f"not an answer of Prometheus: {error!r} is missing") from error
-        if not isinstance(answer, list):
-            raise MetricsUnavailable("not an answer of Prometheus: no list of results")
-        return answer
 
 
 def _check(response: requests.Response, *_: Any, **__: Any) -> None:

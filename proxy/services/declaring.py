@@ -12,7 +12,7 @@ from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import differences, observed, revisions, selectors, validation
+from proxy import differences, meanings, observed, revisions, selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Overtaken, Problem, ProxyError, UnknownRoute
@@ -61,8 +61,9 @@ def apply(
     tiers, watched = declaration.parse(document), declaration.observed(document)
     problems = observing.problems(driven=[tier.name for tier in tiers], watched=[])
     problems += [problem for tier in tiers for problem in gate(tier)]
-    if problems:
-        raise Invalid(problems)
+    said = meanings.said(document, tiers, now=now)
+    if problems or said.problems:
+        raise Invalid([*problems, *said.problems])
     with transaction.atomic():
         news = observing.declare(tiers=watched, by=by, reason=reason, now=now)
         changes = tuple(str(change) for tier in tiers for change in differences.plan(tier))
@@ -73,7 +74,7 @@ def apply(
             _refuse_held_splits(tier, f"tiers[{places[tier.name]}]", now)
             published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
-    warnings = tuple(line for tier in tiers for line in selectors.warnings(tier))
+    warnings = (*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings)
     return Applied(max(numbers.values(), default=None), changes, numbers, news, warnings)
 
 

@@ -31,7 +31,11 @@ GATEWAY_SHARE = Decimal("0.2")
 
 
 class BadObjective(ValueError):
-    """An objective that cannot be measured; the message says what would work."""
+    """An objective that cannot be measured or defended: which `field`, and what would work."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ def _check_threshold(objective: Objective) -> None:
     above = min((edge for edge in edges if edge > threshold), default=None)
     nearest = " or ".join(f"{edge / 1000:g} ms" for edge in (below, above) if edge is not None)
     raise BadObjective(
-        f"threshold_ms: {threshold / 1000:g} ms lies between two edges of the histogram; use {nearest}"
+        "threshold_ms",
+        f"{threshold / 1000:g} ms lies between two edges of the histogram; use {nearest}",
     )
 
 
@@ -95,10 +100,11 @@ def _check_defence(objective: Objective) -> None:
         return
     needed = 100 * (1 - 1 / least)
     raise BadObjective(
-        f"target: no {objective.severity} can defend {100 * objective.target:f} % over"
+        "target",
+        f"no {objective.severity} can defend {100 * objective.target:f} % over"
         f" {objective.period.days} d: even an outage burns at {1 / objective.allowed:.2f}x, and the slowest"
         f" {objective.severity} fires at {least:.2f}x; promise more than {needed:.2f} %"
-        + ("" if objective.severity == "ticket" else ", or make it a ticket")
+        + ("" if objective.severity == "ticket" else ", or make it a ticket"),
     )
 
 
@@ -152,15 +158,43 @@ def _defaults(tier: Tier) -> Iterator[Objective]:
         yield Objective(tier.name, name, "route_availability", Decimal("0.995"), route=route.name)
 
 
-def too_loose(gateway: Objective, others: Sequence[Objective]) -> tuple[str, ...]:
-    """The names of the route objectives that this gateway objective is not strict enough for (O1)."""
+def too_loose(gateway: Objective, others: Sequence[Objective]) -> tuple[Objective, ...]:
+    """The route objectives that this gateway objective is not strict enough for (O1)."""
     if gateway.kind != "proxy_availability":
         return ()
     return tuple(
-        other.name
+        other
         for other in others
         if other.kind == "route_availability"
         and other.tier == gateway.tier
         and gateway.route in ("", other.route)
         and gateway.allowed > GATEWAY_SHARE * other.allowed
     )
+
+
+def arithmetic(gateway: Objective, other: Objective) -> str:
+    """Why the gateway's promise endangers the other's, in figures.
+
+    What a request needs is both: the product of what the gateway keeps and what stands behind it.
+    """
+    most = GATEWAY_SHARE * other.allowed
+    needed = other.target / gateway.target
+    behind = "no service behind it can make up for that"
+    if needed < 1:
+        behind = f"what is behind it has to keep {_percent(needed)} for {_percent(other.target)} in all"
+    return (
+        f"{gateway.name} lets the gateway fail {_percent(gateway.allowed)} of requests; {other.name}"
+        f" ({_percent(other.target)}) leaves it {_percent(most)}, a fifth of its budget: {behind}; promise"
+        f" {_percent(1 - most)} or more"
+    )
+
+
+def looser(declared: Sequence[Objective]) -> Iterator[str]:
+    """Each gateway objective that is looser than what stands behind it, with the arithmetic (O1)."""
+    for gateway in declared:
+        for other in too_loose(gateway, declared):
+            yield arithmetic(gateway, other)
+
+
+def _percent(share: Decimal) -> str:
+    return f"{(100 * share).quantize(Decimal('0.0001')).normalize():f} %"

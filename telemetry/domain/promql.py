@@ -4,6 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+_PART = re.compile(r"(\d+)(ms|[smhdwy])")
+_SPAN = re.compile(rf"(?:{_PART.pattern})+")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604_800, "y": 31_536_000}
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 
 
@@ -63,6 +66,13 @@ def duration(window: timedelta) -> str:
         if milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"
+
+
+def span(text: str) -> timedelta | None:
+    """A duration as Prometheus prints it, such as `15d` or `1d12h`; None for what is none, such as `1GiB`."""
+    if not text or not _SPAN.fullmatch(text):
+        return None
+    return sum((timedelta(seconds=int(n) * _SECONDS[unit]) for n, unit in _PART.findall(text)), timedelta())
 
 
 def moment(unix_seconds: float) -> datetime:

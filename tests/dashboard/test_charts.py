@@ -25,6 +25,9 @@ class Away:
     def raw(self, selector: str, *, window: timedelta, at: datetime) -> tuple[Series, ...]:
         return ()
 
+    def retention(self) -> None:
+        return None
+
 
 def gaps(trace: Trace) -> list[float]:
     return [at for at, value in trace.points if value is None]

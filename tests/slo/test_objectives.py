@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.domain.tier import Tier
-from slo.domain.objectives import BadObjective, Objective, check, of_tier, too_loose
+from slo.domain.objectives import BadObjective, Objective, arithmetic, check, looser, of_tier, too_loose
 from slo.domain.windows import Severity
 
 
@@ -79,7 +79,12 @@ def test_a_gateway_that_may_fail_as_often_as_its_services_is_pointed_out() -> No
     strict = Objective("edge", "shop", "route_availability", Decimal("0.999"), route="shop")
     loose = Objective("edge", "blog", "route_availability", Decimal("0.99"), route="blog")
 
-    assert too_loose(gateway, [strict, loose, gateway]) == ("shop",)
+    assert too_loose(gateway, [strict, loose, gateway]) == (strict,)
+    assert arithmetic(gateway, strict) == (
+        "proxy lets the gateway fail 0.05 % of requests; shop (99.9 %) leaves it 0.02 %, a fifth of its budget:"
+        " what is behind it has to keep 99.95 % for 99.9 % in all; promise 99.98 % or more"
+    )
+    assert list(looser([gateway, strict, loose])) == [arithmetic(gateway, strict)]
     assert too_loose(strict, [loose]) == ()
 
 

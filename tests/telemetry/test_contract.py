@@ -179,6 +179,10 @@ def test_an_answer_of_another_shape_is_a_bad_query(real: Prometheus, query: str)
 
 
 @pytest.mark.real
+def test_it_says_how_long_samples_are_kept(metrics: Metrics) -> None:
+    assert metrics.retention() == timedelta(days=40)
+
+
 def test_a_many_to_many_match_is_a_failed_execution_with_its_reason(real: Prometheus) -> None:
     with pytest.raises(ExecutionFailed, match="many-to-many"):
         real.vector("requests * on (proxy) requests", at=NOW)

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import differences, observed, selectors, services, validation
+from proxy import differences, meanings, observed, selectors, services, validation
 from proxy.domain import document, transcoding
 from proxy.domain.errors import Invalid, Overtaken, Problem
 
@@ -55,14 +55,15 @@ class Command(BaseCommand):
     def _plan(self, declared: dict[str, Any]) -> None:
         tiers = document.parse(declared)
         problems = [problem for tier in tiers for problem in validation.check_with_envoy(tier)]
-        if problems:
-            raise Invalid(problems)
+        said = meanings.said(declared, tiers, now=timezone.now())
+        if problems or said.problems:
+            raise Invalid([*problems, *said.problems])
         changes = [str(change) for tier in tiers for change in differences.plan(tier)]
         changes += [f"tier {name}: observed" for name in observed.news(document.observed(declared))]
         for change in changes:
             self.stdout.write(change)
         self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
-        self._warn([line for tier in tiers for line in selectors.warnings(tier)])
+        self._warn([*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings])
 
     def _apply(self, declared: dict[str, Any], options: Mapping[str, Any]) -> None:
         applied = services.apply(
