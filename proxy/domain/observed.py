@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from proxy.domain.tier import Declared, Name, Tier
 from telemetry.domain.plain import Watched
-from telemetry.domain.promql import equal, matching
+from telemetry.domain.promql import equal, literal, matching
 
 DRIVEN_ONLY = sorted(set(Tier.model_fields) - {"name", "proxies"})
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
@@ -65,7 +65,7 @@ class ObservedTier(Declared):
         """How its series are found; `clusters` are those that no route leads to."""
         labels = self.labels or {"tier": self.name}
         matchers = tuple(equal(label, value) for label, value in labels.items())
-        known = "|".join(sorted(_escaped(proxy.label) for proxy in self.proxies))
+        known = "|".join(sorted(literal(proxy.label) for proxy in self.proxies))
         return Watched(
             matchers=(*matchers, matching(self.proxy_label, known)),
             proxy_label=self.proxy_label,
@@ -82,7 +82,3 @@ class ObservedTier(Declared):
 def is_one(raw: Any) -> bool:
     """Whether a tier's declaration says that it is observed."""
     return isinstance(raw, Mapping) and "observed" in raw and raw["observed"] is not False
-
-
-def _escaped(value: str) -> str:
-    return "".join(f"\\{character}" if character in r"\.+*?()|[]{}^$" else character for character in value)

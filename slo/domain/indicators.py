@@ -19,6 +19,8 @@ MAKERS: tuple[Made, ...] = ("proxy", "backend", "other")
 Place = Literal["tier", "route", "upstream"]
 LABELS: tuple[Place, ...] = ("tier", "route", "upstream")
 RANGE = "1m"
+EVENTS, BAD = "sluice:sli_events", "sluice:sli_bad"
+"""What is recorded of every indicator, at each place that it is asked of."""
 
 _ROUTED = unequal("route", "")
 _CLUSTER = "envoy_cluster_name"
@@ -51,11 +53,11 @@ class Indicator:
         return ("tier",) if self.place == "tier" else ("tier", self.place)
 
     @property
-    def here(self) -> tuple[str, ...]:
-        """The matchers of the series of this place: a tier and its routes may share an indicator."""
-        return tuple(
-            (unequal if label in self.labels else equal)(label, "") for label in ("route", "upstream")
-        )
+    def recorded(self) -> dict[str, str]:
+        """The labels that its rules add. The place is one: a tier and its routes may share an indicator, and
+        two rules of one name need labels that differ.
+        """
+        return {"sli": self.sli, "place": self.place, **dict(self.only)}
 
 
 def place(objective: Objective) -> Place:
@@ -92,36 +94,38 @@ def indicator(objective: Objective) -> Indicator:
     only: tuple[tuple[str, str], ...] = ()
     if objective.kind in ("ratio", "gauge"):
         only = tuple((label, getattr(objective, label)) for label in LABELS if getattr(objective, label))
-    return Indicator(
-        sli(objective),
-        place(objective),
-        _named(objective, events),
-        {made: _named(objective, expression) for made, expression in bad.items()},
-        only,
-    )
-
-
-def _named(objective: Objective, expression: str) -> str:
-    """By the label `upstream`, which Envoy calls otherwise."""
-    if place(objective) != "upstream" or _own(objective):
-        return expression
-    theirs = "arm" if objective.kind == "backend_availability" else _CLUSTER
-    return f'sum by (tier, upstream) (label_replace({expression}, "upstream", "$1", "{theirs}", "(.+)"))'
+    return Indicator(sli(objective), place(objective), events, bad, only)
 
 
 Measured = tuple[str, Mapping[Made, str]]
 
 
-def _by(objective: Objective) -> tuple[str, ...]:
-    """The labels of the place, as Envoy's requests and attempts bear them."""
-    return {"tier": ("tier",), "route": ("tier", "route"), "upstream": ("tier", "arm")}[place(objective)]
+def _by(objective: Objective) -> str:
+    """The labels of the place."""
+    where = place(objective)
+    return "tier" if where == "tier" else f"tier, {where}"
+
+
+def _at(objective: Objective, how: str, values: str, upstream: str = "arm") -> str:
+    """`values` by the labels of the place; `upstream` is what Envoy calls that label there."""
+    if place(objective) != "upstream":
+        return f"{how} by ({_by(objective)}) ({values})"
+    inner = f"{how} by (tier, {upstream}) ({values})"
+    return f'sum by (tier, upstream) (label_replace({inner}, "upstream", "$1", "{upstream}", "(.+)"))'
+
+
+def _summed(objective: Objective, *counters: str, upstream: str = "arm") -> str:
+    """The rates over a minute, summed: rate first and then the sum, or a restart would count twice.
+
+    A series that is in two of `counters` counts once.
+    """
+    return _at(objective, "sum", " or ".join(map(grown, counters)), upstream)
 
 
 def _availability(*made: Originator, events: tuple[str, ...]) -> Callable[[Objective], Measured]:
     def measured(objective: Objective) -> Measured:
-        by = _by(objective)
-        total = summed(by, selector(catalogue.REQUESTS, _ROUTED, *events))
-        return total, {who: summed(by, *_failures(who)) for who in made}
+        total = _summed(objective, selector(catalogue.REQUESTS, _ROUTED, *events))
+        return total, {who: _summed(objective, *_failures(who)) for who in made}
 
     return measured
 
@@ -130,48 +134,57 @@ def _failures(who: Originator) -> list[str]:
     return [selector(catalogue.REQUESTS, _ROUTED, *way) for way in failed_requests(who)]
 
 
-def _latency(metric: str, *matchers: str) -> Callable[[Objective], Measured]:
-    """Requests slower than an edge. Envoy writes the edge 3000, Prometheus 3 stores 3000.0."""
+def _latency(made: Made, metric: str, *matchers: str) -> Callable[[Objective], Measured]:
+    """Requests slower than an edge, by the proxies' own histograms, which count in microseconds."""
 
     def measured(objective: Objective) -> Measured:
-        by, edge = _by(objective), objective.threshold_us or 0
-        total = summed(by, selector(metric, *matchers, matching("le", r"\+Inf")))
-        good = summed(by, selector(metric, *matchers, matching("le", rf"{edge}(\.0)?")))
-        return total, {"proxy": f"clamp_min({total} - {good}, 0)"}
+        edge = f"{objective.threshold_us}"
+        return _slower(objective, made, edge, lambda le: _summed(objective, selector(metric, *matchers, le)))
 
     return measured
 
 
 def _backend_latency(objective: Objective) -> Measured:
-    """Of Envoy's own histogram, which counts in milliseconds."""
+    """By Envoy's own histogram, which counts in milliseconds."""
     edge = f"{(objective.threshold_us or 0) / 1000:g}".replace(".", r"\.")
-    where = ("tier", _CLUSTER)
     metric, known = "envoy_cluster_upstream_rq_time_bucket", catalogue.UPSTREAMS
-    total = summed(where, selector(metric, known, matching("le", r"\+Inf")))
-    good = summed(where, selector(metric, known, matching("le", rf"{edge}(\.0)?")))
-    return total, {"backend": f"clamp_min({total} - {good}, 0)"}
+
+    def under(le: str) -> str:
+        return _summed(objective, selector(metric, known, le), upstream=_CLUSTER)
+
+    return _slower(objective, "backend", edge, under)
+
+
+def _slower(objective: Objective, made: Made, edge: str, under: Callable[[str], str]) -> Measured:
+    """Envoy writes the edge 3000, Prometheus 3 stores 3000.0. Without that edge nothing is known of what is
+    slower, so that nothing is counted at all.
+    """
+    good, by = under(matching("le", rf"{edge}(\.0)?")), _by(objective)
+    every = selector(f"{EVENTS}:rate1m", sli=sli(objective), place=place(objective))
+    total = f"{under(equal('le', '+Inf'))} and on ({by}) {good}"
+    return total, {made: f"clamp_min({every} - on ({by}) {good}, 0)"}
 
 
 def _first_attempts(objective: Objective) -> Measured:
-    by = _by(objective)
     every = selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST)
     gone = selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST, equal("code", "0"), equal("flags", "-"))
     failed = [selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST, *way) for way in failed_attempts()]
-    total = f"sum by ({', '.join(by)}) ({grown(every)} unless {grown(gone)})"
-    return total, {"backend": summed(by, *failed)}
+    total = _at(objective, "sum", f"{grown(every)} unless {grown(gone)}")
+    return total, {"backend": _summed(objective, *failed)}
 
 
 def _retries(objective: Objective) -> Measured:
-    by = _by(objective)
     again = selector(catalogue.ATTEMPTS, _ROUTED, unequal("attempt", "1"))
-    return summed(by, selector(catalogue.ATTEMPTS, _ROUTED)), {"backend": summed(by, again)}
+    every = selector(catalogue.ATTEMPTS, _ROUTED)
+    return _summed(objective, every), {"backend": _summed(objective, again)}
 
 
 def _retry_budget(objective: Objective) -> Measured:
     """Retries that were wanted, and those of them that the upstream's budget refused."""
-    by = ("tier", _CLUSTER) if objective.upstream else ("tier",)
     sent, refused = (
-        summed(by, selector(f"envoy_cluster_upstream_rq_{what}", catalogue.UPSTREAMS))
+        _summed(
+            objective, selector(f"envoy_cluster_upstream_rq_{what}", catalogue.UPSTREAMS), upstream=_CLUSTER
+        )
         for what in ("retry", "retry_overflow")
     )
     return f"{sent} + {refused}", {"other": refused}
@@ -179,7 +192,7 @@ def _retry_budget(objective: Objective) -> Measured:
 
 def _handshakes(objective: Objective) -> Measured:
     done, failed = (
-        summed(("tier",), selector(f"envoy_listener_ssl_{what}", catalogue.CLIENTS))
+        _summed(objective, selector(f"envoy_listener_ssl_{what}", catalogue.CLIENTS))
         for what in ("handshake", "connection_error")
     )
     return f"{done} + {failed}", {"other": failed}
@@ -192,16 +205,14 @@ def _tls(objective: Objective) -> Measured:
         for what in ("handshake", "session_reused")
     )
     shares = f"{reused} / ({done} > 0)"
-    return _gauged(
-        shares if objective.kind == "tls_resumption" else f"{done} - {reused}", objective, ("tier",)
-    )
+    return _gauged(shares if objective.kind == "tls_resumption" else f"{done} - {reused}", objective)
 
 
 def _saturation(objective: Objective) -> Measured:
     if objective.resource == "pool":
         used, left = (selector(f"envoy_cluster_{what}", catalogue.UPSTREAMS) for what in _POOL)
-        return _gauged(f"{used} / ({used} + {left})", objective, ("tier", _CLUSTER))
-    return _gauged(_used(objective.resource or ""), objective, ("tier",))
+        return _gauged(f"{used} / ({used} + {left})", objective)
+    return _gauged(_used(objective.resource or ""), objective)
 
 
 _POOL = ("upstream_rq_active", "circuit_breakers_default_remaining_rq")
@@ -218,11 +229,13 @@ def _used(resource: str) -> str:
     return f"{_PRESSURE.format(_MONITORS[resource])} / 100"
 
 
-def _gauged(value: str, objective: Objective, by: tuple[str, ...]) -> Measured:
+def _gauged(value: str, objective: Objective) -> Measured:
     """An event is a second in which the gauge has a value; it is bad while the value is out of bounds."""
-    where = ", ".join(by)
-    beyond = f"(({value}) {_out(objective)})"
-    return f"count by ({where}) ({_known(value)})", {"other": f"count by ({where}) ({beyond})"}
+    events, beyond = (
+        _at(objective, "count", values, _CLUSTER)
+        for values in (_known(value), f"({value}) {_out(objective)}")
+    )
+    return events, {"other": beyond}
 
 
 def _known(value: str) -> str:
@@ -243,23 +256,33 @@ def _bound(objective: Objective) -> str:
 
 
 def _ratio(objective: Objective) -> Measured:
-    total = f"sum({objective.total})"
+    total = _rates(objective.total)
     if objective.bad:
-        return total, {"other": f"sum({objective.bad})"}
-    return total, {"other": f"clamp_min({total} - (sum({objective.good}) or 0 * {total}), 0)"}
+        return total, {"other": f"{_rates(objective.bad)} and {total}"}
+    return total, {"other": f"clamp_min({total} - ({_rates(objective.good)} or 0 * {total}), 0)"}
+
+
+def _rates(promql: str) -> str:
+    """A NaN or an infinity, as of a quotient of an idle minute, would spoil each window that it is in."""
+    return f"(sum{_inside(promql)} >= 0 < Inf)"
+
+
+def _inside(promql: str) -> str:
+    """In brackets, which a comment at the end must not swallow."""
+    return f"({promql}\n)" if "#" in promql else f"({promql})"
 
 
 def _gauge(objective: Objective) -> Measured:
-    value = objective.gauge
-    return f"count({_known(value)})", {"other": f"count(({value}) {_out(objective)})"}
+    value = _inside(objective.gauge)
+    return f"count({value} >= -Inf)", {"other": f"count({value} {_out(objective)})"}
 
 
 _MEASURES: Mapping[str, Callable[[Objective], Measured]] = {
     "proxy_availability": _availability("proxy", events=(catalogue.ANSWERED,)),
     "route_availability": _availability("proxy", "backend", events=(catalogue.ANSWERED,)),
     "backend_availability": _availability("backend", events=(BY_BACKEND,)),
-    "added_latency": _latency(catalogue.ADDED, _ROUTED, equal("attempts", "1")),
-    "total_latency": _latency(catalogue.TOTAL, _ROUTED),
+    "added_latency": _latency("proxy", catalogue.ADDED, _ROUTED, equal("attempts", "1")),
+    "total_latency": _latency("other", catalogue.TOTAL, _ROUTED),
     "backend_latency": _backend_latency,
     "first_attempts": _first_attempts,
     "saturation": _saturation,
@@ -271,14 +294,6 @@ _MEASURES: Mapping[str, Callable[[Objective], Measured]] = {
     "ratio": _ratio,
     "gauge": _gauge,
 }
-
-
-def summed(by: tuple[str, ...], *counters: str) -> str:
-    """The rates over a minute, summed: rate first and then the sum, or a restart would count twice.
-
-    A series that is in two of `counters` counts once.
-    """
-    return f"sum by ({', '.join(by)}) ({' or '.join(map(grown, counters))})"
 
 
 def grown(counter: str) -> str:

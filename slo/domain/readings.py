@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from slo.domain import rules
 from slo.domain.burn import Counts
-from slo.domain.indicators import MAKERS, sli
+from slo.domain.indicators import BAD, EVENTS, MAKERS, sli
 from slo.domain.objectives import Objective
 from telemetry.domain.promql import duration, equal, moment, selector
 from telemetry.domain.series import Sample
@@ -35,8 +35,8 @@ class Queries:
 
 
 QUERIES = Queries(
-    events=f"last_over_time({rules.EVENTS}:count[{duration(RECORDED_WITHIN)}])",
-    bad=f"last_over_time({rules.BAD}:count[{duration(RECORDED_WITHIN)}])",
+    events=f"last_over_time({EVENTS}:count[{duration(RECORDED_WITHIN)}])",
+    bad=f"last_over_time({BAD}:count[{duration(RECORDED_WITHIN)}])",
     coverage=f"last_over_time({rules.COVERAGE}[{duration(RECORDED_WITHIN)}])",
     scraped=f"last_over_time({rules.SCRAPED}[{duration(SCRAPED_WITHIN)}])",
 )
@@ -107,5 +107,5 @@ def burn_promql(objective: Objective, window: timedelta) -> str:
         equal("upstream", objective.upstream),
         equal("window", duration(window)),
     ]
-    bad, events = (f"sum({selector(f'{family}:count', *where)})" for family in (rules.BAD, rules.EVENTS))
+    bad, events = (f"sum({selector(f'{family}:count', *where)})" for family in (BAD, EVENTS))
     return f"{bad} / {events} / {objective.allowed.normalize():f}"

@@ -6,16 +6,16 @@ window divides once, and weighs by events.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import yaml
 
-from slo.domain.indicators import Indicator, indicator, needed, place, sli
+from slo.domain.indicators import BAD, EVENTS, Indicator, indicator, needed, place, sli
 from slo.domain.objectives import Objective
 from slo.domain.windows import DEFAULT_PERIOD, LONG, MIDDLE, SHORT
-from telemetry.domain.promql import duration, equal, matching, selector
+from telemetry.domain.promql import duration, literal, matching, selector
 
 FILE = "sluice.yml"
 # Every 15 s over a minute: a full outage is seen in a minute and a quarter.
@@ -23,7 +23,7 @@ BASE = timedelta(seconds=15)
 MIDDLE_EVERY = timedelta(minutes=1)
 BLOCK = timedelta(minutes=5)
 
-EVENTS, BAD, ALLOWED = "sluice:sli_events", "sluice:sli_bad", "sluice:sli_allowed"
+ALLOWED = "sluice:sli_allowed"
 COVERAGE, SCRAPED = "sluice:coverage:ratio", "sluice:scrape:timestamp"
 FAMILIES = (EVENTS, BAD)
 
@@ -71,9 +71,8 @@ def _events(objectives: Sequence[Objective]) -> list[Rule]:
 
 
 def _pair(found: Indicator) -> list[Rule]:
-    labels = {"sli": found.sli, **dict(found.only)}
-    where = [equal(name, value) for name, value in labels.items()]
-    events = selector(f"{EVENTS}:rate1m", *where, *(() if found.only else found.here))
+    labels = found.recorded
+    events = selector(f"{EVENTS}:rate1m", **labels)
     by = "" if found.only else ", ".join(found.labels)
     return [
         _record(f"{EVENTS}:rate1m", found.events, **labels),
@@ -92,21 +91,34 @@ def _allowed(objectives: Iterable[Objective]) -> list[Rule]:
     """
     alike: dict[tuple[str, ...], list[Objective]] = defaultdict(list)
     for one in objectives:
-        of = () if place(one) == "tier" else (one.tier,)
-        promise = (f"{one.allowed.normalize():f}", duration(one.period), one.severity)
-        alike[sli(one), place(one), *promise, *of].append(one)
+        promise = (f"{one.target.normalize():f}", duration(one.period), one.severity)
+        alike[sli(one), place(one), *promise].append(one)
     return [_constant(alike[key]) for key in sorted(alike)]
 
 
 def _constant(alike: Sequence[Objective]) -> Rule:
     one, found = alike[0], indicator(alike[0])
-    names = "|".join(sorted({getattr(each, place(each)) for each in alike}))
-    where = [equal("sli", found.sli), matching(found.place, names)]
-    if found.place != "tier":
-        where.append(equal("tier", one.tier))
-    known = f"group by (tier, route, upstream) ({selector(f'{EVENTS}:rate1m', *where, *found.here)})"
-    promise = {"period": duration(one.period), "severity": one.severity}
-    return _record(ALLOWED, f"{one.allowed.normalize():f} * {known}", sli=found.sli, **promise)
+    promise = {
+        "target": f"{one.target.normalize():f}",
+        "period": duration(one.period),
+        "severity": one.severity,
+    }
+    places = " or ".join(_places(alike, sli=found.sli, place=found.place))
+    known = f"group by (tier, route, upstream) ({places})"
+    labels = {"sli": found.sli, "place": found.place, **promise}
+    return _record(ALLOWED, f"{one.allowed.normalize():f} * {known}", **labels)
+
+
+def _places(alike: Sequence[Objective], **labels: str) -> Iterator[str]:
+    """The events of these objectives' places: a selector for each tier, of all tiers at once one."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for one in alike:
+        where = place(one)
+        names["" if where == "tier" else one.tier].add(getattr(one, where))
+    for tier, found in sorted(names.items()):
+        within = {"tier": tier} if tier else {}
+        one_of = matching(labels["place"], "|".join(map(literal, sorted(found))))
+        yield selector(f"{EVENTS}:rate1m", one_of, **labels, **within)
 
 
 def _just_under(window: timedelta, base: timedelta) -> str:

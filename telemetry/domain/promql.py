@@ -39,6 +39,11 @@ def not_matching(label: str, regex: str) -> str:
     return _matcher(label, "!~", regex)
 
 
+def literal(value: str) -> str:
+    """A regular expression that matches just `value`."""
+    return "".join(f"\\{character}" if character in r"\.+*?()|[]{}^$" else character for character in value)
+
+
 def _matcher(label: str, operator: str, value: str) -> str:
     if not _LABEL.match(label):
         raise ValueError(f"not a label name: {label!r}")

@@ -97,6 +97,42 @@ def test_each_kind_counts_what_it_says(tmp_path: Path) -> None:
     assert said == ""
 
 
+@pytest.mark.real
+def test_a_quotient_that_is_nan_or_infinite_for_a_while_leaves_its_window_known(tmp_path: Path) -> None:
+    one = only(
+        "ratio",
+        "0.9",
+        bad="rate(bad_total[1m])",
+        total="sum(all_total) / sum(parts_total)",
+    )
+    series = {
+        f"up{{{EDGE}}}": "1x40",
+        f"bad_total{{{EDGE}}}": "0+15x40",
+        f"all_total{{{EDGE}}}": "20x24 0x1 20x14",
+        f"parts_total{{{EDGE}}}": "2x24 0x3 2x12",
+    }
+    burn = burn_promql(one, SHORT[0])
+
+    said = promtool(
+        tmp_path, series, [("10m", f"abs({burn} * 0.1 - 0.1) < bool 0.01", is_true())], declared=[one]
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
+def test_without_the_edge_of_its_threshold_nothing_is_known(tmp_path: Path) -> None:
+    one = only("total_latency", "0.99", threshold_us=250_000)
+    series = {
+        f'envoy_sluice_total_us_bucket{{{SHOP},arm="shop-v1",le="100000"}}': "0+90x40",
+        f'envoy_sluice_total_us_bucket{{{SHOP},arm="shop-v1",le="+Inf"}}': "0+150x40",
+    }
+
+    said = promtool(tmp_path, series, [("10m", "sluice:sli_events:count", [])], declared=[one])
+
+    assert said == ""
+
+
 def _named(one: Objective, number: int) -> Objective:
     """Its own name, since what a person's PromQL counts is called by it."""
     return replace(one, name=f"n{number}")

@@ -118,6 +118,56 @@ def test_promtool_has_no_objection_to_any_of_them() -> None:
 
 
 @pytest.mark.real
+def test_the_same_kind_may_be_asked_of_tiers_routes_and_upstreams_at_once() -> None:
+    shop = only("route_availability", "0.999")
+    several = (
+        shop,
+        replace(shop, route="payments", target=Decimal("0.99")),
+        replace(shop, name="again", severity="ticket"),
+        replace(shop, tier="inner"),
+        only("added_latency", "0.99", threshold_us=3000),
+        only("added_latency", "0.99", route="shop", threshold_us=3000),
+        only("backend_availability", "0.99", route="shop"),
+        only("backend_availability", "0.99", upstream="shop-v1"),
+    )
+
+    assert rulefiles.check(rules.render(several)) == ""
+
+
+@pytest.mark.real
+def test_a_comment_in_a_person_s_promql_swallows_no_bracket() -> None:
+    own = (
+        only("ratio", "0.99", bad="rate(bad_total[1m]) # ours", total="rate(all_total[1m]) # theirs"),
+        replace(only("gauge", "0.99", gauge="depth # now", at_most=Decimal(1)), name="depth"),
+    )
+
+    assert rulefiles.check(rules.render(own)) == ""
+
+
+@pytest.mark.real
+def test_thresholds_are_constants_for_each_place_that_an_objective_names(tmp_path: Path) -> None:
+    shop = only("route_availability", "0.999")
+    declared = (shop, replace(shop, name="soft", target=Decimal("0.99"), severity="ticket"))
+    series = {
+        f'envoy_sluice_rq{{{SHOP},code="200",reason="backend"}}': "0+150x40",
+        'envoy_sluice_rq{tier="edge",proxy="edge-1",route="blog",code="200",reason="backend"}': "0+150x40",
+    }
+
+    said = promtool(
+        tmp_path,
+        series,
+        [
+            ("10m", 'sum(sluice:sli_allowed{tier="edge",route="shop",target="0.999"})', is_true(0.001)),
+            ("10m", 'sum(sluice:sli_allowed{route="shop",severity="ticket",period="30d"})', is_true(0.01)),
+            ("10m", 'sluice:sli_allowed{route="blog"}', []),
+        ],
+        declared=declared,
+    )
+
+    assert said == ""
+
+
+@pytest.mark.real
 def test_promtool_objects_to_a_rule_that_is_there_twice() -> None:
     group = {"name": "g", "rules": [{"record": "a:b", "expr": "up"}] * 2}
 
