@@ -48,6 +48,8 @@ class Objective(models.Model):
     route = models.CharField(max_length=120, blank=True)
     upstream = models.CharField(max_length=120, blank=True)
     kind = models.CharField(max_length=32, choices=Kind.choices)
+    # What it counts, as the label `sli` of the recorded series says it.
+    sli = models.CharField(max_length=160, blank=True, default="", db_index=True)
     target = models.DecimalField(max_digits=10, decimal_places=9)
     threshold_us = models.PositiveIntegerField(null=True, blank=True)
     resource = models.CharField(max_length=20, blank=True)
@@ -126,6 +128,8 @@ class Budget(models.Model):
     bad_other = models.FloatField(null=True, blank=True)
     left = models.FloatField(null=True, blank=True)
     coverage = models.FloatField(null=True, blank=True)
+    # Of the last hour; beside `windows` because lists are sorted by it.
+    burn_1h = models.FloatField(null=True, blank=True)
     exhausted_in = models.DurationField(null=True, blank=True)
     windows = models.JSONField(default=list)
     tiers = models.JSONField(default=list)

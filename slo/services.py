@@ -17,6 +17,7 @@ from slo.domain import objectives, rules, wording
 from slo.domain.budget import originator
 from slo.domain.burn import Counts
 from slo.domain.faults import Fault, faults
+from slo.domain.indicators import sli
 from slo.domain.looks import Look, look, plain, tier_facts, window_facts
 from slo.domain.readings import QUERIES, Readings, read
 from slo.domain.windows import SHORT
@@ -68,6 +69,7 @@ def sync(*, tier: Tier, by: Actor, now: datetime) -> int:
 def _declare(row: Objective | None, one: objectives.Objective, now: datetime) -> bool:
     fields = {
         **{name: getattr(one, name) for name in COPIED},
+        "sli": sli(one),
         "resource": one.resource or "",
         "at_most": plain(one.at_most),
         "at_least": plain(one.at_least),
@@ -214,6 +216,7 @@ def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -
         "bad_other": plain(counts.bad_other if counts else None),
         "left": left,
         "coverage": plain(seen.period_coverage),
+        "burn_1h": plain(seen.burns[SHORT[-1]]),
         "exhausted_in": seen.exhausted_in,
         "windows": window_facts(seen),
         "tiers": tier_facts(seen),
