@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from proxy import selectors as proxy_selectors
 from slo.domain import objectives as domain
+from slo.domain import policy as policies
 from slo.domain import wording
 from slo.domain.budget import originator
 from slo.domain.burn import Counts
+from slo.domain.policy import Demanded
 from slo.domain.readings import burn_promql
 from slo.domain.windows import LONG, MIDDLE, SHORT
 from slo.models import Budget, Objective
@@ -137,6 +140,28 @@ def budgets(tier: str) -> list[ObjectiveRow]:
 def firing() -> list[ObjectiveRow]:
     """The objectives that burn badly enough to have told somebody."""
     return [row for row in objectives() if row.firing]
+
+
+def demanded(tier: str, route: str = "") -> Demanded:
+    """What the tier's budget policy demands of a change of `route`, by the objectives that page for it.
+
+    Those are its own and the tier's. A budget that was never measured demands nothing. Raises UnknownTier.
+    """
+    budgets = Budget.objects.filter(
+        objective__in=Objective.objects.live().filter(
+            tier=tier, severity="page", upstream="", problem="", route__in={"", route}
+        ),
+        left__isnull=False,
+        coverage__isnull=False,
+    ).select_related("objective")
+    policy = proxy_selectors.base(tier).budget_policy
+    return policies.demanded(policy, [_standing(held) for held in budgets])
+
+
+def _standing(held: Budget) -> policies.Standing:
+    return policies.Standing(
+        held.objective.name, Decimal(str(held.left or 0)), Decimal(str(held.coverage or 0))
+    )
 
 
 def objective(objective_id: int) -> ObjectiveDetail:

@@ -26,6 +26,10 @@ class Held(Refused):
     """Somebody else holds the route's weights."""
 
 
+class Frozen(Refused):
+    """The tier's error budget policy lets no canary have more traffic now."""
+
+
 class KeyReused(Refused):
     """The key started another rollout: another route, upstream, plan or mode."""
 

@@ -9,17 +9,18 @@ from django.db import transaction
 
 from audit.domain.actor import Actor
 from canary.domain import states
-from canary.domain.errors import Held, Refused, UnknownRollout
+from canary.domain.errors import Frozen, Held, Refused, UnknownRollout
 from canary.models import Rollout
 from canary.services import moving, telling
 from proxy.domain.errors import ProxyError, TargetTaken
 
 
 def approve(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
-    """Take the next step. Raises UnknownRollout, WrongState, Held."""
+    """Take the next step. Raises UnknownRollout, WrongState, Held, Frozen."""
     with _acting(rollout_id) as rollout:
         event = "approve_last" if moving.is_last(rollout) else "approve"
         states.after(rollout.state, event)
+        _refuse_frozen(rollout)
         last = event == "approve_last"
         said = (
             _decided("Promoted", by, reason) if last else reason or f"the next step was approved by {by.name}"
@@ -41,6 +42,8 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
         plan = moving.plan_of(rollout)
         share = plan.steps[rollout.step]
         kept = rollout.fence is not None and rollout.weight == share
+        if not kept:
+            _refuse_frozen(rollout)
         moving.leave_step(rollout, verdict="resumed", reason=said, now=now)
         laid: dict[str, Any] = {}
         if not kept:
@@ -55,6 +58,7 @@ def promote(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> N
     """Give the canary everything at once, whatever the judge says so far. Raises as `approve` does."""
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "promote")
+        _refuse_frozen(rollout)
         said = _decided("Promoted", by, reason)
         moving.leave_step(rollout, verdict="promoted", reason=said, now=now)
         moving.whole(rollout, event="promote", by=by, reason=said, now=now, problem="")
@@ -89,6 +93,13 @@ def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
             overlay_expires_at=None,
         )
         telling.closed(rollout, said, by=by, now=now)
+
+
+def _refuse_frozen(rollout: Rollout) -> None:
+    """The way out is the policy itself, which is declared: a revision, with its author and reason."""
+    why = moving.frozen(rollout.tier, rollout.route_name)
+    if why:
+        raise Frozen("route", f"{why}; roll back, wait, or change the tier's budget_policy")
 
 
 def _decided(what: str, by: Actor, reason: str) -> str:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 import proxy.selectors
 import proxy.services
+import slo.selectors
 from audit import services as audit
 from audit.domain.actor import Actor
 from canary.domain import family, states
@@ -167,6 +168,18 @@ def whole(rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime
     last = len(plan_of(rollout).steps) - 1
     commit(rollout, event=event, by=by, reason=reason, now=now, step=last, **laid, **changes)
     enter_step(rollout, now=now)
+
+
+def frozen(tier: str, route: str) -> str:
+    """Why the tier's budget policy lets no canary have more of the route's traffic; empty where it does."""
+    found = slo.selectors.demanded(tier, route)
+    return f"steps up are frozen: {found.why}" if found.demand == "freeze" else ""
+
+
+def asked_first(rollout: Rollout) -> str:
+    """Why the tier's budget policy wants a person's approval of each step up; empty where it does not."""
+    found = slo.selectors.demanded(rollout.tier, rollout.route_name)
+    return found.why if found.demand == "approve" else ""
 
 
 def next_weights(rollout: Rollout) -> dict[str, int]:

@@ -9,10 +9,10 @@ from django.db import IntegrityError, transaction
 import proxy.selectors
 from audit import services as audit
 from audit.domain.actor import Actor
-from canary.domain.errors import Held, KeyReused, LiveRollout, Refused, UnknownRoute, UnknownUpstream
+from canary.domain.errors import Frozen, Held, KeyReused, LiveRollout, Refused, UnknownRoute, UnknownUpstream
 from canary.domain.plan import BadPlan, Plan, read
 from canary.models import Rollout
-from canary.services.moving import enter_step, lay
+from canary.services.moving import enter_step, frozen, lay
 from proxy.domain.errors import TargetTaken
 from proxy.domain.errors import UnknownRoute as NoRoute
 from proxy.selectors import RouteRow
@@ -94,6 +94,9 @@ def _check(
     steps = _read(plan)
     if _has_live(where):
         raise _live(where)
+    why = frozen(where.tier, where.name)
+    if why:
+        raise Frozen("route", f"{why}; wait, or change the tier's budget_policy")
     return steps, where
 
 

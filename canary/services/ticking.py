@@ -201,12 +201,21 @@ def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> 
 
 
 def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) -> None:
-    """A PASS: the next step at once, or the question whether to take it."""
-    if rollout.mode == "auto":
+    """A PASS: the next step at once, or the question whether to take it.
+
+    What the tier's error budgets allow has the last word.
+    """
+    why = moving.frozen(rollout.tier, rollout.route_name)
+    if why:
+        _stay(rollout, reason, {**seen, "problem": f"passed, but {why}"}, now)
+        return
+    asked = moving.asked_first(rollout)
+    if rollout.mode == "auto" and not asked:
         seen.pop("push")
         event = "finish" if moving.is_last(rollout) else "step_up"
         moving.up(rollout, event=event, by=JUDGE, reason=reason, now=now, **seen)
         return
+    reason = f"{reason}; {asked}, so that a person is asked" if asked and rollout.mode == "auto" else reason
     moving.commit(rollout, event="earn", by=JUDGE, reason=reason, now=now, **seen)
     rollout.steps.filter(ended_at=None).update(verdict="pass", reason=reason)
     telling.asks(rollout, moving.next_weights(rollout), now=now)

@@ -1,9 +1,10 @@
 """What an objective is, which ones a tier gets when it declares none, and what is wrong with one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from proxy.domain.tier import Calendar, ObjectiveKind, Resource, Tier
 from proxy.domain.tier import Objective as Declared
@@ -151,11 +152,27 @@ def _microseconds(milliseconds: float | None) -> int | None:
 
 
 def _defaults(tier: Tier) -> Iterator[Objective]:
+    """What pages are the requests that fail or wait; what leads there is a ticket, told in office hours."""
     yield Objective(tier.name, "proxy-availability", "proxy_availability", Decimal("0.9995"))
     yield Objective(tier.name, "added-latency", "added_latency", Decimal("0.99"), threshold_us=3000)
     for route in tier.routes:
         name = f"{route.name}-availability"
         yield Objective(tier.name, name, "route_availability", Decimal("0.995"), route=route.name)
+    yield from (replace(one, tier=tier.name) for one in _HEALTH)
+
+
+def _health(name: str, kind: Kind, target: str, **more: Any) -> Objective:
+    return Objective("", name, kind, Decimal(target), severity="ticket", **more)
+
+
+_HEALTH = (
+    _health("worker-cpu", "saturation", "0.99", resource="worker_cpu", at_most=Decimal("0.8")),
+    _health("memory", "saturation", "0.999", resource="memory", at_most=Decimal("0.8")),
+    _health("connections", "saturation", "0.999", resource="connections", at_most=Decimal("0.8")),
+    _health("tls-handshakes", "tls_handshakes", "0.99"),
+    _health("retry-budget", "retry_budget", "0.99"),
+)
+"""Of every tier: saturation, TLS and retry health (M3, M4, M5)."""
 
 
 def too_loose(gateway: Objective, others: Sequence[Objective]) -> tuple[Objective, ...]:

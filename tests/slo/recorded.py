@@ -99,6 +99,7 @@ def _counts(one: objectives.Objective, traffic: Iterable[Traffic]) -> list[_Coun
     made: dict[str, float] = {
         "proxy": sum(each.rate * (each.slow if "latency" in one.kind else each.proxy) for each in of),
         "backend": sum(each.rate * each.backend for each in of),
+        "other": 0.0,
     }
     bad: dict[str, float] = {who: made[who] for who in indicator(one).bad}
     return [_Counted(sum(each.rate for each in of), bad)]

@@ -27,14 +27,22 @@ def tier(**changes: Any) -> Tier:
 LATENCY = Objective("edge", "fast", "added_latency", Decimal("0.99"), threshold_us=3000)
 
 
-def test_a_tier_that_declares_none_has_two_and_one_for_each_route() -> None:
+def test_a_tier_that_declares_none_is_held_to_its_requests_and_warned_of_its_health() -> None:
     found = of_tier(tier())
 
     assert [(o.name, o.target, o.route) for o in found] == [
         ("proxy-availability", Decimal("0.9995"), ""),
         ("added-latency", Decimal("0.99"), ""),
         ("shop-availability", Decimal("0.995"), "shop"),
+        ("worker-cpu", Decimal("0.99"), ""),
+        ("memory", Decimal("0.999"), ""),
+        ("connections", Decimal("0.999"), ""),
+        ("tls-handshakes", Decimal("0.99"), ""),
+        ("retry-budget", Decimal("0.99"), ""),
     ]
+    assert [o.severity for o in found] == ["page"] * 3 + ["ticket"] * 5
+    for each in found:
+        check(each)
 
 
 def test_a_declared_objective_is_taken_exactly() -> None:

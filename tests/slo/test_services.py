@@ -44,12 +44,17 @@ def named(name: str) -> ObjectiveRow:
 
 
 def test_a_tier_has_its_objectives_once() -> None:
-    assert services.sync(tier=tier(), by=BY, now=NOW) == 3
+    assert services.sync(tier=tier(), by=BY, now=NOW) == 8
     assert services.sync(tier=tier(), by=BY, now=NOW) == 0
 
     assert [row.name for row in selectors.objectives("edge")] == [
         "added-latency",
+        "connections",
+        "memory",
         "proxy-availability",
+        "retry-budget",
+        "tls-handshakes",
+        "worker-cpu",
         "shop-availability",
     ]
     assert Entry.objects.get().action == "objectives.declared"

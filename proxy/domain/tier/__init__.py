@@ -29,7 +29,7 @@ from proxy.domain.tier.fields import (
 )
 from proxy.domain.tier.limits import Limits
 from proxy.domain.tier.logging import AccessLog, RouteLog, TierLogField
-from proxy.domain.tier.objectives import Calendar, Objective, ObjectiveKind, Resource
+from proxy.domain.tier.objectives import BudgetPolicy, Calendar, Objective, ObjectiveKind, Resource
 from proxy.domain.tier.protection import Penalty, Protection
 from proxy.domain.tier.quotas import Quota, RateLimitService
 from proxy.domain.tier.retries import Hedge, Retry
@@ -48,6 +48,7 @@ __all__ = [
     "AccessLog",
     "Address",
     "ApiKeys",
+    "BudgetPolicy",
     "Calendar",
     "Certificate",
     "CircuitBreaker",
@@ -148,6 +149,7 @@ class Tier(Declared):
     compression: Compression = Compression()
     accepted: Accepted = {}
     objectives: tuple[Objective, ...] = ()
+    budget_policy: BudgetPolicy = BudgetPolicy()
     runbooks: dict[str, RunbookSetting] = {}
 
     def route(self, name: str) -> Route | None:

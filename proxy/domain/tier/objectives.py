@@ -1,6 +1,6 @@
 """What the tier is held to: a target for a share of good events. The slo app owns its meaning."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -120,3 +120,21 @@ class Objective(Declared):
     def _belongs(self, field: str, *kinds: str) -> None:
         if (self.kind in kinds) != (getattr(self, field) is not None):
             raise ValueError(f"{field} belongs to kind {' and '.join(kinds)}, and only there")
+
+
+Share = Annotated[float, Field(ge=0, lt=100)]
+
+
+class BudgetPolicy(Declared):
+    """What is done when so many percent of an error budget are left; null: never."""
+
+    tell: Share | None = 50
+    approve: Share | None = 25
+    freeze: Share | None = 0
+
+    @model_validator(mode="after")
+    def _is_stricter_with_less(self) -> Self:
+        given = [each for each in (self.tell, self.approve, self.freeze) if each is not None]
+        if given != sorted(given, reverse=True):
+            raise ValueError("the less is left the stricter: tell >= approve >= freeze")
+        return self
