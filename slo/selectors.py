@@ -173,14 +173,14 @@ def objective(objective_id: int) -> ObjectiveDetail:
     others = [other.plain() for other in Objective.objects.live().filter(tier=record.tier)]
     loose = domain.too_loose(plain, others)
     facts = {fact["window"]: fact for fact in (held.windows if held else [])}
-    spans = sorted({*SHORT, *MIDDLE, *LONG, plain.period})
+    spans = sorted({*SHORT, *MIDDLE, *LONG, *domain.rolling(plain)})
     return ObjectiveDetail(
         row=_row(record),
         windows=tuple(_window(plain, span, facts.get(duration(span), {})) for span in spans),
         tiers=tuple(AlertTierRow(**fact) for fact in (held.tiers if held else [])),
         too_loose_for=tuple(other.name for other in loose),
         arithmetic=tuple(domain.arithmetic(plain, other) for other in loose),
-        budget_promql=f"1 - {burn_promql(plain, plain.period)}",
+        budget_promql="" if plain.calendar else f"1 - {burn_promql(plain, plain.period)}",
     )
 
 

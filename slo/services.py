@@ -18,7 +18,7 @@ from slo.domain.budget import originator
 from slo.domain.burn import Counts
 from slo.domain.faults import Fault, faults
 from slo.domain.indicators import sli
-from slo.domain.looks import Look, look, plain, tier_facts, window_facts
+from slo.domain.looks import Calendars, Look, look, plain, tier_facts, uncounted, window_facts
 from slo.domain.readings import QUERIES, Readings, read
 from slo.domain.windows import SHORT
 from slo.models import Budget, Objective
@@ -109,11 +109,12 @@ def sync_all(*, by: Actor = BY, now: datetime) -> int:
     return sum(sync(tier=tier, by=by, now=now) for tier in served)
 
 
-def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
+def tick(*, metrics: Metrics, now: datetime, calendars: Calendars = uncounted, by: Actor = BY) -> int:
     """Look at every objective once: burn, budget, state, alert. Returns how many burn.
 
     A constant number of queries, all as of `now`. Without an answer, or with an old one, figures and alerts
-    stay as they are and the state says since when there is no data.
+    stay as they are and the state says since when there is no data. `calendars` say what the periods that
+    do not roll have counted.
     """
     sync_all(by=by, now=now)
     alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
@@ -127,7 +128,7 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
             budgets.get(row.pk)
             or Budget.objects.get_or_create(objective=row, defaults={"since": now, "looked_at": now})[0]
         )
-        _look(row, objective, held, readings, why, failures, by=by, now=now)
+        _look(row, objective, held, readings, why, failures, calendars, by=by, now=now)
     return Budget.objects.filter(objective__in=rows, firing=True).count()
 
 
@@ -166,6 +167,7 @@ def _look(
     readings: Readings | None,
     why: str,
     failures: "_Failures",
+    calendars: Calendars,
     *,
     by: Actor,
     now: datetime,
@@ -178,7 +180,7 @@ def _look(
         said = "the tier has not been scraped for a minute" if last else NOTHING_YET
         _write(held, now=now, **_without_data(held, said, last, now))
         return
-    seen = look(objective, readings)
+    seen = look(objective, readings, calendars=calendars)
     found = faults(failures.all, objective) if seen.decision == "fire" else ()
     with transaction.atomic():
         if _write(held, now=now, **_with_data(held, seen, last, now)):
@@ -209,13 +211,13 @@ def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -
         "since": held.since if held.state == state else now,
         "why": _why(seen),
         "data_at": last,
-        "counted": duration(seen.counted),
+        "counted": seen.period.over,
         "total": plain(counts.total if counts else None),
         "bad_proxy": plain(counts.bad_proxy if counts else None),
         "bad_backend": plain(counts.bad_backend if counts else None),
         "bad_other": plain(counts.bad_other if counts else None),
         "left": left,
-        "coverage": plain(seen.period_coverage),
+        "coverage": plain(seen.period.coverage),
         "burn_1h": plain(seen.burns[SHORT[-1]]),
         "exhausted_in": seen.exhausted_in,
         "windows": window_facts(seen),

@@ -1,5 +1,6 @@
 """One look at one objective: its events, burns, coverage and alert tiers at one time."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -16,18 +17,38 @@ from slo.domain.burn import (
     threshold,
     time_to_detect,
 )
-from slo.domain.objectives import Objective
+from slo.domain.objectives import Objective, rolling
 from slo.domain.readings import Readings
 from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS
 from telemetry.domain.promql import duration
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """The events of an objective's period so far, what that is of (`30d`, `month`), and how much of it was
+    measured (0 to 1).
+    """
+
+    over: str
+    counts: Counts | None = None
+    coverage: Decimal | None = None
+
+
+Calendars = Callable[[Objective], Counted]
+"""The calendar's period that runs now: Prometheus records windows that roll, so it is counted elsewhere."""
+
+
+def uncounted(objective: Objective) -> Counted:
+    """Of a calendar's period that nobody has counted."""
+    return Counted(objective.calendar or duration(objective.period))
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen. `counted` is the window that the budget is added up over."""
+    """What was seen. `period` is what the budget is added up over."""
 
     objective: Objective
-    counted: timedelta
+    period: Counted
     windows: dict[timedelta, Counts | None]
     coverage: dict[timedelta, Decimal | None]
     burns: dict[timedelta, Decimal | None]
@@ -36,7 +57,7 @@ class Look:
     @property
     def counts(self) -> Counts | None:
         """The events of the period, as far as they are known."""
-        return self.windows[self.counted]
+        return self.period.counts
 
     @property
     def budget(self) -> Budget | None:
@@ -66,24 +87,10 @@ class Look:
         forecast = exhaustion(left.left, period, self.burns[SHORT[-1]]) if left else None
         return forecast if forecast is not None and forecast <= period else None
 
-    @property
-    def period_coverage(self) -> Decimal | None:
-        """The share of the period that was measured.
 
-        In a period's first five minutes only shorter windows know how much that is.
-        """
-        period = self.objective.period
-        shares = [share * _share(span, period) for span, share in self.coverage.items() if share is not None]
-        return self.coverage.get(period) or max(shares, default=None)
-
-
-def look(objective: Objective, readings: Readings) -> Look:
-    """See `objective` in what was read.
-
-    The period is added up each 5 minutes. While the history is younger than a shorter window, that one holds
-    all of it and is fresher: the window with the most events is the one that knows most.
-    """
-    spans = sorted({*SHORT, *MIDDLE, *LONG, objective.period})
+def look(objective: Objective, readings: Readings, *, calendars: Calendars = uncounted) -> Look:
+    """See `objective` in what was read; `calendars` are asked of an objective whose period does not roll."""
+    spans = sorted({*SHORT, *MIDDLE, *LONG, *rolling(objective)})
     windows = {span: readings.counts(objective, span) for span in spans}
     coverage = {span: readings.covered(objective.tier, span) for span in spans}
     tiers = judge_all(
@@ -95,12 +102,28 @@ def look(objective: Objective, readings: Readings) -> Look:
     )
     return Look(
         objective=objective,
-        counted=max((s for s in spans if s <= objective.period), key=lambda s: (_total(windows[s]), s)),
+        period=calendars(objective) if objective.calendar else _rolled(objective.period, windows, coverage),
         windows=windows,
         coverage=coverage,
         burns={span: burn(c, objective.target) if c else None for span, c in windows.items()},
         tiers=tuple(tiers),
     )
+
+
+def _rolled(
+    period: timedelta,
+    windows: Mapping[timedelta, Counts | None],
+    coverage: Mapping[timedelta, Decimal | None],
+) -> Counted:
+    """The period is added up each 5 minutes. While the history is younger than a shorter window, that one
+    holds all of it and is fresher: the window with the most events is the one that knows most.
+
+    In a period's first five minutes only shorter windows know how much of it was measured.
+    """
+    known = max((span for span in windows if span <= period), key=lambda span: (_total(windows[span]), span))
+    shares = [share * _share(span, period) for span, share in coverage.items() if share is not None]
+    covered = coverage.get(period) or max(shares, default=None)
+    return Counted(duration(known), windows[known], covered)
 
 
 def _total(counts: Counts | None) -> Decimal:

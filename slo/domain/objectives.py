@@ -74,6 +74,11 @@ class Objective:
         return 1 - self.target
 
 
+def rolling(objective: Objective) -> tuple[timedelta, ...]:
+    """The period as a window that Prometheus records; a calendar's has none."""
+    return () if objective.calendar else (objective.period,)
+
+
 def check(objective: Objective) -> None:
     """Raises BadObjective for a threshold between two edges, and for a target that nothing can defend."""
     _check_threshold(objective)

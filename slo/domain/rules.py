@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from slo.domain.indicators import BAD, EVENTS, Indicator, indicator, needed, place, sli
-from slo.domain.objectives import Objective
+from slo.domain.objectives import Objective, rolling
 from slo.domain.windows import DEFAULT_PERIOD, LONG, MIDDLE, SHORT
 from telemetry.domain.promql import duration, literal, matching, selector
 
@@ -42,7 +42,7 @@ def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE) -> s
     `base` is how often events are counted.
     """
     declared = list(objectives)
-    long = sorted({*LONG, DEFAULT_PERIOD, *(one.period for one in declared)})
+    long = sorted({*LONG, DEFAULT_PERIOD, *(span for one in declared for span in rolling(one))})
     groups = [
         _group("sluice-events", base, [*_events(declared), *_windows(SHORT, base)]),
         _group("sluice-hours", max(base, MIDDLE_EVERY), [*_windows(MIDDLE, base), *_allowed(declared)]),

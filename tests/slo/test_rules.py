@@ -105,6 +105,12 @@ def test_another_period_adds_its_windows_and_its_promise() -> None:
     assert added == 4
 
 
+def test_a_calendars_period_is_no_window() -> None:
+    quarterly = only("route_availability", "0.999", calendar="quarter", period=timedelta(days=90))
+
+    assert rules.render([quarterly]).count("window: 90d") == 0
+
+
 def test_no_rule_is_a_ratio_of_events_or_a_subquery() -> None:
     document = yaml.safe_load(rules.render(DECLARED))
     expressions = [rule["expr"] for group in document["groups"] for rule in group["rules"]]

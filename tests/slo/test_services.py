@@ -11,6 +11,8 @@ from audit.domain.actor import Actor
 from audit.models import Entry
 from slo import selectors, services
 from slo.domain import objectives
+from slo.domain.burn import Counts
+from slo.domain.looks import Counted
 from slo.domain.readings import QUERIES
 from slo.models import Objective
 from slo.selectors import ObjectiveRow
@@ -77,6 +79,27 @@ def test_an_objective_that_comes_back_is_the_same_one() -> None:
     declare("shop", "payments")
 
     assert named("payments-availability").id == number
+
+
+def test_a_calendars_budget_is_of_what_was_counted_of_it_and_its_alerts_are_of_windows() -> None:
+    monthly = {
+        "name": "shop",
+        "kind": "route_availability",
+        "target": 99,
+        "route": "shop",
+        "calendar": "month",
+    }
+    services.sync(tier=tier(objectives=[monthly]), by=BY, now=NOW)
+    metrics = recorded(Traffic(backend=0.2), of=[row.plain() for row in Objective.objects.live()])
+
+    services.tick(metrics=metrics, now=NOW)
+    unknown = named("shop")
+    counted = Counted("month", Counts(Decimal(1000), bad_backend=Decimal(5)), coverage=Decimal("0.5"))
+    services.tick(metrics=metrics, now=NOW + TICK, calendars=lambda _: counted)
+
+    assert (unknown.left, unknown.total, unknown.firing) == (None, None, True)
+    assert (named("shop").left, named("shop").total, named("shop").coverage) == (0.5, 1000, 0.5)
+    assert selectors.objective(named("shop").id).budget_promql == ""
 
 
 def test_an_objective_that_cannot_be_measured_says_why() -> None:
