@@ -1,14 +1,21 @@
 """Which failures spend a budget most: for what, at which backend, and why."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slo.domain.objectives import Objective
+from telemetry.domain.failure import Originator
 from telemetry.domain.series import Sample
 
 BACKEND = "backend"
 NAMED = 3
+_WHOSE: Mapping[str, tuple[Originator, ...]] = {
+    "proxy_availability": ("proxy",),
+    "route_availability": ("proxy", "backend"),
+    "backend_availability": ("backend",),
+}
+"""Whose failed answers the kinds count that count any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +41,15 @@ class Fault:
 
 def faults(failures: Iterable[Sample], objective: Objective) -> tuple[Fault, ...]:
     """What fails of `objective`, the most first; of the answers to `telemetry.domain.catalogue.faults`."""
-    if objective.kind == "added_latency":
-        return ()
+    whose = _WHOSE.get(objective.kind, ())
     found: dict[tuple[str, str, str, str], float] = defaultdict(float)
     for sample in failures:
         labels = sample.labels
-        if labels.get("tier") != objective.tier or objective.route not in ("", labels.get("route", "")):
+        places = ((objective.route, "route"), (objective.upstream, "arm"))
+        if labels.get("tier") != objective.tier or any(own not in ("", labels.get(of)) for own, of in places):
             continue
-        if objective.kind == "proxy_availability" and labels.get("reason") == BACKEND:
-            continue
-        if sample.value > 0:
+        made: Originator = "backend" if labels.get("reason") == BACKEND else "proxy"
+        if sample.value > 0 and made in whose:
             route, arm, reason, code = (labels.get(n, "") for n in ("route", "arm", "reason", "code"))
             found[route, arm, reason, code] += sample.value
     total = sum(found.values())

@@ -67,6 +67,7 @@ CASES: Mapping[str, tuple[Objective, float]] = {
     ),
     "first attempts, without those whose client left": (only("first_attempts", "0.99", route="shop"), 0.3),
     "retries": (only("retries", "0.9", route="shop"), 0.25),
+    "retries of an upstream": (only("retries", "0.9", upstream="shop-v1"), 0.25),
     "retry budget": (only("retry_budget", "0.9", upstream="shop-v1"), 0.2),
     "pool": (only("saturation", "0.99", resource="pool", upstream="shop-v1", at_most=AT_MOST), 1),
     "memory": (only("saturation", "0.99", resource="memory", at_most=AT_MOST), 0.5),

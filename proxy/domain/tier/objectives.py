@@ -36,7 +36,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "total_latency": ("", "route"),
     "backend_latency": ("upstream",),
     "first_attempts": ("route",),
-    "retries": ("", "route"),
+    "retries": ("", "route", "upstream"),
     "retry_budget": ("", "upstream"),
     "ratio": ("", "route", "upstream"),
     "gauge": ("", "route", "upstream"),
