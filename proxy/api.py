@@ -87,7 +87,10 @@ class ProxyOut(Schema):
 
 
 class TierOut(Schema):
-    """A tier: `generation` is what its proxies should run, `less_safe` where defaults were left."""
+    """A tier: `generation` is what its proxies should run, `less_safe` where defaults were left.
+
+    `troubles` is what stricter rules or a later Sluice's keys make of its newest revision.
+    """
 
     id: int
     name: str
@@ -96,6 +99,7 @@ class TierOut(Schema):
     proxies: list[ProxyOut]
     overlays: list[OverlayRow]
     less_safe: list[Risk]
+    troubles: list[str]
 
 
 class RouteOut(Schema):
@@ -202,6 +206,7 @@ def _tier_out(row: TierRow) -> TierOut:
         proxies=[ProxyOut.of(each, row.generation) for each in row.proxies],
         overlays=selectors.live_overlays(row.name, now=timezone.now()),
         less_safe=list(selectors.risks(row.name)),
+        troubles=list(selectors.served(row.name, now=timezone.now()).troubles),
     )
 
 

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
-from proxy import differences, models, observed
+from proxy import bases, differences, models, observed
 from proxy.domain.difference import Change
 from proxy.domain.errors import Invalid, UnknownRevision
 from proxy.domain.tier import Tier
@@ -34,15 +32,15 @@ def revision(tier: str, number: int) -> RevisionRow:
 
 
 def published(tier: str, number: int) -> Tier:
-    """The tier as it was published then.
+    """The tier as it was published then, whatever rules came since.
 
-    Raises UnknownRevision, and Invalid where it was published by a Sluice that knew other fields.
+    Raises UnknownRevision, and Invalid where it is not understood, such as for keys that a later Sluice knew.
     """
-    try:
-        return Tier.model_validate(_record(tier, number).document)
-    except ValidationError as error:
-        problems = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
-        raise Invalid(problems) from error
+    record = _record(tier, number)
+    found = bases.read(tier, record.pk, record.digest)
+    if found.unread:
+        raise Invalid((f"revision {number}: {path}", why) for path, why in found.unread)
+    return found.tier
 
 
 def changes(tier: str, before: int, after: int) -> tuple[Change, ...]:

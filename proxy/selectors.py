@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from django.db.models import F, Min
 
-from proxy import models, observed, registry
+from proxy import bases, models, observed, registry
 from proxy.domain import resolution, safety
-from proxy.domain.errors import UnknownRoute
+from proxy.domain.errors import ProxyError, UnknownRoute
 from proxy.domain.identity import admin_host
 from proxy.domain.patches import apply_patches
 from proxy.domain.registry import with_registered
@@ -147,12 +146,18 @@ class Progress:
 class Served:
     """What a tier's proxies should run: the base, the overlays that were live when it was read, and both
     joined.
+
+    `behind`: the newest revision is not understood, and the proxies may have it. Not `whole`: neither is any
+    before it, and this is not to be served. `troubles`: what people should know of that, a line each.
     """
 
     generation: int
     base: Tier
     overlays: tuple[OverlayRow, ...]
     live: Tier
+    behind: bool = False
+    whole: bool = True
+    troubles: tuple[str, ...] = ()
 
     def at(self, now: datetime) -> Tier:
         """The base with those overlays that have not run out by now."""
@@ -207,30 +212,28 @@ def route(which: str | int) -> RouteRow:
 
 
 def base(tier: str) -> Tier:
-    """The newest revision's tier. Raises UnknownTier."""
-    newest = models.Revision.objects.filter(tier__name=tier).values_list("pk", "digest").first()
-    if newest is None:
-        raise observed.absent(tier)
-    return _published(*newest)
-
-
-@lru_cache(maxsize=16)
-def _published(revision: int, digest: str) -> Tier:
-    """A revision never changes, and one of 10,000 routes takes a second to read: it is read once.
-
-    The digest is that of its document, so that a number that was given out again, as after a restore, does
-    not find the old one.
-    """
-    return Tier.model_validate(models.Revision.objects.values_list("document", flat=True).get(pk=revision))
+    """The newest revision's tier, or what stands in where it is not understood. Raises UnknownTier."""
+    return bases.base(tier).tier
 
 
 def served(tier: str, *, now: datetime) -> Served:
-    """Base and base + live overlays, with the generation read first: what is served is at least that new."""
+    """Base and base + live overlays, with the generation read first: what is served is at least that new.
+
+    An overlay that does not fit the base, which may be an earlier one, is not laid.
+    """
     current = generation(tier)
-    published = with_registered(base(tier), registry.registered(tier))
-    overlays = tuple(live_overlays(tier, now=now))
-    live = apply_patches(published, [overlay.patch for overlay in overlays])
-    return Served(current, published, overlays, live)
+    found = bases.base(tier)
+    published = with_registered(found.tier, registry.registered(tier))
+    live, overlays, unlaid = published, list[OverlayRow](), list[str]()
+    for overlay in live_overlays(tier, now=now):
+        try:
+            live = apply_patches(live, [overlay.patch])
+        except ProxyError as error:
+            unlaid.append(f"{overlay.owner}'s overlay on {overlay.target} is not laid: {error}")
+        else:
+            overlays.append(overlay)
+    troubles = (*found.troubles, *unlaid)
+    return Served(current, published, tuple(overlays), live, found.behind, found.whole, troubles)
 
 
 def desired(tier: str, *, now: datetime) -> Tier:

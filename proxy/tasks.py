@@ -16,6 +16,7 @@ def readback() -> None:
     services.settle_drains(admin=admin, now=now)
     meeting = services.Meeting(parse(",".join(settings.ADS_ADDRESSES)), plaintext=settings.ADS_PLAINTEXT)
     services.readback(admin=admin, now=now, meeting=meeting)
+    services.tell_bases(now=now)
 
 
 @shared_task(name="proxy.watch")

@@ -24,16 +24,20 @@ def check(tier: Tier) -> list[Problem]:
     """What the files that it names, the schema and the references say against the tier; empty when it is
     well.
     """
-    own = {proxy.name: of_proxy(tier, proxy.name, BLANK) for proxy in tier.proxies}
-    made = {**joined(of_tier(tier, tier, BLANK), own), **at_once(tier)}
-    found = [*vault.problems(tier, now=datetime.now(UTC)), *check_resources(made)]
+    found = [*vault.problems(tier, now=datetime.now(UTC)), *check_resources(made(tier))]
     return list(dict.fromkeys(found))
 
 
-def check_resources(made: Resources) -> list[Problem]:
-    """The same for what is about to be served."""
-    found = references.problems(made)
-    for named in made.values():
+def made(tier: Tier) -> Resources:
+    """What the tier's proxies would be given, without secrets."""
+    own = {proxy.name: of_proxy(tier, proxy.name, BLANK) for proxy in tier.proxies}
+    return {**joined(of_tier(tier, tier, BLANK), own), **at_once(tier)}
+
+
+def check_resources(given: Resources) -> list[Problem]:
+    """What the schema and the references say against these."""
+    found = references.problems(given)
+    for named in given.values():
         for resource in named.values():
             try:
                 schema.bundled().parse(resource)
@@ -52,10 +56,10 @@ def _envoy_refuses(tier: Tier) -> list[Problem]:
     """One proxy stands for all: they differ in ports only."""
     now = datetime.now(UTC)
     material = _placeholders(tier, now)
-    made = resources(base=tier, live=tier, proxy=tier.proxies[0].name, material=material)
+    alone = standalone(resources(base=tier, live=tier, proxy=tier.proxies[0].name, material=material))
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "tier.json"
-        file.write_text(json.dumps(standalone(made)))
+        file.write_text(json.dumps(alone))
         ran = subprocess.run(
             [str(schema.binary()), "--mode", "validate", "-c", str(file), "--log-level", "critical"],
             capture_output=True,

@@ -45,6 +45,7 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         "tier": row,
         "registrations": registry.registrations(name),
         "declared": served.live,
+        "troubles": served.troubles,
         "threshold_ms": threshold_ms(served.base),
         "reading": reading.shared(tier=name, now=now),
         "overlays": proxy.live_overlays(name, now=now),

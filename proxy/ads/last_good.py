@@ -12,10 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from proxy import pki
-from proxy.domain.errors import ProxyError
+from proxy.domain import leniency
+from proxy.domain.errors import Invalid, ProxyError
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
 from proxy.selectors import OverlayRow, Served
@@ -69,11 +68,11 @@ class Keeper:
 
 
 def kept(folder: Path) -> Iterator[Served]:
-    """Every tier that was kept. A file that cannot be read is told and left out."""
+    """Every tier that was kept. A file that is not understood is told and left out."""
     for file in sorted(folder.glob("*.json")):
         try:
-            yield _served(json.loads(file.read_text()))
-        except (OSError, ValueError, KeyError, TypeError, ValidationError, ProxyError) as error:
+            yield _served(file.stem, json.loads(file.read_text()))
+        except (OSError, ValueError, KeyError, TypeError, ProxyError) as error:
             log.warning("%s is not taken: %s", file, error)
 
 
@@ -83,8 +82,11 @@ def _overlays(served: Served) -> list[dict[str, Any]]:
     return [{**row, **{key: row[key].isoformat() for key in times}} for row in rows]
 
 
-def _served(document: dict[str, Any]) -> Served:
-    base = Tier.model_validate(document["base"])
+def _served(name: str, document: dict[str, Any]) -> Served:
+    read = leniency.read(name, document["base"])
+    if read.unread:
+        raise Invalid(read.unread)
+    base = read.tier
     overlays = tuple(_overlay(row) for row in document["overlays"])
     live = apply_patches(base, [row.patch for row in overlays])
     return Served(document["generation"], base, overlays, live)

@@ -65,6 +65,7 @@ class Source:
     _turned_at: datetime | None = None
     _unfit: dict[str, list[Problem]] = field(default_factory=dict)
     _known: dict[Key, dict[str, None]] = field(default_factory=dict)
+    _behind: set[str] = field(default_factory=set)
     _polled_at: datetime | None = None
     _waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
     _database: Database = field(default_factory=Database)
@@ -89,7 +90,7 @@ class Source:
         """What a proxy that comes now meets; None where nothing is known of it."""
         newest = self.newest.get(key)
         known = frozenset(self._known.get(key, ()))
-        return replace(newest, stale=self.stale, known=known) if newest is not None else None
+        return replace(newest, stale=self._is_stale(key[0]), known=known) if newest is not None else None
 
     def _forget(self, undeclared: Iterable[Key]) -> None:
         """Who comes with the certificate of one of these gets nothing: it may be stolen."""
@@ -107,6 +108,10 @@ class Source:
     def stale(self) -> bool:
         """Whether the database may hold what is not known here."""
         return self._polled_at is None or timezone.now() - self._polled_at > STALE
+
+    def _is_stale(self, tier: str) -> bool:
+        """Also where the tier's newest revision is not understood here: another server may have served it."""
+        return self.stale or tier in self._behind
 
     async def caught_up(self) -> None:
         """Returns when the database was read once more, or after a second in which it could not be.
@@ -190,14 +195,20 @@ class Source:
                 await self._reload(pulse.tier)
         self._polled_at = timezone.now()
         if was_stale:
-            self._tell_that_it_is_fresh()
+            self.tell_that_it_is_fresh()
 
     def _take_last_good(self) -> None:
         """The database does not answer a server that has just begun: it serves what an earlier one kept."""
-        if self.keeper is None or self._tiers:
+        if not self._tiers:
+            self._serve_kept("the database does not answer")
+
+    def _serve_kept(self, why: str, only: str | None = None) -> None:
+        if self.keeper is None:
             return
         for served in kept(self.keeper.folder):
-            log.warning("tier %s: the database does not answer; served is what was kept", served.base.name)
+            if only not in (None, served.base.name):
+                continue
+            log.warning("tier %s: %s; served is what was kept", served.base.name, why)
             # As it was before each overlay ran out, too: so a proxy that has that is known to be behind.
             now = timezone.now()
             over = sorted(row.expires_at for row in served.overlays if row.expires_at <= now)
@@ -206,8 +217,9 @@ class Source:
             if served.base.name in self._tiers:
                 self._tiers[served.base.name].kept = True
 
-    def _tell_that_it_is_fresh(self) -> None:
-        for key, snapshot in list(self.newest.items()):
+    def tell_that_it_is_fresh(self) -> None:
+        fresh = [(key, each) for key, each in self.newest.items() if key[0] not in self._behind]
+        for key, snapshot in fresh:
             self.newest[key] = replace(snapshot, stale=False)
             for listener in list(self._listeners.get(key, ())):
                 listener(self.newest[key])
@@ -248,9 +260,28 @@ class Source:
         now = timezone.now()
         served = await self._database.do(lambda: selectors.served(tier, now=now), f"reading tier {tier}")
         if not isinstance(served, Failed):
-            self.render(tier, served, timezone.now())
-            if self.keeper is not None:
-                self.keeper.later(served)
+            self.take(served, timezone.now())
+
+    def take(self, served: Served, now: datetime) -> None:
+        """What the database has of a tier. Served is only what is understood from end to end."""
+        tier = served.base.name
+        for line in served.troubles:
+            log.error("tier %s: %s", tier, line)
+        (self._behind.add if served.behind else self._behind.discard)(tier)
+        if served.whole:
+            self.render(tier, served, now)
+        else:
+            self._refuse(tier, served, now)
+        if self.keeper is not None and not served.behind:
+            self.keeper.later(served)
+
+    def _refuse(self, tier: str, served: Served, now: datetime) -> None:
+        """No revision of the tier is understood: who has something keeps it."""
+        if (tier, served.generation) not in self._again:
+            log.error("tier %s: no revision is understood; the proxies keep what they have", tier)
+            if tier not in self._tiers:
+                self._serve_kept("no revision is understood", tier)
+        self._again[tier, served.generation] = now + AGAIN
 
     def render(self, tier: str, served: Served, now: datetime) -> None:
         """Make the tier's snapshots and hand them to who listens.
@@ -262,7 +293,7 @@ class Source:
             made = self._renderer.snapshots(
                 base=served.base, live=served.at(now), generation=served.generation, material=material
             )
-        except (ProxyError, OSError):
+        except Exception:  # what later rules refuse may break the translation anyhow
             if (tier, served.generation) not in self._again:
                 log.exception(
                     "tier %s generation %s cannot be served; the proxies keep what they have",
@@ -277,7 +308,12 @@ class Source:
         log.info("tier %s: generation %s", tier, served.generation)
         self._forget(key for key in list(self.newest) if key[0] == tier and key[1] not in made)
         for proxy, snapshot in made.items():
-            newest = self.newest[tier, proxy] = replace(snapshot, stale=self.stale)
+            newest = self.newest[tier, proxy] = self._marked(tier, snapshot, served)
             self._know(newest, (tier, proxy))
             for listener in list(self._listeners.get((tier, proxy), ())):
                 listener(newest)
+
+    def _marked(self, tier: str, snapshot: Snapshot, served: Served) -> Snapshot:
+        """One of an earlier base shows no generation: who acknowledges it does not run the newest."""
+        shows = 0 if served.behind else snapshot.generation
+        return replace(snapshot, stale=self._is_stale(tier), generation=shows)

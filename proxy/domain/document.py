@@ -123,7 +123,7 @@ def _tier_problems(raw: Any, path: str) -> list[Problem]:
     except ValidationError as error:
         found = error.errors()
         errors = [
-            (_path(path, _as_written(raw, item["loc"])), _message(item))
+            (_path(path, _as_written(raw, item["loc"])), worded(item))
             for item in found
             if not _echo(item, found)
         ]
@@ -187,7 +187,8 @@ _PLAIN: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def _message(item: Any) -> str:
+def worded(item: Any) -> str:
+    """What pydantic found, in plain words."""
     plain = _PLAIN.get(item["type"])
     if plain is not None:
         return plain(item)

@@ -24,6 +24,7 @@ from proxy.services.serving import (
     record_start,
     record_weights_ack,
 )
+from proxy.services.telling import tell_bases
 from proxy.services.tickets import rotate_tickets, turn_tickets
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "revert",
     "rotate_tickets",
     "settle_drains",
+    "tell_bases",
     "turn_tickets",
     "undrain_endpoint",
     "undrain_proxy",

@@ -12,7 +12,7 @@ from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import differences, meanings, observed, revisions, selectors, validation
+from proxy import bases, differences, meanings, observed, revisions, selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Overtaken, Problem, ProxyError, UnknownRoute
@@ -84,16 +84,24 @@ def publish_split(
     """Make these weights (basis points, all arms named) the route's base; returns the revision's number.
 
     For the owner of the route's weights: its live overlay stays above it, and `apply` keeps everybody else
-    from the split. Raises UnknownTier, UnknownRoute or Invalid.
+    from the split. Raises UnknownTier, UnknownRoute or Invalid, also where it would bury a revision that is
+    not understood.
     """
     with transaction.atomic():
         record = locked(tier)
-        base = selectors.base(tier)
+        base = _understood(tier)
         if base.route(route) is None:
             raise UnknownRoute(f"tier {tier} has no route {route}")
         changed = patches.apply_patches(base, [{"kind": "weights", "route": route, "weights": dict(weights)}])
         revision = _publish(changed, by=by, reason=reason, now=now)
         return revision.number if revision else record.revisions.latest("number").number
+
+
+def _understood(tier: str) -> Tier:
+    found = bases.base(tier)
+    if found.unread:
+        raise Invalid((tier, line) for line in found.troubles)
+    return found.tier
 
 
 def locked(tier: str) -> TierRecord:
@@ -154,8 +162,14 @@ def _refuse_overtaken(tier: Tier, made_from: int | None) -> None:
     number = newest.number if newest else 0
     if newest is None or number == made_from or newest.digest == digest(tier.document()):
         return
-    since = revisions.changes(tier.name, made_from, number)
-    raise Overtaken(tier.name, made_from, number, newest.by, map(str, since))
+    raise Overtaken(tier.name, made_from, number, newest.by, _since(tier.name, made_from, number))
+
+
+def _since(tier: str, before: int, after: int) -> list[str]:
+    try:
+        return [str(change) for change in revisions.changes(tier, before, after)]
+    except Invalid as error:
+        return [f"{path}: {why}" for path, why in error.errors]
 
 
 def _refuse_held_splits(tier: Tier, path: str, now: datetime) -> None:

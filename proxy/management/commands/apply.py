@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import differences, meanings, observed, selectors, services, validation
+from proxy import bases, differences, meanings, observed, selectors, services, validation
 from proxy.domain import document, transcoding
-from proxy.domain.errors import Invalid, Overtaken, Problem
+from proxy.domain.errors import Invalid, Overtaken, Problem, UnknownTier
 
 REFUSED = 2
 
@@ -63,6 +63,7 @@ class Command(BaseCommand):
         for change in changes:
             self.stdout.write(change)
         self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
+        self._warn(line for tier in tiers for line in _troubles(tier.name))
         self._warn([*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings])
 
     def _apply(self, declared: dict[str, Any], options: Mapping[str, Any]) -> None:
@@ -92,6 +93,14 @@ class Command(BaseCommand):
         for path, message in problems:
             self.stderr.write(f"{path}: {message}" if path else message)
         sys.exit(REFUSED)
+
+
+def _troubles(tier: str) -> list[str]:
+    """What is wrong with what the plan was compared with, or could not be."""
+    try:
+        return [f"tier {tier}: {line}" for line in bases.base(tier).troubles]
+    except UnknownTier:
+        return []
 
 
 def _beside(file: str) -> Callable[[str], bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy import observed, selectors
+from proxy import bases, observed, selectors
 from proxy.domain.errors import UnknownTier
 
 
@@ -26,6 +26,10 @@ class Command(BaseCommand):
             declared, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
         )
         self.stdout.write(_made_from(declared["tiers"]) + text, ending="")
+        driven = {row.name for row in selectors.tiers()} & {one["name"] for one in declared["tiers"]}
+        for name in sorted(driven):
+            for line in bases.base(name).troubles:
+                self.stderr.write(f"warning: tier {name}: {line}")
 
 
 def _declarations(tier: str | None) -> Iterator[dict[str, Any]]:
