@@ -16,6 +16,7 @@ from proxy import schema
 from proxy.ads.addresses import is_loopback
 from proxy.ads.conversation import Conversation, Request, Response
 from proxy.ads.credentials import identity_ends_at, mutual_tls, peer
+from proxy.ads.inbox import Flooded, Inbox
 from proxy.ads.last_good import Keeper
 from proxy.ads.reports import Key
 from proxy.ads.snapshot import Snapshot
@@ -99,30 +100,46 @@ def _handler(source: Source, *, plaintext: bool) -> "grpc.GenericRpcHandler[Any,
 async def converse(
     source: Source, requests: AsyncIterator[Any], context: Any, response: type[Any], *, plaintext: bool
 ) -> None:
-    """Requests and new snapshots come into one queue, so that the conversation meets them one at a time."""
-    incoming: asyncio.Queue[Any] = asyncio.Queue()
-    reading = asyncio.create_task(_read(requests, incoming))
+    """One stream until it ends. A client that floods is ended, also where it does not read its answers."""
+    inbox = Inbox()
+    reading = asyncio.create_task(_read(requests, inbox))
+    answering = asyncio.create_task(_converse(source, inbox, context, response, plaintext=plaintext))
     try:
-        first = await incoming.get()
-        if first is None:
-            return
-        key = (first.node.cluster, first.node.id)
-        if not plaintext and key != peer(context):
-            await _refuse(context, key)
-        log.info("%s/%s connected", *key)
-        if key not in source.newest:
-            log.warning("%s/%s is not declared, or not yet read: it waits", *key)
-        source.reports.connected(key, timezone.now(), None if plaintext else identity_ends_at(context))
-        try:
-            await source.caught_up()
-            source.listen(key, incoming.put_nowait)
-            await _answer(source, key, first, incoming, context, response)
-        finally:
-            source.unlisten(key, incoming.put_nowait)
-            source.reports.disconnected(key, timezone.now())
-            log.info("%s/%s disconnected", *key)
+        await asyncio.wait({reading, answering}, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            await reading
+        await answering
+    except Flooded as flood:
+        log.warning("%s is ended: it asks too much: %s", context.peer(), flood)
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"too much at once: {flood}")
     finally:
         reading.cancel()
+        answering.cancel()
+        await asyncio.gather(reading, answering, return_exceptions=True)
+
+
+async def _converse(
+    source: Source, inbox: Inbox, context: Any, response: type[Any], *, plaintext: bool
+) -> None:
+    """Requests and new snapshots come from one inbox, so that the conversation meets them one at a time."""
+    first = await inbox.next()
+    if first is None:
+        return
+    key = (first.node.cluster, first.node.id)
+    if not plaintext and key != peer(context):
+        await _refuse(context, key)
+    log.info("%s/%s connected", *key)
+    if key not in source.newest:
+        log.warning("%s/%s is not declared, or not yet read: it waits", *key)
+    source.reports.connected(key, timezone.now(), None if plaintext else identity_ends_at(context))
+    try:
+        await source.caught_up()
+        source.listen(key, inbox.offer)
+        await _answer(source, key, first, inbox, context, response)
+    finally:
+        source.unlisten(key, inbox.offer)
+        source.reports.disconnected(key, timezone.now())
+        log.info("%s/%s disconnected", *key)
 
 
 async def _refuse(context: Any, key: Key) -> None:
@@ -135,21 +152,22 @@ async def _refuse(context: Any, key: Key) -> None:
     )
 
 
-async def _read(requests: AsyncIterator[Any], incoming: "asyncio.Queue[Any]") -> None:
+async def _read(requests: AsyncIterator[Any], inbox: Inbox) -> None:
+    """Until the client ends. Raises Flooded."""
     try:
         async for request in requests:
-            incoming.put_nowait(request)
+            inbox.ask(request)
     except grpc.RpcError as error:
         log.info("stream broke: %s", error)
     finally:
-        incoming.put_nowait(None)
+        inbox.end()
 
 
 async def _answer(
     source: Source,
     key: Key,
     first: Any,
-    incoming: "asyncio.Queue[Any]",
+    inbox: Inbox,
     context: Any,
     response: type[Any],
 ) -> None:
@@ -175,7 +193,7 @@ async def _answer(
         if conversation.reached not in (None, reached):
             reached = conversation.reached
             source.reports.acked(key, reached or 0, timezone.now())
-        item = await incoming.get()
+        item = await inbox.next()
 
 
 def _request(message: Any) -> Request:
