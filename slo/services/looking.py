@@ -1,0 +1,172 @@
+"""Looks at each objective: burn, budget, state, alert."""
+
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db import transaction
+
+import alerts.services
+from audit.domain.actor import Actor
+from slo.domain import objectives, wording
+from slo.domain.faults import faults
+from slo.domain.looks import Calendars, Look, look, plain, tier_facts, uncounted, window_facts
+from slo.domain.readings import QUERIES, Readings, read
+from slo.domain.windows import SHORT
+from slo.models import Budget, Objective
+from slo.services.names import BY
+from slo.services.syncing import sync_all
+from slo.services.telling import tell
+from telemetry.domain import catalogue
+from telemetry.domain.errors import MetricsError
+from telemetry.domain.promql import duration
+from telemetry.domain.series import Sample
+from telemetry.ports import Metrics
+
+HEARTBEAT = "objectives"
+NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
+EVERY = timedelta(seconds=15)
+
+
+def tick(*, metrics: Metrics, now: datetime, calendars: Calendars = uncounted, by: Actor = BY) -> int:
+    """Look at every objective once: burn, budget, state, alert. Returns how many burn.
+
+    A constant number of queries, all as of `now`. Without an answer, or with an old one, figures and alerts
+    stay as they are and the state says since when there is no data. `calendars` say what the periods that
+    do not roll have counted.
+    """
+    sync_all(by=by, now=now)
+    alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
+    rows = list(Objective.objects.live().filter(problem=""))
+    declared = [row.plain() for row in rows]
+    readings, why = _ask(metrics, now)
+    failures = _Failures(metrics, now)
+    budgets = {held.objective_id: held for held in Budget.objects.filter(objective__in=rows)}
+    for row, objective in zip(rows, declared, strict=True):
+        held = (
+            budgets.get(row.pk)
+            or Budget.objects.get_or_create(objective=row, defaults={"since": now, "looked_at": now})[0]
+        )
+        _look(row, objective, held, readings, why, failures, calendars, by=by, now=now)
+    return Budget.objects.filter(objective__in=rows, firing=True).count()
+
+
+def _ask(metrics: Metrics, now: datetime) -> tuple[Readings | None, str]:
+    """The readings, or why there are none."""
+    try:
+        return read(
+            events=metrics.vector(QUERIES.events, at=now),
+            bad=metrics.vector(QUERIES.bad, at=now),
+            coverage=metrics.vector(QUERIES.coverage, at=now),
+            scraped=metrics.vector(QUERIES.scraped, at=now),
+        ), ""
+    except MetricsError as error:
+        return None, f"Prometheus gave no answer: {error.message}"[:200]
+
+
+class _Failures:
+    """What fails now, by reason and backend: one query a tick, and only when something fires."""
+
+    def __init__(self, metrics: Metrics, now: datetime) -> None:
+        self._metrics, self._now = metrics, now
+
+    @cached_property
+    def all(self) -> tuple[Sample, ...]:
+        """Nothing without an answer: a page must not wait for its words."""
+        try:
+            return self._metrics.vector(catalogue.faults(window=SHORT[0]), at=self._now)
+        except MetricsError:
+            return ()
+
+
+def _look(
+    row: Objective,
+    objective: objectives.Objective,
+    held: Budget,
+    readings: Readings | None,
+    why: str,
+    failures: "_Failures",
+    calendars: Calendars,
+    *,
+    by: Actor,
+    now: datetime,
+) -> None:
+    if readings is None:
+        _write(held, now=now, **_without_data(held, why, None, now))
+        return
+    stale, last = readings.stale_since(objective.tier, now)
+    if stale:
+        said = "the tier has not been scraped for a minute" if last else NOTHING_YET
+        _write(held, now=now, **_without_data(held, said, last, now))
+        return
+    seen = look(objective, readings, calendars=calendars)
+    found = faults(failures.all, objective) if seen.decision == "fire" else ()
+    with transaction.atomic():
+        if _write(held, now=now, **_with_data(held, seen, last, now)):
+            tell(row, held, seen, found, by=by, now=now)
+
+
+def _write(held: Budget, *, now: datetime, **fields: Any) -> bool:
+    """False when another tick was here since we read: its word stands."""
+    fields |= {"looked_at": now, "version": held.version + 1}
+    won = Budget.objects.filter(pk=held.pk, version=held.version).update(**fields)
+    return bool(won)
+
+
+def _without_data(held: Budget, why: str, last: datetime | None, now: datetime) -> dict[str, Any]:
+    """Only the state changes; `since` is when data ended, and an alert that fires goes on firing."""
+    if held.state == Budget.State.NO_DATA:
+        return {"why": why}
+    return {"state": Budget.State.NO_DATA, "since": last or held.data_at or now, "why": why}
+
+
+def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -> dict[str, Any]:
+    decision = seen.decision
+    firing = decision == "fire" or (held.firing and decision == "hold")
+    state = _state(seen, firing=firing)
+    counts, left = seen.counts, plain(seen.budget.left if seen.budget else None)
+    return {
+        "state": state,
+        "since": held.since if held.state == state else now,
+        "why": _why(seen),
+        "data_at": last,
+        "counted": seen.period.over,
+        "total": plain(counts.total if counts else None),
+        "bad_proxy": plain(counts.bad_proxy if counts else None),
+        "bad_backend": plain(counts.bad_backend if counts else None),
+        "bad_other": plain(counts.bad_other if counts else None),
+        "left": left,
+        "coverage": plain(seen.period.coverage),
+        "burn_1h": plain(seen.burns[SHORT[-1]]),
+        "exhausted_in": seen.exhausted_in,
+        "windows": window_facts(seen),
+        "tiers": tier_facts(seen),
+        "firing": firing,
+        "fired_at": (held.fired_at if held.firing else now) if firing else None,
+        "left_when_fired": _left_when_fired(held, firing, left),
+    }
+
+
+def _state(seen: Look, *, firing: bool) -> Budget.State:
+    """What is worst of it: a budget that is spent is not well when nothing burns any more."""
+    if firing:
+        return Budget.State.BURNING
+    if seen.budget and seen.budget.left <= 0:
+        return Budget.State.SPENT
+    return Budget.State.NO_DATA if seen.idle else Budget.State.OK
+
+
+def _why(seen: Look) -> str:
+    spent = (
+        [f"the budget is {wording.remains(seen.budget.left)}"]
+        if seen.budget and seen.budget.left <= 0
+        else []
+    )
+    idle = [f"no requests in {duration(SHORT[0])}"] if seen.idle else []
+    return "; ".join([*spent, *idle])
+
+
+def _left_when_fired(held: Budget, firing: bool, left: float | None) -> float | None:
+    if not firing:
+        return None
+    return held.left_when_fired if held.firing else left

@@ -1,0 +1,13 @@
+"""Who the automation is, and what it tells by which name."""
+
+from audit.domain.actor import automation
+from slo.models import Objective
+
+BY = automation("objectives")
+RULE = "slo_burn"
+
+
+def labels(row: Objective) -> dict[str, str]:
+    """What an objective's alert is known by."""
+    where = {"tier": row.tier, "objective": row.name}
+    return {**where, "route": row.route} if row.route else where
