@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import proxy.selectors
 from canary.models import Rollout
 from proxy.domain.errors import ProxyUnreachable
 from proxy.ports import ProxyAdmin
-from proxy.selectors import Progress, TierRow
+from proxy.selectors import Progress, ProxyRow, TierRow
+from proxy.services.asking import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +81,18 @@ def _waiting(progress: Progress) -> str:
 def _read_back(
     push: dict[str, Any], route: str, tier: TierRow, admin: ProxyAdmin, now: datetime
 ) -> tuple[dict[str, Any], str]:
-    """What every proxy really runs beside what it should; the second value says what differs."""
+    """What every proxy really runs beside what it should; the second value says what differs.
+
+    All are asked at once: one that is dead costs its timeout, and the tick once.
+    """
     wanted = _positive(push["weights"])
-    seen: dict[str, Any] = {}
+    known = {name: row for name, row in push["proxies"].items() if row["verified"]}
+    open_ones = [row for row in tier.proxies if row.name not in known]
+    seen = {row.name: known[row.name] for row in tier.proxies if row.name in known}
     wrong: list[str] = []
-    for row in tier.proxies:
-        known = push["proxies"].get(row.name)
-        if known and known["verified"]:
-            seen[row.name] = known
-            continue
-        try:
-            runs = admin.weights(row.admin_address, route)
-        except ProxyUnreachable as error:
-            wrong.append(f"{row.name} cannot be read: {error}")
+    for row, runs in zip(open_ones, asked(partial(_weights, admin, route), open_ones), strict=True):
+        if isinstance(runs, ProxyUnreachable):
+            wrong.append(f"{row.name} cannot be read: {runs}")
             continue
         verified = runs is not None and _positive(runs) == wanted
         seen[row.name] = {"weights": runs, "verified": verified, "at": now.isoformat()}
@@ -99,6 +100,14 @@ def _read_back(
             wrong.append(f"{row.name} runs {runs}")
     verified_at = None if wrong else now.isoformat()
     return {**push, "proxies": seen, "verified_at": verified_at}, "; ".join(wrong)
+
+
+def _weights(admin: ProxyAdmin, route: str, row: ProxyRow) -> dict[str, int] | ProxyUnreachable | None:
+    """Asks only: it runs beside others."""
+    try:
+        return admin.weights(row.admin_address, route)
+    except ProxyUnreachable as error:
+        return error
 
 
 def _positive(split: dict[str, int]) -> dict[str, int]:
