@@ -74,7 +74,12 @@ class Look:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing happened in the shortest window: then nothing is known of now."""
+        """Whether nothing happened in the shortest window: then nothing is known of now. That nobody wanted
+        to retry is known, and well.
+        """
+        counts = self.windows[SHORT[0]]
+        if self.objective.kind == "retry_budget" and counts is not None:
+            return False
         return self.burns[SHORT[0]] is None
 
     @property

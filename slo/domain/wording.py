@@ -44,6 +44,22 @@ def promise(objective: Objective) -> str:
     )
 
 
+def events(objective: Objective) -> str:
+    """What the objective counts, in a word."""
+    named = {
+        "backend_availability": "answers of backends",
+        "first_attempts": "attempts",
+        "retries": "attempts",
+        "retry_budget": "retries",
+        "tls_handshakes": "handshakes",
+        "tls_resumption": "handshakes",
+        "ratio": "events",
+    }
+    if objective.kind in ("saturation", "tls_fresh", "gauge"):
+        return "values"
+    return named.get(objective.kind, "requests")
+
+
 def _bound(objective: Objective) -> str:
     limit = objective.at_least if objective.at_most is None else objective.at_most
     shares = objective.kind == "tls_resumption" or objective.resource not in (None, "buffers")

@@ -162,7 +162,7 @@ def _why(seen: Look) -> str:
         if seen.budget and seen.budget.left <= 0
         else []
     )
-    idle = [f"no requests in {duration(SHORT[0])}"] if seen.idle else []
+    idle = [f"no {wording.events(seen.objective)} in {duration(SHORT[0])}"] if seen.idle else []
     return "; ".join([*spent, *idle])
 
 

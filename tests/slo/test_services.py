@@ -351,6 +351,15 @@ def test_a_route_without_a_request_has_no_data() -> None:
     assert (quiet.state, quiet.left, quiet.why) == ("no_data", None, "no requests in 5m")
 
 
+def test_that_nobody_wanted_to_retry_is_well() -> None:
+    declare()
+
+    tick(Traffic(rate=0))
+
+    assert (named("retry-budget").state, named("retry-budget").why) == ("ok", "")
+    assert named("tls-handshakes").why == "no handshakes in 5m"
+
+
 def test_a_burning_objective_that_is_retired_is_cleared() -> None:
     declare("shop", "payments")
     tick(HEALTHY, Traffic("payments", backend=0.1))
