@@ -55,6 +55,20 @@ def test_a_plan_shows_the_exact_fields_and_writes_nothing(tmp_path: Path) -> Non
     assert models.Revision.objects.count() == 1
 
 
+@pytest.mark.real
+def test_what_was_applied_is_summed_up_and_told_in_full_when_asked_for(tmp_path: Path) -> None:
+    first = run("apply", EDGE).splitlines()
+    assert (first[0], len(first)) == ("tier edge: revision 1", 2)
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(Path(EDGE).read_text().replace("timeout: 3s", "timeout: 4s"))
+    planned = run("apply", "--plan", str(changed)).splitlines()[:-1]
+    count = f"{len(planned)} changes: routes {len(planned)}"
+    assert run("apply", str(changed)).splitlines() == ["tier edge: revision 2", count]
+    back = run("apply", EDGE, "--verbosity", "2").splitlines()
+    assert back[-2:] == ["tier edge: revision 3", count]
+    assert len(back) == len(planned) + 2
+
+
 def test_a_plan_shows_objectives_and_runbooks_which_no_proxy_is_told() -> None:
     given = document()
     kept = {"name": "tls", "kind": "proxy_availability", "target": 99.9, "owner": "ann"}

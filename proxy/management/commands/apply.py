@@ -3,7 +3,8 @@
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,15 @@ class Command(BaseCommand):
             gate=validation.check_with_envoy,
             made_from=_bases(declared, options["base"]),
         )
-        for change in applied.changes:
-            self.stdout.write(change)
+        if options["verbosity"] > 1:
+            self.stdout.write("".join(f"{change}\n" for change in applied.changes), ending="")
         for name in applied.observed:
             self.stdout.write(f"tier {name}: observed")
         published = [f"tier {name}: revision {number}" for name, number in applied.revisions.items()]
         if published or not applied.observed:
             self.stdout.write("\n".join(published) or "no difference")
+        if applied.changes:
+            self.stdout.write(_summary(applied.changes))
         self._warn(applied.warnings)
 
     def _warn(self, warnings: Iterable[str]) -> None:
@@ -93,6 +96,13 @@ class Command(BaseCommand):
         for path, message in problems:
             self.stderr.write(f"{path}: {message}" if path else message)
         sys.exit(REFUSED)
+
+
+def _summary(changes: Sequence[str]) -> str:
+    """How many there are of each kind of thing. `--plan` told each, and so do the tier's revisions."""
+    kinds = Counter(change.split()[1] for change in changes)
+    parts = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+    return f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}: {parts}"
 
 
 def _troubles(tier: str) -> list[str]:
