@@ -15,3 +15,9 @@ class Why(Request):
     """Why it is done."""
 
     reason: str = Field("", max_length=500)
+
+
+class Because(Request):
+    """Why it is done, which must be said: it takes something from others."""
+
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S")

@@ -12,7 +12,7 @@ from ninja import Field, Query, Router, Schema
 import proxy.ports
 from access.permission import ApiRequest, operates
 from access.problem import Problem
-from access.schema import Request, Why
+from access.schema import Because, Request
 from proxy import registry, selectors, services
 from proxy.domain.errors import Invalid, TargetTaken, UnknownTarget, UnknownTier, UnknownUpstream
 from proxy.domain.tier import Endpoint
@@ -65,8 +65,8 @@ class PushedOut(Schema):
     generation: int
 
 
-class DrainIn(Why):
-    """For how long at most."""
+class DrainIn(Because):
+    """Why, and for how long at most."""
 
     minutes: int = Field(60, ge=1, le=7 * 24 * 60)
 
@@ -117,7 +117,7 @@ def drain_endpoint(
 
 @router.post("/upstreams/{upstream}/endpoints/{endpoint}/undrain", response=PushedOut, auth=operates)
 def undrain_endpoint(
-    request: ApiRequest, upstream: str, endpoint: str, given: Why, asked: Query[OfTier]
+    request: ApiRequest, upstream: str, endpoint: str, given: Because, asked: Query[OfTier]
 ) -> PushedOut:
     """Requests for the endpoint again."""
     with _told():
@@ -151,7 +151,7 @@ def drain_proxy(request: ApiRequest, tier: str, name: str, given: DrainIn) -> di
 
 
 @router.post("/tiers/{tier}/proxies/{name}/undrain", auth=operates)
-def undrain_proxy(request: ApiRequest, tier: str, name: str, given: Why) -> dict[str, Any]:
+def undrain_proxy(request: ApiRequest, tier: str, name: str, given: Because) -> dict[str, Any]:
     """The proxy passes its health checks again."""
     now = timezone.now()
     with _told():

@@ -129,7 +129,29 @@ def test_the_command_and_the_api_drain_and_undo(client: Client) -> None:
         call_command("drain", "shop-v1/127.0.0.1:11002", reason="both")
     run("drain", "shop-v1/127.0.0.1:11001", "--undo", "--reason", "new disk")
     assert selectors.live_overlays("edge", now=NOW) == []
-    assert client.post("/api/v1/tiers/edge/proxies/nobody/drain", {}, **json).status_code == 404
+    nobody = "/api/v1/tiers/edge/proxies/nobody/drain"
+    assert client.post(nobody, {"reason": "disk"}, **json).status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["upstreams/shop-v1/endpoints/127.0.0.1:11001", "tiers/edge/proxies/edge-1"])
+@pytest.mark.parametrize("act", ["drain", "undrain"])
+@pytest.mark.parametrize("given", [{}, {"reason": ""}, {"reason": " "}])
+def test_nobody_drains_without_a_reason(client: Client, what: str, act: str, given: dict[str, str]) -> None:
+    services.apply(document=document(), by=BY, reason="", now=NOW)
+    answer = client.post(
+        f"/api/v1/{what}/{act}", given, content_type="application/json", headers=bearer(Role.OPERATOR)
+    )
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["reason"]
+    assert selectors.live_overlays("edge", now=NOW) == []
+
+
+@pytest.mark.django_db
+def test_the_command_drains_for_a_reason_only() -> None:
+    services.apply(document=document(), by=BY, reason="", now=NOW)
+    with pytest.raises(CommandError, match="--reason: must not be empty"):
+        call_command("drain", "edge-1", "--reason", " ")
 
 
 @pytest.mark.django_db

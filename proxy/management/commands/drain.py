@@ -28,7 +28,7 @@ class Command(BaseCommand):
             "--minutes", type=_minutes, default=60, help="it ends by itself after so long; 60"
         )
         parser.add_argument("--undo", action="store_true", help="use it again")
-        parser.add_argument("--reason", required=True, help="why; stands in the audit")
+        parser.add_argument("--reason", type=_reason, required=True, help="why; stands in the audit")
         parser.add_argument("--by", default="", help="who; default: the user of this process")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,6 +47,13 @@ class Command(BaseCommand):
         if "/" not in options["what"]:
             services.settle_drains(admin=proxy.ports.from_settings(), now=now, only=options["what"])
         self.stdout.write(f"generation {generation}")
+
+
+def _reason(text: str) -> str:
+    """As the API takes it."""
+    if not text.strip():
+        raise ArgumentTypeError("must not be empty")
+    return text
 
 
 def _minutes(text: str) -> int:
