@@ -66,7 +66,7 @@ class RuleFiles:
         return [
             group["name"]
             for group in yaml.safe_load(text)["groups"]
-            if loaded.get(group["name"]) != [rule["record"] for rule in group["rules"]]
+            if loaded.get(group["name"]) != [rule.get("record") or rule["alert"] for rule in group["rules"]]
         ]
 
     def _replace(self, name: str, text: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from slo.domain import rules
+from slo.domain.alert_rules import COVERAGE, SCRAPED
 from slo.domain.burn import Counts
 from slo.domain.indicators import BAD, EVENTS, MAKERS, sli
 from slo.domain.objectives import Objective
@@ -37,8 +37,8 @@ class Queries:
 QUERIES = Queries(
     events=f"last_over_time({EVENTS}:count[{duration(RECORDED_WITHIN)}])",
     bad=f"last_over_time({BAD}:count[{duration(RECORDED_WITHIN)}])",
-    coverage=f"last_over_time({rules.COVERAGE}[{duration(RECORDED_WITHIN)}])",
-    scraped=f"last_over_time({rules.SCRAPED}[{duration(SCRAPED_WITHIN)}])",
+    coverage=f"last_over_time({COVERAGE}[{duration(RECORDED_WITHIN)}])",
+    scraped=f"last_over_time({SCRAPED}[{duration(SCRAPED_WITHIN)}])",
 )
 
 

@@ -12,9 +12,20 @@ from typing import Any
 
 import yaml
 
+from slo.domain import rates
+from slo.domain.alert_rules import ALLOWED, COVERAGE, SCRAPED, alerts
 from slo.domain.indicators import BAD, EVENTS, Indicator, indicator, needed, place, sli
 from slo.domain.objectives import Objective, rolling
-from slo.domain.windows import DEFAULT_PERIOD, LONG, MIDDLE, SHORT
+from slo.domain.windows import (
+    DEFAULT_PERIOD,
+    LONG,
+    MIDDLE,
+    PAGE_FAST,
+    PAGE_SLOW,
+    SHORT,
+    TICKET_FAST,
+    TICKET_SLOW,
+)
 from telemetry.domain.promql import duration, literal, matching, selector
 
 FILE = "sluice.yml"
@@ -23,8 +34,6 @@ BASE = timedelta(seconds=15)
 MIDDLE_EVERY = timedelta(minutes=1)
 BLOCK = timedelta(minutes=5)
 
-ALLOWED = "sluice:sli_allowed"
-COVERAGE, SCRAPED = "sluice:coverage:ratio", "sluice:scrape:timestamp"
 FAMILIES = (EVENTS, BAD)
 
 HEADER = """\
@@ -36,17 +45,27 @@ HEADER = """\
 Rule = dict[str, Any]
 
 
-def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE) -> str:
+def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE, site: str = "") -> str:
     """The file as YAML, the same text for the same objectives in any order.
 
-    `base` is how often events are counted.
+    `base` is how often events are counted; `site` is Sluice's address, which alerts lead to. An alert stands
+    in the group of the windows that it compares: rules of a group run in order at one timestamp.
     """
     declared = list(objectives)
+    periods = sorted({DEFAULT_PERIOD, *(one.period for one in declared)})
+    fast, slow, tickets = (
+        alerts(tiers, periods, site=site)
+        for tiers in ((PAGE_FAST,), (PAGE_SLOW,), (TICKET_FAST, TICKET_SLOW))
+    )
     long = sorted({*LONG, DEFAULT_PERIOD, *(span for one in declared for span in rolling(one))})
     groups = [
-        _group("sluice-events", base, [*_events(declared), *_windows(SHORT, base)]),
-        _group("sluice-hours", max(base, MIDDLE_EVERY), [*_windows(MIDDLE, base), *_allowed(declared)]),
-        _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base)]),
+        _group("sluice-events", base, [*_events(declared), *_windows(SHORT, base), *fast]),
+        _group(
+            "sluice-hours",
+            max(base, MIDDLE_EVERY),
+            [*_windows(MIDDLE, base), *_allowed(declared), *slow],
+        ),
+        _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base), *tickets]),
     ]
     text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=100_000)
     return HEADER + str(text)
@@ -67,7 +86,17 @@ def _events(objectives: Sequence[Objective]) -> list[Rule]:
     The order matters: rules of a group run in order at one timestamp.
     """
     scraped = _record(SCRAPED, 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)')
-    return [scraped, *(rule for found in needed(objectives) for rule in _pair(found))]
+    pairs = [rule for found in needed(objectives) for rule in _pair(found)]
+    return [scraped, *_sources(pairs), *pairs]
+
+
+def _sources(made: Iterable[Rule]) -> list[Rule]:
+    """The rates that the indicators' rules are made of."""
+    return [
+        _record(source.recorded, expression, **labels)
+        for source in rates.needed(rule["expr"] for rule in made)
+        for expression, labels in source.rules
+    ]
 
 
 def _pair(found: Indicator) -> list[Rule]:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.conf import settings
+
 import alerts.services
 import audit.services
 from audit.domain.actor import Actor
@@ -15,7 +17,8 @@ RULES_RULE = "rules_not_published"
 
 def rule_file() -> str:
     """The Prometheus rules that the declared objectives need."""
-    return rules.render(row.plain() for row in Objective.objects.live().filter(problem=""))
+    declared = [row.plain() for row in Objective.objects.live().filter(problem="")]
+    return rules.render(declared, site=settings.BASE_URL)
 
 
 def publish_rules(*, files: RuleFiles, by: Actor = BY, now: datetime) -> bool:
