@@ -1,6 +1,9 @@
-"""`manage.py authorise`: what it is given is looked at before it serves."""
+"""`manage.py authorise` and `connections`: what they are given is looked at before they serve."""
 
+import io
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -30,3 +33,21 @@ def test_a_secret_that_is_not_there_is_told_with_its_place(secrets: Path) -> Non
 def test_a_token_is_not_believed_for_less_than_no_time() -> None:
     with pytest.raises(CommandError, match="--max-age: must be whole seconds"):
         call_command("authorise", "--max-age=-5", **GIVEN)
+
+
+@pytest.mark.parametrize("command", ["authorise", "connections"])
+@pytest.mark.parametrize(
+    ("bind", "exposed"),
+    [("127.0.0.1:18003", False), ("[::1]:18003", False), ("0.0.0.0:18003", True), ("10.0.0.5:18003", True)],
+)
+def test_who_listens_for_other_machines_is_warned(
+    command: str, bind: str, exposed: bool, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unserved(served: Coroutine[Any, Any, None]) -> None:
+        served.close()
+
+    monkeypatch.setattr("asyncio.run", unserved)
+    (secrets / "oauth.secret").write_text("secret")
+    said = io.StringIO()
+    call_command(command, bind=bind, stderr=said, **(GIVEN if command == "authorise" else {}))
+    assert said.getvalue().startswith(f"warning: {bind} is reached from other machines") is exposed

@@ -9,8 +9,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from proxy import vault
+from proxy.ads.addresses import is_loopback
 from proxy.authoriser import Authoriser, CannotBind, Server, is_safe, serve
 from proxy.domain.introspection import Ages
+
+EXPOSED = (
+    "is reached from other machines, in the clear and without a login: tokens can be read on the way, and"
+    " whoever answers in its place can say yes. Let only the proxies reach it, by a private network"
+)
 
 
 def _secret(file: str) -> str:
@@ -59,6 +65,8 @@ class Command(BaseCommand):
             raise CommandError("--url must be https: tokens and the secret go there")
         ages = Ages(timedelta(seconds=options["max_age"]), timedelta(seconds=options["max_age_bad"]))
         server = Server(options["url"], options["client_id"], _secret(options["client_secret"]))
+        if not is_loopback(options["bind"]):
+            self.stderr.write(f"warning: {options['bind']} {EXPOSED}")
         try:
             asyncio.run(serve(options["bind"], Authoriser(server, options["audience"], ages)))
         except CannotBind as error:

@@ -6,8 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from proxy.ads.addresses import is_loopback
 from proxy.counter import CannotBind, serve
 from proxy.domain.counting import CAPACITY, FORGOTTEN_AFTER
+
+EXPOSED = (
+    "is reached from other machines without a login: whoever reaches it can count connections against"
+    " anybody. Let only the proxies reach it, by a private network"
+)
 
 
 class Command(BaseCommand):
@@ -33,6 +39,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not is_loopback(options["bind"]):
+            self.stderr.write(f"warning: {options['bind']} {EXPOSED}")
         running = serve(
             options["bind"],
             capacity=options["capacity"],
