@@ -86,5 +86,9 @@ class Unreadable(ProxyError):
     """A file of keys or certificates that Sluice itself keeps is damaged."""
 
 
+class RotationRefused(ProxyError):
+    """A rotation of session ticket keys would come too early."""
+
+
 class ProxyUnreachable(ProxyError):
     """A proxy's admin interface gives no answer."""

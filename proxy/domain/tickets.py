@@ -15,6 +15,8 @@ from proxy.domain.tier import SessionTickets
 PATIENCE = timedelta(hours=1)
 """So long a rotation waits for a proxy that is not connected; its clients then make full handshakes there."""
 KEY_BYTES = 80
+MOST_RETIRED = 20
+"""Twice what `SessionTickets` lets stand by age: a proxy tries each key for a ticket that it cannot read."""
 
 Step = Literal["join", "encrypt", "drop"]
 
@@ -61,6 +63,11 @@ def next_step(ring: Ring, settings: SessionTickets, *, everybody_has_it: bool, n
     return "join" if now - since >= settings.rotate_every else None
 
 
+def crowded(ring: Ring) -> bool:
+    """Whether one more rotation would take a key away whose tickets still live."""
+    return len(ring.retired) >= MOST_RETIRED
+
+
 def joined(ring: Ring, secret: bytes, *, generation: int, now: datetime) -> Ring:
     """A new key comes, in the tier's generation of that number."""
     return replace(ring, joining=TicketKey(secret, now), generation=generation)
@@ -72,6 +79,11 @@ def encrypted(ring: Ring, *, now: datetime) -> Ring:
         return ring
     old = replace(ring.encrypting, retired_at=now)
     return Ring(ring.joining, None, ring.generation, (old, *ring.retired))
+
+
+def thinned(ring: Ring) -> Ring:
+    """Without the retired keys above the number; the oldest go, and their tickets are read by nobody more."""
+    return replace(ring, retired=ring.retired[: MOST_RETIRED - 1])
 
 
 def dropped(ring: Ring, settings: SessionTickets, *, now: datetime) -> Ring:

@@ -6,7 +6,7 @@ fails the next look finds a generation that is yet to come, and pushes again.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
@@ -14,9 +14,11 @@ from django.db import transaction
 from audit import services as audit
 from audit.domain.actor import Actor, automation
 from proxy import selectors, tickets
-from proxy.domain.tickets import PATIENCE, Ring, dropped, encrypted, joined, next_step
+from proxy.domain.errors import RotationRefused
+from proxy.domain.tickets import PATIENCE, Ring, crowded, dropped, encrypted, joined, next_step, thinned
 from proxy.domain.tier import SessionTickets
 from proxy.models import Tier as TierRecord
+from proxy.selectors import ProxyRow
 from proxy.services.declaring import bump, locked
 
 SPOKEN = {
@@ -26,19 +28,37 @@ SPOKEN = {
 }
 
 
-def rotate_tickets(*, tier: str, directory: Path, by: Actor, reason: str, now: datetime) -> int:
+def rotate_tickets(
+    *, tier: str, directory: Path, by: Actor, reason: str, now: datetime, force: bool = False
+) -> int:
     """Give the tier's proxies a new key; returns the generation that does. `turn_tickets` goes on from there.
 
-    Where a rotation is under way, that one's generation is returned and nothing begun. Raises UnknownTier,
-    and OSError where there are no keys yet: made here, on a machine without the ADS server, nobody had them.
+    No rotation ends a ticket: the keys before it decrypt on. Raises RotationRefused while another is under
+    way, and where there are so many old keys that one would have to go before its time; `force` lets the
+    oldest go. Raises UnknownTier, and OSError where there are no keys yet: made here, on a machine without
+    the ADS server, nobody had them.
     """
     with transaction.atomic():
         record = locked(tier)
         ring = tickets.read(directory, tier)
-        if ring.joining is None:
-            ring = _join(record, directory, ring, now)
-            _audit(tier, "join", ring, reason, by, now)
+        _refuse_too_early(tier, ring, force)
+        ring = _join(record, directory, thinned(ring) if crowded(ring) else ring, now)
+        _audit(tier, "join", ring, reason, by, now)
         return ring.generation
+
+
+def _refuse_too_early(tier: str, ring: Ring, force: bool) -> None:
+    if ring.joining is not None:
+        missing = ", ".join(row.name for row in _without(tier, ring)) or "the next look of an ADS server"
+        raise RotationRefused(
+            f"a rotation is under way already: key {ring.joining.number} waits for {missing},"
+            f" at most {PATIENCE // timedelta(hours=1)} h for one that is away; then rotate again"
+        )
+    if crowded(ring) and not force:
+        raise RotationRefused(
+            f"{len(ring.retired)} old keys still decrypt, and the oldest would go before its tickets have run"
+            " out: their clients would make a full handshake. Wait, or force it"
+        )
 
 
 def turn_tickets(*, tier: str, settings: SessionTickets, directory: Path, now: datetime) -> int | None:
@@ -88,8 +108,12 @@ def _everybody_has_it(tier: str, ring: Ring, now: datetime) -> bool:
     if ring.joining is None:
         return False
     late = now - ring.joining.made_at >= PATIENCE
-    missing = [row for row in selectors.tier(tier).proxies if row.acked_generation < ring.generation]
-    return all(late and (not row.connected or row.refuses) for row in missing)
+    return all(late and (not row.connected or row.refuses) for row in _without(tier, ring))
+
+
+def _without(tier: str, ring: Ring) -> list[ProxyRow]:
+    """The proxies that have not acknowledged the joining key."""
+    return [row for row in selectors.tier(tier).proxies if row.acked_generation < ring.generation]
 
 
 def _audit(tier: str, step: str, ring: Ring, reason: str, by: Actor, now: datetime) -> None:

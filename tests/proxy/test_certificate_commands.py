@@ -101,12 +101,12 @@ def test_where_no_ads_server_keeps_its_keys_none_are_made(what: str, var: Path) 
 
 
 @pytest.mark.django_db
-def test_a_rotation_that_is_under_way_is_told(var: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rotation_while_another_is_under_way_is_refused(var: Path) -> None:
     declared(var)
     first = run("tickets", "rotate", "edge")
-    assert "under way" not in capsys.readouterr().err
-    assert run("tickets", "rotate", "edge") == first
-    assert "under way already" in capsys.readouterr().err
+    with pytest.raises(CommandError, match=r"under way already: key .* waits for edge-1, edge-2"):
+        run("tickets", "rotate", "edge")
+    assert run("tickets", "show", "edge") == first
 
 
 @pytest.mark.django_db

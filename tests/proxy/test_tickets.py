@@ -5,13 +5,24 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from audit import selectors as audit
 from audit.domain.actor import Actor
 from proxy import models, selectors, services, tickets
-from proxy.domain.tickets import PATIENCE, Ring, TicketKey, dropped, encrypted, joined, next_step
+from proxy.domain.errors import RotationRefused
+from proxy.domain.tickets import (
+    MOST_RETIRED,
+    PATIENCE,
+    Ring,
+    TicketKey,
+    dropped,
+    encrypted,
+    joined,
+    next_step,
+)
 from proxy.domain.tier import SessionTickets
 from tests.proxy.factories import document
 
@@ -78,8 +89,9 @@ def directory(tmp_path: Path, db: None) -> Path:
     return tmp_path
 
 
-def rotate(directory: Path) -> int:
-    return services.rotate_tickets(tier="edge", directory=directory, by=BY, reason="leaked", now=NOW)
+def rotate(directory: Path, *, force: bool = False) -> int:
+    given: dict[str, Any] = {"tier": "edge", "directory": directory, "by": BY, "reason": "leaked"}
+    return services.rotate_tickets(**given, now=NOW, force=force)
 
 
 def turn(directory: Path, now: datetime = NOW) -> int | None:
@@ -114,11 +126,36 @@ def test_who_is_connected_and_silent_is_waited_for(directory: Path) -> None:
     assert turn(directory, after(days=1)) is None
 
 
-def test_a_second_rotation_joins_the_first(directory: Path) -> None:
+def test_a_second_rotation_is_refused_until_every_proxy_has_the_first(directory: Path) -> None:
     generation = rotate(directory)
     before = tickets.read(directory, "edge")
-    assert rotate(directory) == generation
+    acknowledge("edge-1", generation)
+    for force in (False, True):
+        with pytest.raises(RotationRefused, match="waits for edge-2, at most 1 h"):
+            rotate(directory, force=force)
     assert tickets.read(directory, "edge") == before
+    assert selectors.generation("edge") == generation
+
+
+def rotate_wholly(directory: Path, *, force: bool = False) -> None:
+    generation = rotate(directory, force=force)
+    acknowledge("edge-1", generation)
+    acknowledge("edge-2", generation)
+    assert turn(directory) is not None
+
+
+def test_rotations_in_a_row_end_no_ticket_and_one_that_would_is_refused_unless_forced(
+    directory: Path,
+) -> None:
+    first = tickets.read(directory, "edge").encrypting.secret
+    for _ in range(MOST_RETIRED):
+        rotate_wholly(directory)
+        assert first in tickets.read(directory, "edge").served
+    with pytest.raises(RotationRefused, match=f"{MOST_RETIRED} old keys still decrypt"):
+        rotate(directory)
+    rotate_wholly(directory, force=True)
+    served = tickets.read(directory, "edge").served
+    assert (len(served), first in served) == (MOST_RETIRED + 1, False)
 
 
 def test_a_rotation_begins_by_itself_when_the_key_is_old(directory: Path) -> None:

@@ -23,13 +23,23 @@ class Command(BaseCommand):
         parser.add_argument("tier", metavar="TIER")
         parser.add_argument("--by", default="", help="who rotates; default: the user of this process")
         parser.add_argument("--reason", default="", help="why; stands in the audit")
+        parser.add_argument(
+            "--force", action="store_true", help="though the oldest key goes before its tickets have run out"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         directory, tier = Path(settings.VAR) / "pki", options["tier"]
         try:
             selectors.generation(tier)
             if options["what"] == "rotate":
-                self._rotate(directory, tier, options["by"] or getpass.getuser(), options["reason"])
+                services.rotate_tickets(
+                    tier=tier,
+                    directory=directory,
+                    by=Actor(options["by"] or getpass.getuser(), "cli"),
+                    reason=options["reason"],
+                    now=timezone.now(),
+                    force=options["force"],
+                )
             ring = tickets.read(directory, tier)
         except FileNotFoundError:
             raise CommandError(
@@ -39,13 +49,6 @@ class Command(BaseCommand):
         except (ProxyError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write("\n".join(_lines(ring)))
-
-    def _rotate(self, directory: Path, tier: str, by: str, reason: str) -> None:
-        if tickets.read(directory, tier).joining is not None:
-            self.stderr.write("a rotation is under way already, and no other begins before it is done")
-        services.rotate_tickets(
-            tier=tier, directory=directory, by=Actor(by, "cli"), reason=reason, now=timezone.now()
-        )
 
 
 def _lines(ring: Ring) -> list[str]:
