@@ -6,10 +6,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy import schema
+from proxy.ads import route_tables
+from proxy.ads.route_tables import Table
 from proxy.domain.errors import Invalid
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources as Made
-from proxy.domain.translate import extensions, joined, kinds, of_proxy, of_tier, references, secrets
+from proxy.domain.translate import (
+    beside_table,
+    extensions,
+    joined,
+    kinds,
+    of_proxy,
+    references,
+    secrets,
+    secrets_of_proxy,
+)
 from proxy.domain.translate.runtime import LAYER, beneath, layer, moved, resource
 from proxy.domain.translate.secrets import Material
 
@@ -52,12 +63,14 @@ def pack(named: Mapping[str, bytes]) -> Resources:
 class _Standing:
     """What each proxy of a tier runs beneath the runtime layer, encoded, and what that was made from.
 
-    `keys` are those of the base's layer.
+    `keys` are those of the base's layer; `listeners` are plain data, by proxy.
     """
 
     base: Tier
     below: Tier
     material: Material
+    table: Table
+    listeners: Mapping[str, Mapping[str, Any]]
     proxies: Mapping[str, Mapping[str, Resources]]
     keys: Mapping[str, Any]
 
@@ -66,8 +79,9 @@ class _Standing:
 class Renderer:
     """Makes snapshots, and keeps what lies beneath the runtime layers.
 
-    A change of weights or retry budgets costs the layer alone, however many routes the tier has: 10,000 of
-    them take a second to encode. One caller at a time.
+    A change of weights or retry budgets costs the layer alone, one of endpoints or of a route's retries what
+    it changes, however many routes the tier has: 10,000 of them take seconds to make and encode. One caller
+    at a time.
     """
 
     _standing: dict[str, _Standing] = field(default_factory=dict)
@@ -79,22 +93,41 @@ class Renderer:
         below = beneath(base, live)
         standing = self._standing.get(base.name)
         if standing is None or (standing.base, standing.below, standing.material) != (base, below, material):
-            standing = _Standing(base, below, material, _proxies(base, below, material), layer(base)["layer"])
-            self._standing[base.name] = standing
+            standing = self._standing[base.name] = _stand(base, below, material, standing)
         now_runs = resource({**standing.keys, **moved(base, live)})
         runtime = _encoded({kinds.RUNTIME: {LAYER: now_runs}})
         return {name: Snapshot(generation, {**own, **runtime}) for name, own in standing.proxies.items()}
 
 
-def _proxies(base: Tier, below: Tier, material: Material) -> dict[str, dict[str, Resources]]:
-    shared = of_tier(base, below, material)
-    own = {proxy.name: of_proxy(below, proxy.name, material) for proxy in base.proxies}
+def _stand(base: Tier, below: Tier, material: Material, old: _Standing | None) -> _Standing:
+    """Made from the old one where that is alike, and else from nothing."""
+    last = old if old is not None and route_tables.alike(old.below, below) else None
+    table = route_tables.renewed(last.table, below) if last else route_tables.whole(below)
+    listeners = last.listeners if last else _listeners(below, material)
+    shared = {
+        **beside_table(base, below, material),
+        kinds.ROUTES: {base.name: {"virtual_hosts": table.fresh}},
+    }
+    own = {
+        name: {kinds.LISTENER: listening, kinds.SECRET: secrets_of_proxy(below, name, material)}
+        for name, listening in listeners.items()
+    }
+    _check(base, material, shared, own)
+    encoded = {**_encoded({**shared, kinds.ROUTES: {}}), kinds.ROUTES: pack({base.name: table.encoded()})}
+    proxies = {name: _beside(encoded, _encoded(made)) for name, made in own.items()}
+    return _Standing(base, below, material, table, listeners, proxies, layer(base)["layer"])
+
+
+def _listeners(below: Tier, material: Material) -> dict[str, Mapping[str, Any]]:
+    names = [proxy.name for proxy in below.proxies]
+    return {name: of_proxy(below, name, material)[kinds.LISTENER] for name in names}
+
+
+def _check(base: Tier, material: Material, shared: Made, own: Mapping[str, Made]) -> None:
     withheld = secrets.withheld(base, material) | extensions.withheld(base, material)
     problems = references.problems(joined(shared, own), withheld=withheld)
     if problems:
         raise Invalid(problems)
-    encoded = _encoded(shared)
-    return {name: _beside(encoded, _encoded(made)) for name, made in own.items()}
 
 
 def _beside(shared: Mapping[str, Resources], own: Mapping[str, Resources]) -> dict[str, Resources]:

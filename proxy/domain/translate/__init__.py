@@ -43,10 +43,14 @@ def resources(*, base: Tier, live: Tier, proxy: str, material: Material) -> Reso
 
 def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
     """What every proxy of the tier has alike. `live` may be as it is beneath its runtime layer."""
+    return {**beside_table(base, live, material), kinds.ROUTES: _named([routes.table(live)], "name")}
+
+
+def beside_table(base: Tier, live: Tier, material: Material) -> Resources:
+    """The same without the route table, which is the most of it in a large tier."""
     return {
         kinds.CLUSTER: _named([*clusters.clusters(base), *_beside(base)], "name"),
         kinds.ENDPOINTS: _named(clusters.assignments(live), "cluster_name"),
-        kinds.ROUTES: _named([routes.table(live)], "name"),
         kinds.SECRET: _named(secrets.secrets(base, material), "name"),
         kinds.EXTENSION: _named(extensions.extensions(base, material), "name"),
     }
@@ -60,12 +64,14 @@ def _beside(tier: Tier) -> list[dict[str, Any]]:
 
 def of_proxy(live: Tier, proxy: str, material: Material) -> Resources:
     """What a proxy has of its own; its secrets are beside those of the tier."""
+    listening = _named(listeners.listeners(live, proxy), "name")
+    return {kinds.LISTENER: listening, kinds.SECRET: secrets_of_proxy(live, proxy, material)}
+
+
+def secrets_of_proxy(live: Tier, proxy: str, material: Material) -> dict[str, dict[str, Any]]:
+    """Those that no other proxy has."""
     here = live.proxy(proxy)
-    held = administration.own_secrets(live, here, material) if here is not None else []
-    return {
-        kinds.LISTENER: _named(listeners.listeners(live, proxy), "name"),
-        kinds.SECRET: _named(held, "name"),
-    }
+    return _named(administration.own_secrets(live, here, material) if here is not None else [], "name")
 
 
 def joined(shared: Resources, own: Mapping[str, Resources]) -> Resources:

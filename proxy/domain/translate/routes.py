@@ -1,6 +1,6 @@
 """The route table: hosts, paths and conditions to what becomes of a request."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,24 @@ def shared(tier: Tier) -> Shared:
 
 def table(tier: Tier) -> dict[str, Any]:
     """One table a tier, under the tier's name; one virtual host a host."""
+    name, hosts = {"@type": kinds.ROUTES, "name": tier.name}, list(virtual_hosts(tier))
+    return {**name, "virtual_hosts": hosts, **beside_hosts(tier)}
+
+
+def virtual_hosts(tier: Tier, only: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+    """In the order in which the routes name their hosts; all, or some."""
     by_host: dict[str, list[Route]] = {}
     of_all = shared(tier)
     for route in tier.routes:
         for host in dict.fromkeys(route.hosts):
-            by_host.setdefault(host, []).append(route)
+            if only is None or host in only:
+                by_host.setdefault(host, []).append(route)
+    yield from (_virtual_host(of_all, host, here) for host, here in by_host.items())
+
+
+def beside_hosts(tier: Tier) -> dict[str, Any]:
+    """What the table says of every host."""
     return {
-        "@type": kinds.ROUTES,
-        "name": tier.name,
-        "virtual_hosts": [_virtual_host(of_all, host, here) for host, here in by_host.items()],
         # The tier answers for its hosts on every port of a proxy.
         "ignore_port_in_host_matching": True,
         **transforming.joined(
