@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slo.domain.objectives import Objective
+from slo.domain.rates import ATTEMPTS, RANGE, REQUESTS
 from telemetry.domain import catalogue
 from telemetry.domain.failure import BY_BACKEND, Originator, failed_attempts, failed_requests
 from telemetry.domain.promql import equal, matching, selector, unequal
@@ -18,7 +19,6 @@ Made = Literal["proxy", "backend", "other"]
 MAKERS: tuple[Made, ...] = ("proxy", "backend", "other")
 Place = Literal["tier", "route", "upstream"]
 LABELS: tuple[Place, ...] = ("tier", "route", "upstream")
-RANGE = "1m"
 EVENTS, BAD = "sluice:sli_events", "sluice:sli_bad"
 """What is recorded of every indicator, at each place that it is asked of."""
 
@@ -114,24 +114,26 @@ def _at(objective: Objective, how: str, values: str, upstream: str = "arm") -> s
     return f'sum by (tier, upstream) (label_replace({inner}, "upstream", "$1", "{upstream}", "(.+)"))'
 
 
-def _summed(objective: Objective, *counters: str, upstream: str = "arm") -> str:
-    """The rates over a minute, summed: rate first and then the sum, or a restart would count twice.
+def _summed(objective: Objective, *rates: str) -> str:
+    """The sum of recorded rates. A series that is in two of them counts once."""
+    return _at(objective, "sum", " or ".join(rates))
 
-    A series that is in two of `counters` counts once.
-    """
-    return _at(objective, "sum", " or ".join(map(grown, counters)), upstream)
+
+def _rated(objective: Objective, counter: str, upstream: str = "arm") -> str:
+    """The rate over a minute, summed: rate first and then the sum, or a restart would count twice."""
+    return _at(objective, "sum", f"rate({counter}[{RANGE}])", upstream)
 
 
 def _availability(*made: Originator, events: tuple[str, ...]) -> Callable[[Objective], Measured]:
     def measured(objective: Objective) -> Measured:
-        total = _summed(objective, selector(catalogue.REQUESTS, _ROUTED, *events))
+        total = _summed(objective, selector(REQUESTS, *events))
         return total, {who: _summed(objective, *_failures(who)) for who in made}
 
     return measured
 
 
 def _failures(who: Originator) -> list[str]:
-    return [selector(catalogue.REQUESTS, _ROUTED, *way) for way in failed_requests(who)]
+    return [selector(REQUESTS, *way) for way in failed_requests(who)]
 
 
 def _latency(made: Made, metric: str, *matchers: str) -> Callable[[Objective], Measured]:
@@ -139,7 +141,7 @@ def _latency(made: Made, metric: str, *matchers: str) -> Callable[[Objective], M
 
     def measured(objective: Objective) -> Measured:
         edge = f"{objective.threshold_us}"
-        return _slower(objective, made, edge, lambda le: _summed(objective, selector(metric, *matchers, le)))
+        return _slower(objective, made, edge, lambda le: _rated(objective, selector(metric, *matchers, le)))
 
     return measured
 
@@ -150,7 +152,7 @@ def _backend_latency(objective: Objective) -> Measured:
     metric, known = "envoy_cluster_upstream_rq_time_bucket", catalogue.UPSTREAMS
 
     def under(le: str) -> str:
-        return _summed(objective, selector(metric, known, le), upstream=_CLUSTER)
+        return _rated(objective, selector(metric, known, le), _CLUSTER)
 
     return _slower(objective, "backend", edge, under)
 
@@ -166,25 +168,22 @@ def _slower(objective: Objective, made: Made, edge: str, under: Callable[[str], 
 
 
 def _first_attempts(objective: Objective) -> Measured:
-    every = selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST)
-    gone = selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST, equal("code", "0"), equal("flags", "-"))
-    failed = [selector(catalogue.ATTEMPTS, _ROUTED, catalogue.FIRST, *way) for way in failed_attempts()]
-    total = _at(objective, "sum", f"{grown(every)} unless {grown(gone)}")
+    every = selector(ATTEMPTS, catalogue.FIRST)
+    gone = selector(ATTEMPTS, catalogue.FIRST, equal("code", "0"), equal("flags", "-"))
+    failed = [selector(ATTEMPTS, catalogue.FIRST, *way) for way in failed_attempts()]
+    total = _at(objective, "sum", f"{every} unless {gone}")
     return total, {"backend": _summed(objective, *failed)}
 
 
 def _retries(objective: Objective) -> Measured:
-    again = selector(catalogue.ATTEMPTS, _ROUTED, unequal("attempt", "1"))
-    every = selector(catalogue.ATTEMPTS, _ROUTED)
-    return _summed(objective, every), {"backend": _summed(objective, again)}
+    again = selector(ATTEMPTS, unequal("attempt", "1"))
+    return _summed(objective, selector(ATTEMPTS)), {"backend": _summed(objective, again)}
 
 
 def _retry_budget(objective: Objective) -> Measured:
     """Retries that were wanted, and those of them that the upstream's budget refused."""
     sent, refused = (
-        _summed(
-            objective, selector(f"envoy_cluster_upstream_rq_{what}", catalogue.UPSTREAMS), upstream=_CLUSTER
-        )
+        _rated(objective, selector(f"envoy_cluster_upstream_rq_{what}", catalogue.UPSTREAMS), _CLUSTER)
         for what in ("retry", "retry_overflow")
     )
     return f"{sent} + {refused}", {"other": refused}
@@ -192,7 +191,7 @@ def _retry_budget(objective: Objective) -> Measured:
 
 def _handshakes(objective: Objective) -> Measured:
     done, failed = (
-        _summed(objective, selector(f"envoy_listener_ssl_{what}", catalogue.CLIENTS))
+        _rated(objective, selector(f"envoy_listener_ssl_{what}", catalogue.CLIENTS))
         for what in ("handshake", "connection_error")
     )
     return f"{done} + {failed}", {"other": failed}
@@ -294,20 +293,3 @@ _MEASURES: Mapping[str, Callable[[Objective], Measured]] = {
     "ratio": _ratio,
     "gauge": _gauge,
 }
-
-
-def grown(counter: str) -> str:
-    """Events a second over the last minute, by series.
-
-    Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` would never see
-    that event: a rare failure, whose labels are new each time, would never be counted. A counter that was
-    not there a minute ago counts with its whole value, if its proxy was scraped then. Where it was not, as
-    after a start of Prometheus, nobody knows when those events happened, and only growth counts.
-    """
-    rate, before = f"rate({counter}[{RANGE}])", f"{counter} offset {RANGE}"
-    scraped_before = f'(up{{tier!=""}} offset {RANGE} == 1)'
-    return (
-        f"(({rate} and {before})"
-        f" or ({rate} unless on (tier, proxy) {scraped_before})"
-        f" or (({counter} unless {before}) / 60 and on (tier, proxy) {scraped_before}))"
-    )

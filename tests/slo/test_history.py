@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ import yaml
 import alerts.selectors
 from audit.domain.actor import Actor
 from slo import selectors, services
-from slo.domain import rules
+from slo.domain import rates, rules
 from slo.domain.objectives import of_tier
 from telemetry.prometheus import Prometheus
 from tests.slo.recorded import tier
-from tests.support.prometheus import History, backfill_rules, prometheus
+from tests.support.prometheus import History, backfill, backfill_rules, prometheus
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db]
 
@@ -48,26 +49,33 @@ HISTORY = [
 ]
 
 
-def layer(*routes: str, rates: bool) -> str:
+def layer(*routes: str, number: int) -> str:
+    """Rates of counters, then those of indicators, then windows: rules see only what was there before."""
     document = yaml.safe_load(rules.render(of_tier(tier(*routes))))
     for group in document["groups"]:
-        group["rules"] = [rule for rule in group["rules"] if is_rate(rule) == rates]
+        group["rules"] = [rule for rule in group["rules"] if "record" in rule and level(rule) == number]
     return yaml.safe_dump({"groups": [group for group in document["groups"] if group["rules"]]})
 
 
-def is_rate(rule: dict[str, Any]) -> bool:
-    return bool(rule["record"].endswith((":rate1m", ":timestamp")))
+def level(rule: dict[str, Any]) -> int:
+    if rule["record"] in (rates.REQUESTS, rates.ATTEMPTS, rules.SCRAPED):
+        return 0
+    return 1 if rule["record"].endswith(":rate1m") else 2
+
+
+def record(place: Path, *routes: str, start: datetime, end: datetime) -> None:
+    """The rules over the past of `place`, each layer after a start that shows it the one before."""
+    for number in range(3):
+        begins = start if number < 2 else max(start, end - timedelta(minutes=1))
+        with prometheus(place) as running:
+            backfill_rules(running, layer(*routes, number=number), start=begins, end=end, every="15s")
 
 
 @pytest.fixture(scope="module")
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     place = tmp_path_factory.mktemp("prometheus")
-    with prometheus(place, history=HISTORY) as running:
-        backfill_rules(running, layer(*ROUTES, rates=True), start=START, end=NOW, every="15s")
-    with prometheus(place) as running:
-        backfill_rules(
-            running, layer(*ROUTES, rates=False), start=NOW - timedelta(minutes=1), end=NOW, every="15s"
-        )
+    backfill(place / "data", HISTORY)
+    record(place, *ROUTES, start=START, end=NOW)
     with prometheus(place) as running:
         client = Prometheus(running.url, timeout=5.0)
         yield client
@@ -125,12 +133,8 @@ def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         *route("blip", failing=0.01),
     ]
     cut = [History(h.metric, h.labels, [p for p in h.points if p[0] <= START + YOUNG]) for h in history]
-    with prometheus(place, history=cut) as running:
-        backfill_rules(running, layer(*ROUTES, rates=True), start=START, end=START + YOUNG, every="15s")
-    with prometheus(place) as running:
-        backfill_rules(
-            running, layer(*ROUTES, rates=False), start=START + YOUNG / 2, end=START + YOUNG, every="15s"
-        )
+    backfill(place / "data", cut)
+    record(place, *ROUTES, start=START, end=START + YOUNG)
     with prometheus(place) as running:
         client = Prometheus(running.url, timeout=5.0)
         yield client

@@ -1,0 +1,71 @@
+"""The first layer of the rules: the proxies' counters of requests and attempts as rates, without the proxy.
+
+Every indicator that counts requests is made of these, so that the counters themselves, a series for each
+proxy, are read once each time and not once for each indicator.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from telemetry.domain import catalogue
+from telemetry.domain.failure import ORIGINATORS, Matchers, failed_attempts, failed_requests
+from telemetry.domain.promql import selector, unequal
+
+RANGE = "1m"
+REQUESTS, ATTEMPTS = "sluice:rq:rate1m", "sluice:attempt:rate1m"
+_BORN = {"born": "yes"}
+"""The label of what a counter was born with, so that two rules of one name differ."""
+_ROUTED = unequal("route", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A counter, the labels that are kept of it, and which of its series count what is rare."""
+
+    recorded: str
+    counter: str
+    labels: str
+    rare: tuple[Matchers, ...]
+
+    @property
+    def rules(self) -> Iterable[tuple[str, Mapping[str, str]]]:
+        """The PromQL of each rule with the labels that it adds."""
+        yield f"sum by ({self.labels}) (rate({selector(self.counter, _ROUTED)}[{RANGE}]))", {}
+        born = " or ".join(_born(selector(self.counter, _ROUTED, *way)) for way in self.rare)
+        yield f"sum by ({self.labels}) ({born})", _BORN
+
+
+SOURCES = (
+    Source(
+        REQUESTS,
+        catalogue.REQUESTS,
+        "tier, route, arm, reason, code, grpc",
+        tuple(way for who in ORIGINATORS for way in failed_requests(who)),
+    ),
+    Source(
+        ATTEMPTS,
+        catalogue.ATTEMPTS,
+        "tier, route, arm, attempt, code, grpc, flags",
+        (*failed_attempts(), (unequal("attempt", "1"),)),
+    ),
+)
+
+
+def needed(expressions: Iterable[str]) -> list[Source]:
+    """The sources that these are made of."""
+    told = list(expressions)
+    return [source for source in SOURCES if any(source.recorded in each for each in told)]
+
+
+def _born(counter: str) -> str:
+    """What a counter counted before it was first seen, in events a second of the minute after that.
+
+    Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` never sees that
+    event: a rare failure, whose labels are new each time, would never be counted. So a counter that was not
+    there a minute ago counts with its first value, if its proxy was scraped then. Where it was not, as after
+    a start of Prometheus, nobody knows when those events happened. Of what is not rare, one event in many is
+    not worth reading every series three times.
+    """
+    scraped_before = f'(up{{tier!=""}} offset {RANGE} == 1)'
+    young = f"(min_over_time({counter}[{RANGE}]) unless {counter} offset {RANGE})"
+    return f"({young} and on (tier, proxy) {scraped_before}) / 60"
