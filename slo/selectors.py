@@ -129,7 +129,7 @@ class ObjectiveDetail:
 def objectives(tier: str | None = None) -> list[ObjectiveRow]:
     """The declared objectives, of one tier or of all."""
     found = Objective.objects.live().select_related("budget")
-    return [_row(record) for record in (found.filter(tier=tier) if tier else found)]
+    return [row_of(record) for record in (found.filter(tier=tier) if tier else found)]
 
 
 def budgets(tier: str) -> list[ObjectiveRow]:
@@ -175,7 +175,7 @@ def objective(objective_id: int) -> ObjectiveDetail:
     facts = {fact["window"]: fact for fact in (held.windows if held else [])}
     spans = sorted({*SHORT, *MIDDLE, *LONG, *domain.rolling(plain)})
     return ObjectiveDetail(
-        row=_row(record),
+        row=row_of(record),
         windows=tuple(_window(plain, span, facts.get(duration(span), {})) for span in spans),
         tiers=tuple(AlertTierRow(**fact) for fact in (held.tiers if held else [])),
         too_loose_for=tuple(other.name for other in loose),
@@ -201,7 +201,8 @@ def _window(plain: domain.Objective, span: timedelta, fact: dict[str, Any]) -> W
     )
 
 
-def _row(record: Objective) -> ObjectiveRow:
+def row_of(record: Objective) -> ObjectiveRow:
+    """The row of an objective whose budget was read with it."""
     plain = record.plain()
     held = _budget(record) or Budget(state=Budget.State.NO_DATA, why="not looked at yet")
     burns = {fact["window"]: fact["burn"] for fact in held.windows}

@@ -7,14 +7,26 @@ from django.views.decorators.http import require_safe
 
 from access.domain.roles import Role
 from access.permission import requires
-from slo import selectors
+from slo import listing, selectors
+from slo.forms import ObjectivesForm
 
 
 @requires(Role.VIEWER)
 @require_safe
 def objectives(request: HttpRequest, fragment: str = "") -> HttpResponse:
-    """What is promised, and how much of each budget is left."""
-    context = {"now": timezone.now(), "objectives": selectors.objectives()}
+    """What is promised, and how much of each budget is left? A page of what the address asks for."""
+    form = ObjectivesForm(request.GET, listing.choices())
+    first = (form.page_number - 1) * listing.PAGE
+    found = listing.listed(form.wanted, offset=first)
+    context = {
+        "now": timezone.now(),
+        "form": form,
+        "found": found,
+        "page": form.page_number,
+        "pages": max(1, -(-found.total // listing.PAGE)),
+        "first": first + 1,
+        "last": first + len(found.rows),
+    }
     return render(request, f"slo/objectives.html{fragment}", context)
 
 

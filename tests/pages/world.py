@@ -60,6 +60,45 @@ def budgets(now: datetime) -> int:
     return Objective.objects.earliest("pk").pk
 
 
+STATES = ("ok", "burning", "spent", "no_data")
+
+
+def routes(now: datetime, number: int) -> None:
+    """The tier edge with so many routes, each with an objective of its own, and what a tick said of each."""
+    many = [{"name": f"r{n:04}", "hosts": [f"r{n}.test"], "upstream": "payments"} for n in range(number)]
+    promised = [
+        {
+            "name": f"{route['name']}-availability",
+            "kind": "route_availability",
+            "target": 99.9,
+            "route": route["name"],
+            "owner": f"team {place % 7}",
+        }
+        for place, route in enumerate(many)
+    ]
+    declared = document(objectives=OBJECTIVES[:2] + promised)
+    declared["tiers"][0]["routes"] += many
+    proxy.services.apply(document=declared, by=BY, reason="many", now=now, gate=lambda tier: [])
+    slo.services.sync_all(now=now)
+    Budget.objects.bulk_create(
+        Budget(
+            objective=objective,
+            state=STATES[place % 4],
+            since=now,
+            looked_at=now,
+            data_at=now,
+            total=250_000.0 if place % 4 < 3 else None,
+            bad_proxy=12.0,
+            bad_backend=float(place),
+            left=1 - place / 500 if place % 4 < 3 else None,
+            coverage=0.9,
+            burn_1h=place / 100 if place % 4 < 3 else None,
+            windows=[{"window": "5m", "burn": 0.4}, {"window": "1h", "burn": place / 100}],
+        )
+        for place, objective in enumerate(Objective.objects.filter(budget=None).order_by("name"))
+    )
+
+
 def heartbeats(now: datetime) -> None:
     for name in ("alerts", "canary", "runbooks", "slo"):
         Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "every": timedelta(seconds=3)})
