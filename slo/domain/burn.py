@@ -24,6 +24,21 @@ class Counts:
     def bad(self) -> Decimal:
         return self.bad_proxy + self.bad_backend + self.bad_other
 
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(ours + theirs for ours, theirs in zip(self._parts, other._parts, strict=True)))
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        """What is left without `other`: never less than nothing, for sums of other times may be finer."""
+        pairs = zip(self._parts, other._parts, strict=True)
+        return Counts(*(max(ours - theirs, Decimal(0)) for ours, theirs in pairs))
+
+    def __mul__(self, share: Decimal) -> "Counts":
+        return Counts(*(part * share for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        return self.total, self.bad_proxy, self.bad_backend, self.bad_other
+
 
 def burn(counts: Counts, target: Decimal) -> Decimal | None:
     """`(bad / total) / (1 - target)`; None without an event. Divided once, so windows weigh by events."""

@@ -127,6 +127,12 @@ class Budget(models.Model):
     bad_backend = models.FloatField(null=True, blank=True)
     bad_other = models.FloatField(null=True, blank=True)
     left = models.FloatField(null=True, blank=True)
+    # What corrections and maintenance took out of the figures above, and what would be left with it.
+    excluded_total = models.FloatField(null=True, blank=True)
+    excluded_bad = models.FloatField(null=True, blank=True)
+    left_uncorrected = models.FloatField(null=True, blank=True)
+    # The end of the maintenance that is on: what fires by then is not told before.
+    maintained_until = models.DateTimeField(null=True, blank=True)
     coverage = models.FloatField(null=True, blank=True)
     # Of the last hour; beside `windows` because lists are sorted by it.
     burn_1h = models.FloatField(null=True, blank=True)
