@@ -1,5 +1,6 @@
 """The pools of upstreams on real Envoys: their caps, who gets a request, and how long a connection lives."""
 
+import itertools
 import statistics
 import time
 from collections import Counter
@@ -154,6 +155,15 @@ def test_least_request_spares_the_slow(world: World) -> None:
     world.fault("shop-v1-a", latency_ms=200)
     asked = Counter(one.backend for one in ask(world, "u.test", 180, at_once=6))
     assert asked["shop-v1-a"] < 42  # a third would be 60; one in nine is when both draws are the slow one
+
+
+def test_random_draws_whoever_is_slow_and_in_no_order(world: World) -> None:
+    served(world, *TRIO, lb_policy="random")
+    drawn = [one.backend for one in ask(world, "u.test", 30)]
+    assert any(first == second for first, second in itertools.pairwise(drawn))  # never in a round
+    world.fault("shop-v1-a", latency_ms=150)
+    asked = Counter(one.backend for one in ask(world, "u.test", 150, at_once=12))
+    assert asked["shop-v1-a"] > 30  # a third is 50; least_request would give it one in nine, 17
 
 
 @pytest.mark.parametrize("policy", ["ring_hash", "maglev"])
