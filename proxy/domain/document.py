@@ -65,11 +65,23 @@ def load(text: str, *, environment: Mapping[str, str]) -> dict[str, Any]:
     return filled
 
 
-def _read(text: str) -> dict[Any, Any]:
+def stream(text: str) -> list[Any]:
+    """Every document of a YAML stream as it stands, such as a file of another tool. Raises Invalid."""
     try:
-        read = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader with a check for double keys
+        return list(_yaml(lambda: list(yaml.load_all(text, Loader=_Loader))))
+    except RecursionError as error:
+        raise Invalid([("", "nested too deeply")]) from error
+
+
+def _yaml(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that no calendar has
         raise Invalid([("", f"not YAML: {' '.join(str(error).split())}")]) from error
+
+
+def _read(text: str) -> dict[Any, Any]:
+    read = _yaml(lambda: yaml.load(text, Loader=_Loader))  # noqa: S506  # safe, with a check for double keys
     if not isinstance(read, dict):
         raise Invalid([("", "the file must hold a mapping with the key tiers")])
     return read

@@ -118,10 +118,11 @@ def of_tier(tier: Tier) -> tuple[Objective, ...]:
     """The objectives that the tier declares; the defaults when it declares none."""
     if not tier.objectives:
         return tuple(_defaults(tier))
-    return tuple(_of(tier.name, declared) for declared in tier.objectives)
+    return tuple(declared_as(tier.name, declared) for declared in tier.objectives)
 
 
-def _of(tier: str, declared: Declared) -> Objective:
+def declared_as(tier: str, declared: Declared) -> Objective:
+    """What a tier of this name declares by it."""
     calendar = declared.calendar
     return Objective(
         tier=tier,

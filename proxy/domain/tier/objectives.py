@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from proxy.domain.tier.fields import Declared, Name
+from proxy.domain.tier.fields import Declared
 
 ObjectiveKind = Literal[
     "proxy_availability",
@@ -25,6 +25,8 @@ ObjectiveKind = Literal[
 ]
 Resource = Literal["connections", "worker_cpu", "memory", "buffers", "pool"]
 Calendar = Literal["week", "month", "quarter"]
+ObjectiveName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,78}[a-z0-9])?$")]
+"""Longer than other names: who writes out a route's default objective calls it `ROUTE-availability`."""
 
 _LATENCIES = ("added_latency", "total_latency", "backend_latency")
 _BOUNDED = ("saturation", "tls_resumption", "tls_fresh", "gauge")
@@ -51,7 +53,7 @@ class Objective(Declared):
     events per second for the first three.
     """
 
-    name: Name
+    name: ObjectiveName
     kind: ObjectiveKind
     description: str = Field(default="", max_length=500)
     target: float = Field(gt=0, lt=100)

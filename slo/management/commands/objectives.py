@@ -1,0 +1,82 @@
+"""`manage.py objectives import FILE` and `export [TIER]`: OpenSLO v1, in and out."""
+
+import getpass
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from audit.domain.actor import Actor
+from proxy.domain.errors import Invalid, Overtaken, Problem, UnknownTier
+from slo import openslo
+
+REFUSED = 2
+
+
+class Command(BaseCommand):
+    requires_system_checks = ()  # of the pages, which are not served here
+    help = "Takes objectives in from OpenSLO v1, or prints them as OpenSLO v1."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        ways = parser.add_subparsers(dest="way", required=True)
+        taken = ways.add_parser("import", help="lay a file's objectives over those of the tiers")
+        taken.add_argument("file", metavar="FILE", help="YAML ('-': standard input)")
+        taken.add_argument("--tier", help="where all of them go; default: the tier that the service names")
+        taken.add_argument("--plan", action="store_true", help="print the difference, write nothing")
+        taken.add_argument("--replace", action="store_true", help="the tier keeps only what the file has")
+        taken.add_argument("--by", default="", help="who declares; default: the user of this process")
+        taken.add_argument("--reason", default="", help="why; stands in the audit")
+        printed = ways.add_parser("export", help="print the objectives of one tier or of all")
+        printed.add_argument("tier", metavar="TIER", nargs="?")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["way"] == "export":
+                self.stdout.write(openslo.exported(options["tier"]), ending="")
+            else:
+                self._import(options)
+        except OSError as error:
+            self._refuse([(options["file"], error.strerror or str(error))])
+        except UnicodeDecodeError:
+            self._refuse([(options["file"], "is not UTF-8")])
+        except UnknownTier as error:
+            self._refuse([("", str(error))])
+        except Invalid as error:
+            self._refuse(error.errors)
+        except Overtaken as error:
+            self._refuse([("", str(error)), *(("", line) for line in error.changes)])
+
+    def _import(self, options: dict[str, Any]) -> None:
+        text, now = _read(options["file"]), timezone.now()
+        where = {"into": options["tier"], "replace": options["replace"]}
+        if options["plan"]:
+            taken = openslo.plan(text, **where, now=now)
+        else:
+            by = Actor(options["by"] or getpass.getuser(), "cli")
+            reason = options["reason"] or f"objectives import {Path(options['file']).name}"
+            taken = openslo.take_in(text, **where, by=by, reason=reason, now=now)
+        self._tell(taken, planned=options["plan"])
+
+    def _tell(self, taken: openslo.Taken, *, planned: bool) -> None:
+        """The changes as output; what is pointed out beside it, as output is for programs too."""
+        lines = [*taken.changes, *(f"tier {name}: revision {n}" for name, n in taken.revisions.items())]
+        if planned and lines:
+            lines.append(f"{len(lines)} changes")
+        self.stdout.write("\n".join(lines) or "no difference")
+        self._told("note: ", taken.notes)
+        self._told("warning: ", (("", warning) for warning in taken.warnings))
+
+    def _told(self, prefix: str, remarks: Iterable[Problem]) -> None:
+        for path, message in remarks:
+            self.stderr.write(f"{prefix}{path}: {message}" if path else f"{prefix}{message}")
+
+    def _refuse(self, problems: Iterable[Problem]) -> None:
+        self._told("", problems)
+        sys.exit(REFUSED)
+
+
+def _read(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
