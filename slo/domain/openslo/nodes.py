@@ -41,10 +41,10 @@ class Node:
         self.said.notes.append((self.at(key), message))
 
     def text(self, key: str) -> str:
-        """The text, without space around it; empty where there is none."""
+        """The text as it stands; empty where there is none."""
         found = self.take(key)
         if found is None or isinstance(found, str):
-            return (found or "").strip()
+            return found or ""
         self.wrong(key, f"must be a text (given: {found!r})")
         return ""
 
