@@ -84,7 +84,7 @@ def untold(before: Tier | None, after: Tier) -> tuple[Change, ...]:
 def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
     if tier is None:
         return {}
-    document = tier.document()
+    document = tier.model_dump(mode="json", include={"objectives", "runbooks"})
     found = {("objective", one["name"]): one for one in document["objectives"]}
     found |= {("runbook", name): one for name, one in document["runbooks"].items()}
     accepted = {f"tier {tier.name}": tier.accepted}

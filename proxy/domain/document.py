@@ -16,7 +16,7 @@ from proxy.domain.tier import Tier
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML in which a key that stands twice is an error, not the last one wins. `<<: *anchor` is taken."""
 
     def __init__(self, stream: str) -> None:
@@ -113,12 +113,11 @@ def parse(document: Mapping[str, Any]) -> tuple[Tier, ...]:
     raw_tiers = document.get("tiers")
     if not isinstance(raw_tiers, list) or not raw_tiers:
         raise Invalid([*errors, ("tiers", "must be a list with at least one tier")])
-    for index, raw in enumerate(raw_tiers):
-        errors += _tier_problems(raw, f"tiers[{index}]")
+    found = [_tier(raw, f"tiers[{index}]", errors) for index, raw in enumerate(raw_tiers)]
     errors += doubles(((i, name_of(raw)) for i, raw in enumerate(raw_tiers)), "tiers[{}].name", "tier")
     if errors:
         raise Invalid(errors)
-    return tuple(Tier.model_validate(raw) for raw in raw_tiers if not is_one(raw))
+    return tuple(tier for tier in found if isinstance(tier, Tier))
 
 
 def observed(document: Mapping[str, Any]) -> tuple[ObservedTier, ...]:
@@ -126,20 +125,24 @@ def observed(document: Mapping[str, Any]) -> tuple[ObservedTier, ...]:
     return tuple(ObservedTier.model_validate(raw) for raw in document["tiers"] if is_one(raw))
 
 
-def _tier_problems(raw: Any, path: str) -> list[Problem]:
+def _tier(raw: Any, path: str, errors: list[Problem]) -> Tier | ObservedTier | None:
+    """The tier, where its fields are right; what is wrong is added to the errors."""
     if not isinstance(raw, dict):
-        return [(path, "must be a mapping")]
+        errors.append((path, "must be a mapping"))
+        return None
+    tier: Tier | ObservedTier | None = None
     try:
         tier = (ObservedTier if is_one(raw) else Tier).model_validate(raw)
-        errors = safety.problems(tier, path) if isinstance(tier, Tier) else []
+        errors += safety.problems(tier, path) if isinstance(tier, Tier) else []
     except ValidationError as error:
         found = error.errors()
-        errors = [
+        errors += [
             (_path(path, _as_written(raw, item["loc"])), worded(item))
             for item in found
             if not _echo(item, found)
         ]
-    return errors if is_one(raw) else errors + list(references(raw, path))
+    errors += [] if is_one(raw) else references(raw, path)
+    return tier
 
 
 def _echo(item: Any, found: Sequence[Any]) -> bool:

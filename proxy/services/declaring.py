@@ -128,14 +128,15 @@ def _publish(tier: Tier, *, by: Actor, reason: str, now: datetime) -> Revision |
     TierRecord.objects.get_or_create(name=tier.name, defaults={"created_at": now})
     record = locked(tier.name)
     last = record.revisions.first()
-    fresh = digest(tier.document())
+    document = tier.document()
+    fresh = digest(document)
     if last is not None and last.digest == fresh:
         return None
     _check_overlays(tier, now)
     revision = Revision.objects.create(
         tier=record,
         number=last.number + 1 if last else 1,
-        document=tier.document(),
+        document=document,
         digest=fresh,
         by=by.name,
         reason=reason,

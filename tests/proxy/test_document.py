@@ -62,7 +62,7 @@ def test_a_key_that_stands_twice_is_an_error() -> None:
     ("text", "why"),
     [
         ("? [a, b]\n: c\n", "a key must be a word"),
-        ("[" * 3000, "nested too deeply"),
+        ("[" * 3000, "exceeded maximum nesting depth"),
         ("tiers: &a [*a]", "nested too deeply, or an anchor holds itself"),
         ("tiers: [{name: 2024-99-99}]", "not YAML: month must be in 1..12"),
         ("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n", "'y' stands twice"),
