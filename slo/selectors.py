@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from proxy import selectors as proxy_selectors
+from slo.domain import indicators, wording
 from slo.domain import objectives as domain
 from slo.domain import policy as policies
-from slo.domain import wording
+from slo.domain import rule_tests as testing
 from slo.domain.budget import originator
 from slo.domain.burn import Counts
 from slo.domain.policy import Demanded
@@ -162,6 +163,28 @@ def _standing(held: Budget) -> policies.Standing:
     return policies.Standing(
         held.objective.name, Decimal(str(held.left or 0)), Decimal(str(held.coverage or 0))
     )
+
+
+def rule_tests(tier: str, name: str) -> list[testing.Files]:
+    """What `promtool test rules` proves of a declared objective's alerts. Raises UnknownObjective."""
+    record = Objective.objects.live().filter(tier=tier, name=name).first()
+    if record is None:
+        raise UnknownObjective(f"there is no objective {tier}/{name}")
+    return testing.files(record.plain())
+
+
+def told_of(*, tier: str, sli: str, route: str, upstream: str, target: str, period: str) -> ObjectiveRow:
+    """The objective that an alert of Prometheus tells of, by the alert's labels. Raises UnknownObjective.
+
+    Several that promise the same are one alert: the one that was declared first stands for them.
+    """
+    found = Objective.objects.live().select_related("budget")
+    for record in found.filter(tier=tier, route=route, upstream=upstream).order_by("pk"):
+        plain = record.plain()
+        promise = (indicators.sli(plain), f"{plain.target.normalize():f}", duration(plain.period))
+        if promise == (sli, target, period):
+            return row_of(record)
+    raise UnknownObjective(f"no objective of {tier} promises {target} of {sli} over {period} any more")
 
 
 def objective(objective_id: int) -> ObjectiveDetail:

@@ -18,4 +18,4 @@ def publish() -> None:
     """Every minute: Prometheus runs the rules that the objectives need, where a directory for them is set."""
     files = rulefiles.from_settings()
     if files:
-        services.keep_rules(files=files, now=timezone.now())
+        services.keep_rules(files=files, metrics=ports.from_settings(), now=timezone.now())

@@ -1,7 +1,7 @@
 """Pages of objectives."""
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -9,6 +9,8 @@ from access.domain.roles import Role
 from access.permission import requires
 from slo import listing, selectors
 from slo.forms import ObjectivesForm
+
+TOLD_BY = ("tier", "sli", "route", "upstream", "target", "period")
 
 
 @requires(Role.VIEWER)
@@ -28,6 +30,20 @@ def objectives(request: HttpRequest, fragment: str = "") -> HttpResponse:
         "last": first + len(found.rows),
     }
     return render(request, f"slo/objectives.html{fragment}", context)
+
+
+@requires(Role.VIEWER)
+@require_safe
+def told_of(request: HttpRequest) -> HttpResponse:
+    """From an alert of Prometheus, by its labels, to its objective, or to that one's runbook."""
+    labels = {label: request.GET.get(label, "") for label in TOLD_BY}
+    try:
+        found = selectors.told_of(**labels)
+    except selectors.UnknownObjective as error:
+        raise Http404(str(error)) from error
+    if request.GET.get("to") == "runbook" and found.runbook:
+        return redirect("runbook", found.runbook)
+    return redirect("objective", found.id)
 
 
 @requires(Role.VIEWER)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from telemetry.domain import promql as text
 from telemetry.domain.errors import BadQuery, MetricsError
+from telemetry.domain.loaded import LoadedRule
 from telemetry.domain.series import Sample, Series
 
 LOOKBACK = timedelta(minutes=5)
@@ -19,6 +20,7 @@ _SELECTOR = re.compile(r"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(?:\{(?P<insid
 _MATCHER = re.compile(
     r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(?:,|\Z)', re.DOTALL
 )
+_SPACE = re.compile(r"\s+")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -36,6 +38,7 @@ class InMemoryMetrics:
         self._error: MetricsError | None = None
         self.asked: list[str] = []
         self.kept: timedelta | None = timedelta(days=40)
+        self.loaded: tuple[LoadedRule, ...] = ()
 
     def add(self, metric: str, labels: Mapping[str, str], points: Iterable[tuple[datetime, float]]) -> None:
         """Hold samples of one series, as if scraped at those times."""
@@ -93,6 +96,18 @@ class InMemoryMetrics:
         """See `telemetry.ports.Metrics`."""
         self._note("retention")
         return self.kept
+
+    def rules(self) -> tuple[LoadedRule, ...]:
+        """See `telemetry.ports.Metrics`."""
+        self._note("rules")
+        return self.loaded
+
+    def formatted(self, promql: str) -> str:
+        """See `telemetry.ports.Metrics`. Only white space is known to mean nothing."""
+        self._note(promql)
+        if promql.count("(") != promql.count(")"):
+            raise BadQuery(f"cannot be parsed: {promql}")
+        return _SPACE.sub("", promql)
 
     def _note(self, promql: str) -> None:
         self.asked.append(promql)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from telemetry.domain.loaded import LoadedRule
 from telemetry.domain.series import Sample, Series
 from telemetry.prometheus import Prometheus
 
@@ -31,6 +32,12 @@ class Metrics(Protocol):
 
     def retention(self) -> timedelta | None:
         """How long samples are kept; None where only their size bounds it."""
+
+    def rules(self) -> tuple[LoadedRule, ...]:
+        """The rules that are evaluated now, group by group in their order."""
+
+    def formatted(self, promql: str) -> str:
+        """`promql` in the one form of all texts that mean the same to the parser. BadQuery if it cannot."""
 
 
 @cache

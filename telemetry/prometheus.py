@@ -22,6 +22,7 @@ from telemetry.domain.errors import (
     MetricsUnavailable,
     QueryTimeout,
 )
+from telemetry.domain.loaded import LoadedRule
 from telemetry.domain.series import Sample, Series
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 # The server gives up first, so that its own reason arrives instead of our silence.
 CLIENT_GRACE_SECONDS = 0.5
+# Texts whose form is kept: those of some rule files.
+FORMS_KEPT = 4096
 # A request that failed is told at once: the next tick asks again. `read=False` keeps a timeout a timeout.
 NO_RETRIES = Retry(total=0, read=False)
 
@@ -50,6 +53,7 @@ class Prometheus:
         session = requests.Session()
         session.hooks["response"].append(_check)
         self._timeout, self._session = timeout, session
+        self._forms: dict[str, str] = {}
         self._client = PrometheusConnect(url=url.rstrip("/"), session=session, retry=NO_RETRIES)
 
     def close(self) -> None:
@@ -92,10 +96,36 @@ class Prometheus:
         found = [text.span(part) for part in str(said).split(" or ")]
         return next((span for span in found if span is not None), None)
 
+    def rules(self) -> tuple[LoadedRule, ...]:
+        """See `telemetry.ports.Metrics`.
+
+        https://prometheus.io/docs/prometheus/latest/querying/api/#rules
+        """
+        groups = self._reached(lambda: self._got("rules")["data"]["groups"])
+        rules = self._reached(lambda: [_rule(group, rule) for group in groups for rule in group["rules"]])
+        return tuple(rules)
+
+    def formatted(self, promql: str) -> str:
+        """See `telemetry.ports.Metrics`. Each text is asked of once.
+
+        https://prometheus.io/docs/prometheus/latest/querying/api/#formatting-query-expressions
+        """
+        if promql not in self._forms:
+            url, sent = f"{self._client.url}/api/v1/format_query", {"query": promql}
+            answer = self._reached(
+                lambda: self._session.post(url, data=sent, timeout=self._patience()).json()["data"]
+            )
+            if len(self._forms) >= FORMS_KEPT:
+                self._forms.clear()
+            self._forms[promql] = str(answer)
+        return self._forms[promql]
+
+    def _got(self, path: str) -> Any:
+        return self._session.get(f"{self._client.url}/api/v1/{path}", timeout=self._patience()).json()
+
     def _status(self, what: str) -> Mapping[str, Any]:
         """https://prometheus.io/docs/prometheus/latest/querying/api/#runtime-information"""
-        url = f"{self._client.url}/api/v1/status/{what}"
-        answer = self._reached(lambda: self._session.get(url, timeout=self._patience()).json()["data"])
+        answer = self._reached(lambda: self._got(f"status/{what}")["data"])
         if not isinstance(answer, dict):
             raise MetricsUnavailable("not an answer of Prometheus: no mapping")
         return answer
@@ -169,6 +199,18 @@ def _series(row: Mapping[str, Any]) -> Series:
         raise BadQuery("expected a range of values, got an instant vector or a histogram")
     points = tuple((float(unix), _number(value)) for unix, value in row["values"])
     return Series(labels=row["metric"], points=points)
+
+
+def _rule(group: Mapping[str, Any], rule: Mapping[str, Any]) -> LoadedRule:
+    return LoadedRule(
+        group=group["name"],
+        every=timedelta(seconds=group["interval"]),
+        kind=rule["type"],
+        name=rule["name"],
+        query=rule["query"],
+        labels=rule.get("labels") or {},
+        error=rule.get("lastError") or "",
+    )
 
 
 def _number(value: str) -> float:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-import yaml
 from django.conf import settings
 
 CHECK_SECONDS = 20.0
@@ -36,38 +35,17 @@ class RuleFiles:
         path = self.directory / name
         return path.read_text() if path.is_file() else None
 
-    def publish(self, name: str, text: str) -> bool:
-        """Make `text` the rule file `name`; False when it is loaded already. Raises NotPublished."""
-        before = self.current(name)
-        if before == text and not self.missing(text):
-            return False
+    def publish(self, name: str, text: str) -> None:
+        """Make `text` the rule file `name` and have it loaded. Raises NotPublished."""
         if problem := check(text):
             raise NotPublished(problem)
+        before = self.current(name)
         self._replace(name, text)
         try:
             self._reload()
         except NotPublished:
             self._restore(name, before)
             raise
-        return True
-
-    def missing(self, text: str) -> list[str]:
-        """The groups of `text` that Prometheus does not run with just these rules. Raises NotPublished.
-
-        A file in place may still not be loaded: the reload got lost, or somebody else's file broke it.
-        """
-        try:
-            answer = requests.get(f"{self.url.rstrip('/')}/api/v1/rules", timeout=RELOAD_SECONDS)
-            answer.raise_for_status()
-            groups = answer.json()["data"]["groups"]
-        except (requests.RequestException, KeyError) as error:
-            raise Away(f"Prometheus cannot be reached: {error}") from error
-        loaded = {group["name"]: [rule["name"] for rule in group["rules"]] for group in groups}
-        return [
-            group["name"]
-            for group in yaml.safe_load(text)["groups"]
-            if loaded.get(group["name"]) != [rule.get("record") or rule["alert"] for rule in group["rules"]]
-        ]
 
     def _replace(self, name: str, text: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def _annotations(tier: AlertTier, period: timedelta, site: str) -> dict[str, str
     )
     burns = (
         f'{{{{ if gt $value 0.0 }}}}burns {{{{ $value | printf "%.1f" }}}}x over {long}'
-        f" ({tells} at {tier.factor(period):.4g}x){{{{ else }}}}burnt when its data ended{{{{ end }}}}"
+        f" ({tells} at {float(tier.factor(period)):.4g}x){{{{ else }}}}burnt when its data ended{{{{ end }}}}"
     )
     found = f"{site}/objectives/find/?" + "&".join(
         f"{label}={{{{ $labels.{label} | urlquery }}}}"

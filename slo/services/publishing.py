@@ -1,5 +1,6 @@
-"""Publishes the Prometheus rules that the objectives need."""
+"""Publishes the Prometheus rules that the objectives need, and sees to it that Prometheus runs just those."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -7,12 +8,16 @@ from django.conf import settings
 import alerts.services
 import audit.services
 from audit.domain.actor import Actor
-from slo.domain import rules
+from slo.domain import drift, rules
 from slo.models import Objective
 from slo.services.names import BY
+from telemetry.domain.errors import MetricsError
+from telemetry.ports import Metrics
 from telemetry.rulefiles import Away, NotPublished, RuleFiles
 
 RULES_RULE = "rules_not_published"
+DRIFT_RULE = "rules_drift"
+SHOWN = 3
 
 
 def rule_file() -> str:
@@ -21,45 +26,89 @@ def rule_file() -> str:
     return rules.render(declared, site=settings.BASE_URL)
 
 
-def publish_rules(*, files: RuleFiles, by: Actor = BY, now: datetime) -> bool:
-    """Put the rule file before Prometheus. False when it is there already.
+def drifted(*, metrics: Metrics) -> list[str]:
+    """How the rules that Prometheus runs differ from `rule_file`, and which of ours fail. Raises Away."""
+    try:
+        loaded = metrics.rules()
+        return [*drift.differences(rule_file(), loaded, metrics.formatted), *drift.failing(loaded)]
+    except MetricsError as error:
+        raise Away(f"Prometheus gave no answer: {error.message}") from error
 
+
+def publish_rules(*, files: RuleFiles, metrics: Metrics, by: Actor = BY, now: datetime) -> bool:
+    """Have Prometheus run the rules that the objectives need. False when it does already.
+
+    A file that is in place may not be what runs: a reload got lost, or somebody's edit was loaded meanwhile.
     Raises `telemetry.rulefiles.NotPublished`; Prometheus then has the rules that it had before.
     """
-    if not files.publish(rules.FILE, rule_file()):
+    text = rule_file()
+    try:
+        runs = not drift.differences(text, metrics.rules(), metrics.formatted)
+    except MetricsError as error:
+        raise Away(f"Prometheus gave no answer: {error.message}") from error
+    before = files.current(rules.FILE)
+    if before == text and runs:
         return False
-    audit.services.record(
-        by=by,
-        action="rules.published",
-        target=rules.FILE,
-        reason="the objectives need it",
-        now=now,
-    )
+    files.publish(rules.FILE, text)
+    if before != text:
+        audit.services.record(
+            by=by,
+            action="rules.published",
+            target=rules.FILE,
+            reason="the objectives need it",
+            now=now,
+        )
     return True
 
 
-def keep_rules(*, files: RuleFiles, by: Actor = BY, now: datetime) -> bool:
-    """`publish_rules`, and tell when Prometheus refuses. True when it runs the rules now."""
+def keep_rules(*, files: RuleFiles, metrics: Metrics, by: Actor = BY, now: datetime) -> bool:
+    """`publish_rules`, and tell when Prometheus refuses or runs others. True when it runs these now."""
     try:
-        publish_rules(files=files, by=by, now=now)
+        publish_rules(files=files, metrics=metrics, by=by, now=now)
+        found = drifted(metrics=metrics)
     except Away:
         return False
     except NotPublished as error:
-        alerts.services.signal(
-            rule=RULES_RULE,
-            labels={"part": rules.FILE},
-            severity="ticket",
-            originator="unknown",
-            summary="Prometheus does not run the rules that the objectives need",
-            numbers={"reason": str(error)[:300]},
-            action="Prometheus keeps the rules that it has; this is tried again each minute.",
-            runbook="",
-            cause="automation",
-            by=by,
-            now=now,
-        )
+        _refused(str(error), by=by, now=now)
         return False
-    alerts.services.clear(
-        rule=RULES_RULE, labels={"part": rules.FILE}, why="the rules are loaded", by=by, now=now
-    )
+    where = {"part": rules.FILE}
+    alerts.services.clear(rule=RULES_RULE, labels=where, why="the rules are loaded", by=by, now=now)
+    if found:
+        _differ(found, by=by, now=now)
+        return False
+    why = "Prometheus runs the rules of the objectives and no others in their groups"
+    alerts.services.clear(rule=DRIFT_RULE, labels=where, why=why, by=by, now=now)
     return True
+
+
+def _refused(reason: str, *, by: Actor, now: datetime) -> None:
+    alerts.services.signal(
+        rule=RULES_RULE,
+        labels={"part": rules.FILE},
+        severity="ticket",
+        originator="unknown",
+        summary="Prometheus does not run the rules that the objectives need",
+        numbers={"reason": reason[:300]},
+        action="Prometheus keeps the rules that it has; this is tried again each minute.",
+        runbook="",
+        cause="automation",
+        by=by,
+        now=now,
+    )
+
+
+def _differ(found: Sequence[str], *, by: Actor, now: datetime) -> None:
+    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    alerts.services.signal(
+        rule=DRIFT_RULE,
+        labels={"part": rules.FILE},
+        severity="ticket",
+        originator="unknown",
+        summary="Prometheus runs other rules than the objectives need, or some of them fail",
+        numbers={"differs": "; ".join([*found[:SHOWN], *more])[:900]},
+        action="The rules were loaded again and still differ: `manage.py rules --check` lists how.",
+        runbook="",
+        cause="automation",
+        by=by,
+        now=now,
+    )

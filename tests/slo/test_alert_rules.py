@@ -1,14 +1,16 @@
 """The alert rules of the published file: they say what the service says, on the real `promtool`."""
 
 import random
+import re
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from slo.domain import alert_rules, rule_tests, rules
@@ -18,6 +20,8 @@ from slo.domain.objectives import Objective
 from slo.domain.windows import PAGE_FAST, TIERS, AlertTier
 from telemetry.domain.promql import duration
 from tests.slo.recorded import only
+from tests.support.processes import wait_until
+from tests.support.prometheus import History, prometheus
 
 TARGET = Decimal("0.999")
 SHOP = only("route_availability", "0.999")
@@ -248,3 +252,47 @@ def test_without_a_scrape_nothing_that_was_silent_fires(tmp_path: Path) -> None:
 def test_every_tier_has_a_name_of_its_own() -> None:
     assert alert_rules.name(PAGE_FAST) == "SluicePageFast"
     assert len({alert_rules.name(tier) for tier in TIERS}) == len(TIERS)
+
+
+@pytest.mark.real
+def test_a_real_prometheus_fires_the_published_alert(tmp_path: Path) -> None:
+    # An hour of which 2 % failed, counted each 15 s until now; every group is evaluated each second.
+    now = datetime.now(UTC).replace(microsecond=0)
+    times = [now - timedelta(seconds=15 * step) for step in reversed(range(240))]
+    where = {"sli": "route_availability", "place": "route", "tier": "edge", "route": "shop"}
+    history = [
+        History("sluice:sli_events:rate1m", where, [(at, 100.0) for at in times]),
+        History("sluice:sli_bad:rate1m", {**where, "originator": "proxy"}, [(at, 2.0) for at in times]),
+        History("sluice:scrape:timestamp", {"tier": "edge"}, [(at, at.timestamp()) for at in times]),
+    ]
+    text = re.sub(r"interval: \S+", "interval: 1s", rules.render([SHOP], site="https://sluice.test"))
+
+    with prometheus(tmp_path, history=history, rules=text) as running:
+        fired = wait_until(
+            lambda: _firing(running.url, "SluicePageFast"), timeout=30, what="the alert of a fast page"
+        )
+
+    assert fired is not None
+
+    assert fired["labels"] == {
+        "alertname": "SluicePageFast",
+        **where,
+        "target": "0.999",
+        "period": "30d",
+        "severity": "page",
+        "sluice": "burn",
+    }
+    said = fired["annotations"]
+    assert re.fullmatch(
+        r"route_availability of edge/shop burns \d+\.\dx over 1h \(pages at 14\.4x\)", said["summary"]
+    )
+    assert said["objective"] == (
+        "https://sluice.test/objectives/find/?tier=edge&sli=route_availability&route=shop&upstream="
+        "&target=0.999&period=30d"
+    )
+    assert said["runbook_url"] == said["objective"] + "&to=runbook"
+
+
+def _firing(url: str, name: str) -> dict[str, Any] | None:
+    found = requests.get(f"{url}/api/v1/alerts", timeout=5).json()["data"]["alerts"]
+    return next((one for one in found if one["labels"]["alertname"] == name), None)

@@ -58,7 +58,7 @@ def layer(*routes: str, number: int) -> str:
 
 
 def level(rule: dict[str, Any]) -> int:
-    if rule["record"] in (rates.REQUESTS, rates.ATTEMPTS, rules.SCRAPED):
+    if rule["record"] in (rates.REQUESTS, rates.ATTEMPTS, SCRAPED):
         return 0
     return 1 if rule["record"].endswith(":rate1m") else 2
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from telemetry.domain.errors import BadQuery, ExecutionFailed, MetricsUnavailable
+from telemetry.domain.loaded import LoadedRule
 from telemetry.domain.promql import matching, not_matching, selector, unequal
 from telemetry.memory import InMemoryMetrics
 from telemetry.ports import Metrics
@@ -16,6 +17,18 @@ from tests.support.prometheus import History, prometheus
 
 # In the past, so that both hold the same history, and on a quarter of a second, so that rounding shows.
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=250_000) - timedelta(hours=6)
+RULES = """\
+groups:
+- name: sluice-events
+  interval: 15s
+  rules:
+  - record: sluice:one
+    expr: sum(requests)by(route)
+    labels: {window: 5m}
+  - alert: SluiceOne
+    expr: sluice:one > 1e9
+    labels: {severity: page}
+"""
 AWKWARD = 'a "quoted" \\ back\nslash}'
 
 
@@ -41,7 +54,7 @@ COMPOSITE = "sum by (proxy) (requests)"
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    with prometheus(tmp_path_factory.mktemp("prometheus"), history=HISTORY) as running:
+    with prometheus(tmp_path_factory.mktemp("prometheus"), history=HISTORY, rules=RULES) as running:
         client = Prometheus(running.url, timeout=5.0)
         yield client
         client.close()
@@ -49,9 +62,17 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 
 @pytest.fixture(scope="module")
 def memory() -> InMemoryMetrics:
-    metrics = InMemoryMetrics()
+    metrics, every = InMemoryMetrics(), timedelta(seconds=15)
     for series in HISTORY:
         metrics.add(series.metric, series.labels, series.points)
+    metrics.loaded = (
+        LoadedRule(
+            "sluice-events", every, "recording", "sluice:one", "sum by (route) (requests)", {"window": "5m"}
+        ),
+        LoadedRule(
+            "sluice-events", every, "alerting", "SluiceOne", "sluice:one > 1e+09", {"severity": "page"}
+        ),
+    )
     metrics.answer(COMPOSITE, [({"proxy": "edge-1"}, 114.0), ({"proxy": "edge-2"}, 30.0)])
     return metrics
 
@@ -176,6 +197,29 @@ def test_a_scalar_is_one_sample_without_labels(real: Prometheus) -> None:
 def test_an_answer_of_another_shape_is_a_bad_query(real: Prometheus, query: str) -> None:
     with pytest.raises(BadQuery):
         real.vector(query, at=NOW)
+
+
+def test_it_says_which_rules_it_runs_in_their_order(metrics: Metrics) -> None:
+    one, alert = metrics.rules()
+
+    assert (one.group, one.every, one.kind) == ("sluice-events", timedelta(seconds=15), "recording")
+    assert (one.name, dict(one.labels), one.error) == ("sluice:one", {"window": "5m"}, "")
+    assert one.query == "sum by (route) (requests)"
+    assert (alert.name, alert.kind, dict(alert.labels)) == ("SluiceOne", "alerting", {"severity": "page"})
+
+
+def test_what_is_written_otherwise_has_one_form(metrics: Metrics) -> None:
+    assert metrics.formatted("sum by (route)  (requests)") == metrics.formatted("sum by (route) (requests)")
+    assert metrics.formatted("sum by (route) (requests)") != metrics.formatted("sum by (proxy) (requests)")
+    with pytest.raises(BadQuery):
+        metrics.formatted("sum(requests")
+
+
+@pytest.mark.real
+def test_prometheus_knows_the_form_of_what_means_the_same(real: Prometheus) -> None:
+    assert real.formatted("sum(requests)by(route) > 1e6") == real.formatted(
+        "sum by (route) (requests) > 1000000"
+    )
 
 
 @pytest.mark.real
