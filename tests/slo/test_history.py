@@ -12,6 +12,7 @@ import alerts.selectors
 from audit.domain.actor import Actor
 from slo import selectors, services
 from slo.domain import rates, rules
+from slo.domain.alert_rules import SCRAPED
 from slo.domain.objectives import of_tier
 from telemetry.prometheus import Prometheus
 from tests.slo.recorded import tier
