@@ -15,6 +15,7 @@ from tests.support.people import bearer, person
 DECLARE = {
     "PUT /tiers/{tier}",
     "POST /tiers/{tier}/revisions/{number}/revert",
+    "POST /objectives/openslo",
 }
 OPEN_PAGES = {"login", "logout", "theme", "healthz", "readyz", "metrics"}
 

@@ -95,6 +95,7 @@ def _slo(node: Node, objects: Library) -> Iterator[Found]:
     _describe(draft, metadata, spec, sli)
     lost(metadata)
     service = _service(spec, objects)
+    draft.paths["service"] = spec.at("service")
     given = policies.severity(spec, objects, draft.text("severity"), draft.period)
     draft.put("severity", given, draft.paths.get("severity", spec.at("alertPolicies")))
     made = [_measured(spec, promise, sli, objects, own) for promise, own in promises.each(spec, draft)]
