@@ -45,6 +45,7 @@ beat_schedule = {
     "watch observed proxies": every(15, "proxy.watch"),
     "expire overlays": every(5, "proxy.expire"),
     "keep objectives": every(15, "slo.tick"),
+    "count hours": every(60, "slo.count"),
     "publish rules": every(60, "slo.publish"),
     "forget old evidence": every(3600, "canary.prune"),
 }

@@ -13,6 +13,12 @@ def tick() -> None:
     services.tick(metrics=ports.from_settings(), now=timezone.now())
 
 
+@shared_task(name="slo.count")
+def count() -> None:
+    """Every minute: the hour that is over, the present one so far, and what was corrected."""
+    services.count(metrics=ports.from_settings(), now=timezone.now())
+
+
 @shared_task(name="slo.publish")
 def publish() -> None:
     """Every minute: Prometheus runs the rules that the objectives need, where a directory for them is set."""

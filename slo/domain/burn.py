@@ -40,6 +40,9 @@ class Counts:
         return self.total, self.bad_proxy, self.bad_backend, self.bad_other
 
 
+NOTHING = Counts(Decimal(0))
+
+
 def burn(counts: Counts, target: Decimal) -> Decimal | None:
     """`(bad / total) / (1 - target)`; None without an event. Divided once, so windows weigh by events."""
     if counts.total <= 0:

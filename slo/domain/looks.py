@@ -1,7 +1,7 @@
 """One look at one objective: its events, burns, coverage and alert tiers at one time."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,14 +9,15 @@ from typing import Any
 from slo.domain.alerting import Decision, Judged, decide, judge_all
 from slo.domain.budget import Budget, budget
 from slo.domain.burn import (
+    NOTHING,
     Counts,
     burn,
-    exhaustion,
     reset,
     spent_when_fired,
     threshold,
     time_to_detect,
 )
+from slo.domain.forecast import From, forecast, of_whole
 from slo.domain.objectives import Objective, rolling
 from slo.domain.readings import Readings
 from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS
@@ -25,21 +26,30 @@ from telemetry.domain.promql import duration
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The events of an objective's period so far, what that is of (`30d`, `month`), and how much of it was
-    measured (0 to 1).
+    """The events of an objective's period so far, what that is of (`30d`, `month`), and how much of the whole
+    period was measured (0 to 1).
+
+    `excluded` are those of them that budgets leave out. A calendar's period has a `length`, and `remaining`
+    of it is still to come.
     """
 
     over: str
     counts: Counts | None = None
     coverage: Decimal | None = None
+    excluded: Counts = NOTHING
+    length: timedelta | None = None
+    remaining: timedelta | None = None
 
 
-Calendars = Callable[[Objective], Counted]
-"""The calendar's period that runs now: Prometheus records windows that roll, so it is counted elsewhere."""
+Periods = Callable[[Objective], Counted]
+"""What the hourly counts know of the period that runs now. Prometheus records windows that roll, and only as
+far back as it keeps samples."""
+# The counts are up to a minute old and begin at a full hour: below this, Prometheus knows the same and more.
+FILLS_IN = timedelta(hours=2)
 
 
 def uncounted(objective: Objective) -> Counted:
-    """Of a calendar's period that nobody has counted."""
+    """Of a period that nobody has counted."""
     return Counted(objective.calendar or duration(objective.period))
 
 
@@ -56,12 +66,17 @@ class Look:
 
     @property
     def counts(self) -> Counts | None:
-        """The events of the period, as far as they are known."""
-        return self.period.counts
+        """The events of the period that count, as far as they are known."""
+        return self.period.counts - self.period.excluded if self.period.counts else None
 
     @property
     def budget(self) -> Budget | None:
         return budget(self.counts, self.objective.target) if self.counts else None
+
+    @property
+    def uncorrected(self) -> Budget | None:
+        """The budget if nothing were excluded."""
+        return budget(self.period.counts, self.objective.target) if self.period.counts else None
 
     @property
     def pages(self) -> tuple[Judged, ...]:
@@ -84,17 +99,26 @@ class Look:
 
     @property
     def exhausted_in(self) -> timedelta | None:
-        """When the budget is gone at the burn of the last hour; None when not within a period.
+        """When the budget is gone at the burn of the last hour; None when not within the period.
 
-        The period rolls: what was spent a whole period ago comes back before that.
+        What rolls gets back what was spent a whole period ago; a calendar's period begins anew at its end.
         """
-        left, period = self.budget, self.objective.period
-        forecast = exhaustion(left.left, period, self.burns[SHORT[-1]]) if left else None
-        return forecast if forecast is not None and forecast <= period else None
+        return forecast(self.forecast_from, self.burns[SHORT[-1]])
+
+    @property
+    def forecast_from(self) -> From | None:
+        """What forecasts of exhaustion start from; None without a budget."""
+        left = self.budget
+        if left is None:
+            return None
+        if self.period.length is None or self.period.remaining is None:
+            return From(left.left, self.objective.period, self.objective.period)
+        coverage = self.period.coverage or Decimal(0)
+        return From(of_whole(left.left, coverage), self.period.length, self.period.remaining)
 
 
-def look(objective: Objective, readings: Readings, *, calendars: Calendars = uncounted) -> Look:
-    """See `objective` in what was read; `calendars` are asked of an objective whose period does not roll."""
+def look(objective: Objective, readings: Readings, *, periods: Periods = uncounted) -> Look:
+    """See `objective` in what was read, and its period in what was counted where that knows more."""
     spans = sorted({*SHORT, *MIDDLE, *LONG, *rolling(objective)})
     windows = {span: readings.counts(objective, span) for span in spans}
     coverage = {span: readings.covered(objective.tier, span) for span in spans}
@@ -107,12 +131,30 @@ def look(objective: Objective, readings: Readings, *, calendars: Calendars = unc
     )
     return Look(
         objective=objective,
-        period=calendars(objective) if objective.calendar else _rolled(objective.period, windows, coverage),
+        period=_period(objective, periods(objective), windows, coverage),
         windows=windows,
         coverage=coverage,
         burns={span: burn(c, objective.target) if c else None for span, c in windows.items()},
         tiers=tuple(tiers),
     )
+
+
+def _period(
+    objective: Objective,
+    counted: Counted,
+    windows: Mapping[timedelta, Counts | None],
+    coverage: Mapping[timedelta, Decimal | None],
+) -> Counted:
+    """A calendar's period as it was counted; one that rolls as Prometheus has it, unless it is younger than
+    the counts are. What is excluded is known to the counts alone.
+    """
+    if objective.calendar:
+        return counted
+    rolled = _rolled(objective.period, windows, coverage)
+    more = (counted.coverage or 0) - (rolled.coverage or 0)
+    if counted.counts and more > share(FILLS_IN, objective.period):
+        return counted
+    return replace(rolled, excluded=counted.excluded)
 
 
 def _rolled(
@@ -126,7 +168,7 @@ def _rolled(
     In a period's first five minutes only shorter windows know how much of it was measured.
     """
     known = max((span for span in windows if span <= period), key=lambda span: (_total(windows[span]), span))
-    shares = [share * _share(span, period) for span, share in coverage.items() if share is not None]
+    shares = [part * share(span, period) for span, part in coverage.items() if part is not None]
     covered = coverage.get(period) or max(shares, default=None)
     return Counted(duration(known), windows[known], covered)
 
@@ -135,7 +177,8 @@ def _total(counts: Counts | None) -> Decimal:
     return counts.total if counts else Decimal(0)
 
 
-def _share(span: timedelta, period: timedelta) -> Decimal:
+def share(span: timedelta, period: timedelta) -> Decimal:
+    """How much of `period` the span is, exactly."""
     return Decimal(str(span / period))
 
 

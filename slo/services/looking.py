@@ -1,5 +1,7 @@
 """Looks at each objective: burn, budget, state, alert."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -8,11 +10,15 @@ from django.db import transaction
 
 import alerts.services
 from audit.domain.actor import Actor
+from slo import counted
 from slo.domain import objectives, wording
+from slo.domain.corrections import Exclusion, running
 from slo.domain.faults import faults
-from slo.domain.looks import Calendars, Look, look, plain, tier_facts, uncounted, window_facts
+from slo.domain.looks import Look, Periods, look, plain, tier_facts, window_facts
 from slo.domain.readings import QUERIES, Readings, read
+from slo.domain.spans import Span
 from slo.domain.windows import SHORT
+from slo.exclusions import maintenance
 from slo.models import Budget, Objective
 from slo.services.names import BY
 from slo.services.syncing import sync_all
@@ -26,28 +32,30 @@ from telemetry.ports import Metrics
 HEARTBEAT = "objectives"
 NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
 EVERY = timedelta(seconds=15)
+# How far ahead the end of a maintenance window is known: they last a week at most.
+TELLS_AHEAD = timedelta(days=8)
 
 
-def tick(*, metrics: Metrics, now: datetime, calendars: Calendars = uncounted, by: Actor = BY) -> int:
+def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     """Look at every objective once: burn, budget, state, alert. Returns how many burn.
 
     A constant number of queries, all as of `now`. Without an answer, or with an old one, figures and alerts
-    stay as they are and the state says since when there is no data. `calendars` say what the periods that
-    do not roll have counted.
+    stay as they are and the state says since when there is no data. While maintenance is on, figures go on
+    and nobody is told anything new.
     """
     sync_all(by=by, now=now)
     alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
     rows = list(Objective.objects.live().filter(problem=""))
     declared = [row.plain() for row in rows]
     readings, why = _ask(metrics, now)
-    failures = _Failures(metrics, now)
+    around = _Around(_Failures(metrics, now), counted.periods(now), maintenance(Span(now, now + TELLS_AHEAD)))
     budgets = {held.objective_id: held for held in Budget.objects.filter(objective__in=rows)}
     for row, objective in zip(rows, declared, strict=True):
         held = (
             budgets.get(row.pk)
             or Budget.objects.get_or_create(objective=row, defaults={"since": now, "looked_at": now})[0]
         )
-        _look(row, objective, held, readings, why, failures, calendars, by=by, now=now)
+        _look(row, objective, held, readings, why, around, by=by, now=now)
     return Budget.objects.filter(objective__in=rows, firing=True).count()
 
 
@@ -62,6 +70,15 @@ def _ask(metrics: Metrics, now: datetime) -> tuple[Readings | None, str]:
         ), ""
     except MetricsError as error:
         return None, f"Prometheus gave no answer: {error.message}"[:200]
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a tick knows beside the readings, for every objective."""
+
+    failures: "_Failures"
+    periods: Periods
+    maintenance: Sequence[Exclusion]
 
 
 class _Failures:
@@ -85,8 +102,7 @@ def _look(
     held: Budget,
     readings: Readings | None,
     why: str,
-    failures: "_Failures",
-    calendars: Calendars,
+    around: "_Around",
     *,
     by: Actor,
     now: datetime,
@@ -99,10 +115,13 @@ def _look(
         said = "the tier has not been scraped for a minute" if last else NOTHING_YET
         _write(held, now=now, **_without_data(held, said, last, now))
         return
-    seen = look(objective, readings, calendars=calendars)
-    found = faults(failures.all, objective) if seen.decision == "fire" else ()
+    seen = look(objective, readings, periods=around.periods)
+    quiet = running(objective, around.maintenance, now)
+    fields = _with_data(held, seen, last, quiet, now)
+    told = fields["firing"] or held.firing
+    found = faults(around.failures.all, objective) if seen.decision == "fire" and told else ()
     with transaction.atomic():
-        if _write(held, now=now, **_with_data(held, seen, last, now)):
+        if _write(held, now=now, **fields) and told:
             tell(row, held, seen, found, by=by, now=now)
 
 
@@ -120,15 +139,18 @@ def _without_data(held: Budget, why: str, last: datetime | None, now: datetime) 
     return {"state": Budget.State.NO_DATA, "since": last or held.data_at or now, "why": why}
 
 
-def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -> dict[str, Any]:
+def _with_data(
+    held: Budget, seen: Look, last: datetime | None, quiet: Span | None, now: datetime
+) -> dict[str, Any]:
+    """What fires in maintenance begins to fire when that is over; what fired before goes on."""
     decision = seen.decision
-    firing = decision == "fire" or (held.firing and decision == "hold")
+    firing = (decision == "fire" and (held.firing or not quiet)) or (held.firing and decision == "hold")
     state = _state(seen, firing=firing)
     counts, left = seen.counts, plain(seen.budget.left if seen.budget else None)
     return {
         "state": state,
         "since": held.since if held.state == state else now,
-        "why": _why(seen),
+        "why": _why(seen, quiet),
         "data_at": last,
         "counted": seen.period.over,
         "total": plain(counts.total if counts else None),
@@ -136,6 +158,10 @@ def _with_data(held: Budget, seen: Look, last: datetime | None, now: datetime) -
         "bad_backend": plain(counts.bad_backend if counts else None),
         "bad_other": plain(counts.bad_other if counts else None),
         "left": left,
+        "excluded_total": plain(seen.period.excluded.total),
+        "excluded_bad": plain(seen.period.excluded.bad),
+        "left_uncorrected": plain(seen.uncorrected.left if seen.uncorrected else None),
+        "maintained_until": quiet.end if quiet else None,
         "coverage": plain(seen.period.coverage),
         "burn_1h": plain(seen.burns[SHORT[-1]]),
         "exhausted_in": seen.exhausted_in,
@@ -156,14 +182,15 @@ def _state(seen: Look, *, firing: bool) -> Budget.State:
     return Budget.State.NO_DATA if seen.idle else Budget.State.OK
 
 
-def _why(seen: Look) -> str:
+def _why(seen: Look, quiet: Span | None) -> str:
     spent = (
         [f"the budget is {wording.remains(seen.budget.left)}"]
         if seen.budget and seen.budget.left <= 0
         else []
     )
     idle = [f"no {wording.events(seen.objective)} in {duration(SHORT[0])}"] if seen.idle else []
-    return "; ".join([*spent, *idle])
+    told = [f"in maintenance until {quiet.end:%Y-%m-%d %H:%M} UTC, nobody is told"] if quiet else []
+    return "; ".join([*told, *spent, *idle])
 
 
 def _left_when_fired(held: Budget, firing: bool, left: float | None) -> float | None:

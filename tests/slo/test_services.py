@@ -11,10 +11,8 @@ from audit.domain.actor import Actor
 from audit.models import Entry
 from slo import selectors, services
 from slo.domain import objectives
-from slo.domain.burn import Counts
-from slo.domain.looks import Counted
 from slo.domain.readings import QUERIES
-from slo.models import Objective
+from slo.models import Objective, PeriodCount
 from slo.selectors import ObjectiveRow
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsUnavailable
@@ -94,8 +92,16 @@ def test_a_calendars_budget_is_of_what_was_counted_of_it_and_its_alerts_are_of_w
 
     services.tick(metrics=metrics, now=NOW)
     unknown = named("shop")
-    counted = Counted("month", Counts(Decimal(1000), bad_backend=Decimal(5)), coverage=Decimal("0.5"))
-    services.tick(metrics=metrics, now=NOW + TICK, calendars=lambda _: counted)
+    PeriodCount.objects.create(
+        objective=Objective.objects.get(),
+        start=NOW.replace(day=1, hour=0),
+        end=NOW,
+        counted_at=NOW,
+        events=1000,
+        bad_backend=5,
+        covered=15.5 * 86_400,
+    )
+    services.tick(metrics=metrics, now=NOW + TICK)
 
     assert (unknown.left, unknown.total, unknown.firing) == (None, None, True)
     assert (named("shop").left, named("shop").total, named("shop").coverage) == (0.5, 1000, 0.5)

@@ -1,0 +1,190 @@
+"""Counts the events of every objective by the hour, so that they outlive what Prometheus keeps."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.db import transaction
+from django.db.models import Min
+
+import alerts.services
+from audit.domain.actor import Actor
+from slo.domain import objectives
+from slo.domain.burn import NOTHING, Counts
+from slo.domain.corrections import Exclusion, excluded
+from slo.domain.counting import SETTLES, SHORTEST, queries
+from slo.domain.looks import share
+from slo.domain.readings import Readings, read
+from slo.domain.spans import DAY, HOUR, Span, day_of, hour_of, hours
+from slo.exclusions import exclusions
+from slo.models import CountedHour, HourlyCount, Objective
+from slo.models.counts import COUNTED, EXCLUDED, FIGURES
+from slo.services.names import BY
+from slo.services.tallying import renew, roll
+from telemetry.domain.errors import MetricsError
+from telemetry.ports import Metrics
+
+HEARTBEAT = "counts"
+EVERY = timedelta(minutes=1)
+HOURS_KEPT = 100 * DAY
+"""Longer than a quarter: older hours are forgotten, their days are kept."""
+HOURS_A_TICK = 24
+"""After a stop, hours are counted so many at a time, the newest first."""
+BATCH = 500
+
+Declared = Mapping[int, objectives.Objective]
+"""The objectives that are counted, by their row's number."""
+
+
+def count(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
+    """Count each full hour once, the present one so far, and again what was corrected. Returns how many full
+    hours were counted.
+
+    Three queries an hour, as of its end, whatever the number of objectives. Hours that were missed are made
+    up for as far back as Prometheus keeps samples. Without an answer nothing is written and the next tick
+    goes on. Idempotent.
+    """
+    alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
+    now = now.replace(microsecond=0)
+    rows = Objective.objects.live().filter(problem="")
+    counter = _Counter(metrics, {row.pk: row.plain() for row in rows}, now)
+    try:
+        counted = counter.catch_up()
+        counter.count(Span(hour_of(now), now), final=False)
+        counter.recount()
+    except MetricsError:
+        counted = 0
+    _forget(now)
+    renew(now)
+    return counted
+
+
+class _Counter:
+    """One tick's counting."""
+
+    def __init__(self, metrics: Metrics, declared: Declared, now: datetime) -> None:
+        self._metrics, self._declared, self._now = metrics, declared, now
+        self._read: dict[Span, Readings] = {}
+
+    def catch_up(self) -> int:
+        """Count the hours that are over and were not counted."""
+        found = self._missing()[-HOURS_A_TICK:]
+        for hour in reversed(found):
+            self.count(Span(hour, hour + HOUR), final=True)
+        return len(found)
+
+    def _missing(self) -> list[datetime]:
+        first = Objective.objects.live().aggregate(first=Min("created_at"))["first"]
+        if first is None:
+            return []
+        since = max(hour_of(first), day_of(self._now - HOURS_KEPT))
+        done = set(CountedHour.objects.filter(final=True, hour__gte=since).values_list("hour", flat=True))
+        missing = [hour for hour in hours(since, self._now - SETTLES) if hour not in done]
+        return [hour for hour in missing if hour >= self._kept] if missing else []
+
+    @cached_property
+    def _kept(self) -> datetime:
+        """Since when Prometheus keeps samples."""
+        kept = self._metrics.retention()
+        return self._now - (HOURS_KEPT if kept is None else kept)
+
+    def count(self, span: Span, *, final: bool) -> None:
+        """Count one hour, or its part so far."""
+        if span.length < SHORTEST or not self._declared:
+            return
+        readings = self._ask(span)
+        found = [row for pk in self._declared if (row := self._row(pk, span, readings))]
+        left_out = exclusions(span)
+        for row in found:
+            self._exclude(row, span, left_out)
+        with transaction.atomic():
+            if _claim(span.start, final=final, now=self._now):
+                _write(span.start, found)
+                roll(span.start.date())
+
+    def _row(self, pk: int, span: Span, readings: Readings) -> HourlyCount | None:
+        """None where nothing was recorded: that is not covered, and not zero."""
+        one = self._declared[pk]
+        counts = readings.counts(one, span.length)
+        if counts is None:
+            return None
+        covered = float(readings.covered(one.tier, span.length) or 0) * span.length.total_seconds()
+        figures = _figures(COUNTED, counts)
+        return HourlyCount(objective_id=pk, hour=span.start, covered=covered, **figures)
+
+    def _exclude(self, row: HourlyCount, span: Span, left_out: Sequence[Exclusion]) -> None:
+        """Say what of an hour is left out: all of it, or the parts, which Prometheus is asked for."""
+        one = self._declared[row.objective_id]
+        total, row.estimated, row.stale = NOTHING, False, False
+        for part in excluded(one, left_out, span):
+            known = row.counts if part == span else self._counts(one, part)
+            row.estimated |= known is None
+            total += row.counts * share(part.length, span.length) if known is None else known
+        for name, value in _figures(EXCLUDED, total).items():
+            setattr(row, name, value)
+
+    def _counts(self, one: objectives.Objective, part: Span) -> Counts | None:
+        """The events of a part of an hour; None where Prometheus cannot tell any more."""
+        if part.start < self._kept or part.length < SHORTEST:
+            return None
+        return self._ask(part).counts(one, part.length) or NOTHING
+
+    def recount(self) -> None:
+        """Say anew what is left out of the hours whose corrections changed."""
+        stale = HourlyCount.objects.filter(stale=True, objective__in=self._declared)
+        for hour in list(stale.values_list("hour", flat=True).distinct().order_by("-hour")[:HOURS_A_TICK]):
+            span = Span(hour, min(hour + HOUR, self._now))
+            left_out = exclusions(span)
+            found = list(stale.filter(hour=hour))
+            for row in found:
+                self._exclude(row, span, left_out)
+            with transaction.atomic():
+                HourlyCount.objects.bulk_update(found, [*EXCLUDED, "stale", "estimated"], BATCH)
+                roll(hour.date())
+
+    def _ask(self, span: Span) -> Readings:
+        """What was recorded in a span, each asked once."""
+        if span not in self._read:
+            asked, at = queries(span.length), span.end
+            self._read[span] = read(
+                events=self._metrics.vector(asked.events, at=at),
+                bad=self._metrics.vector(asked.bad, at=at),
+                coverage=self._metrics.vector(asked.coverage, at=at),
+                scraped=(),
+            )
+        return self._read[span]
+
+
+def _figures(names: Sequence[str], counts: Counts) -> dict[str, float]:
+    values = (counts.total, counts.bad_proxy, counts.bad_backend, counts.bad_other)
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _claim(hour: datetime, *, final: bool, now: datetime) -> bool:
+    """Whether this count of the hour may be written: not after one that knew all of it."""
+    CountedHour.objects.get_or_create(hour=hour, defaults={"at": now})
+    held = CountedHour.objects.select_for_update().get(hour=hour)
+    if held.final:
+        return False
+    held.final, held.at = final, now
+    held.save(update_fields=["final", "at"])
+    return True
+
+
+def _write(hour: datetime, found: Sequence[HourlyCount]) -> None:
+    """What was measured once stays, should Prometheus have lost it since."""
+    known = dict(HourlyCount.objects.filter(hour=hour).values_list("objective_id", "covered"))
+    HourlyCount.objects.bulk_create(
+        [row for row in found if row.covered >= known.get(row.objective_id, 0)],
+        BATCH,
+        update_conflicts=True,
+        unique_fields=["objective", "hour"],
+        update_fields=[*FIGURES, "stale", "estimated"],
+    )
+
+
+def _forget(now: datetime) -> None:
+    """Whole days at a time, so that no day is added up from a part of its hours."""
+    oldest = day_of(now - HOURS_KEPT)
+    HourlyCount.objects.filter(hour__lt=oldest).delete()
+    CountedHour.objects.filter(hour__lt=oldest).delete()
