@@ -46,6 +46,7 @@ beat_schedule = {
     "expire overlays": every(5, "proxy.expire"),
     "keep objectives": every(15, "slo.tick"),
     "count hours": every(60, "slo.count"),
+    "warn of budgets": every(60, "slo.warn"),
     "publish rules": every(60, "slo.publish"),
     "forget old evidence": every(3600, "canary.prune"),
 }

@@ -19,6 +19,12 @@ def count() -> None:
     services.count(metrics=ports.from_settings(), now=timezone.now())
 
 
+@shared_task(name="slo.warn")
+def warn() -> None:
+    """Every minute: whom the budget policy holds hears of it before they meet it."""
+    services.warn(now=timezone.now())
+
+
 @shared_task(name="slo.publish")
 def publish() -> None:
     """Every minute: Prometheus runs the rules that the objectives need, where a directory for them is set."""

@@ -139,6 +139,7 @@ class Budget(models.Model):
     exhausted_in = models.DurationField(null=True, blank=True)
     windows = models.JSONField(default=list)
     tiers = models.JSONField(default=list)
+    demand = models.CharField(max_length=10, default="nothing")  # of the tier's policy, as it was told
     firing = models.BooleanField(default=False)
     fired_at = models.DateTimeField(null=True, blank=True)
     left_when_fired = models.FloatField(null=True, blank=True)

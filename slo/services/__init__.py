@@ -5,6 +5,7 @@ from slo.services.counting import count
 from slo.services.looking import tick
 from slo.services.publishing import drifted, keep_rules, publish_rules, rule_file
 from slo.services.syncing import sync, sync_all
+from slo.services.warning import warn
 
 __all__ = [
     "Settled",
@@ -21,4 +22,5 @@ __all__ = [
     "sync_all",
     "tick",
     "uncorrect",
+    "warn",
 ]

@@ -5,6 +5,7 @@ from slo.models import Objective
 
 BY = automation("objectives")
 RULE = "slo_burn"
+POLICY_RULE = "slo_budget"
 
 
 def labels(row: Objective) -> dict[str, str]:
