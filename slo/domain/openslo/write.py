@@ -127,7 +127,8 @@ def _window(objective: Objective) -> Document:
 
 
 def _promise(objective: Objective) -> Document:
-    promise: Document = {"targetPercent": _plain(100 * objective.target)}
+    """As a share: not every tool reads percents."""
+    promise: Document = {"target": float(objective.target)}
     if objective.kind != "gauge":
         return promise
     if objective.at_most is not None:

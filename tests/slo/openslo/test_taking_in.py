@@ -100,7 +100,7 @@ def test_what_another_tier_takes_in_it_gives_out_to_the_byte(file: Path) -> None
 def test_a_plan_tells_each_change_and_writes_nothing(file: Path) -> None:
     declare(*OWN)
     text = run("export")[0]
-    file.write_text(text.replace("targetPercent: 99.95", "targetPercent: 99.9", 1))
+    file.write_text(text.replace("target: 0.9995", "target: 0.999", 1))
 
     assert run("import", "--plan", file)[0] == "~ objective proxy: target: 99.95 -> 99.9\n1 changes\n"
     assert models.Revision.objects.count() == 1
@@ -120,9 +120,8 @@ def test_an_import_is_a_revision_with_its_actor_and_reason(file: Path) -> None:
 def test_all_mistakes_are_told_where_the_file_has_them_and_nothing_is_written(file: Path) -> None:
     declare(*OWN)
     wrong = {"name": "gone", "kind": "route_availability", "route": "gone", "target": 99.9}
-    low = {"name": "low", "kind": "route_availability", "route": "shop", "target": 99.9}
-    text = render(of_tier(tier(objectives=[MORE, low, wrong])))
-    file.write_text(text.replace("targetPercent: 99.9", "targetPercent: 40", 1))
+    text = render(of_tier(tier(objectives=[MORE, wrong])))
+    file.write_text(text)
 
     lines = refused("import", file)
 
@@ -132,9 +131,9 @@ def test_all_mistakes_are_told_where_the_file_has_them_and_nothing_is_written(fi
 
 def test_a_target_that_nothing_can_defend_is_told_where_the_file_has_it(file: Path) -> None:
     declare(*OWN)
-    file.write_text(render(of_tier(tier(objectives=[MORE]))).replace("Percent: 99", "Percent: 40"))
+    file.write_text(render(of_tier(tier(objectives=[MORE]))).replace("target: 0.99", "target: 0.4"))
 
-    assert refused("import", file)[0].startswith("SLO[more].spec.objectives[0].targetPercent: no page can")
+    assert refused("import", file)[0].startswith("SLO[more].spec.objectives[0].target: no page can")
 
 
 def test_promql_of_others_is_asked_of_prometheus_first(file: Path, metrics: InMemoryMetrics) -> None:
