@@ -1,10 +1,11 @@
 """All that a tier's proxies must hold and no row may: made or read when it is served."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from proxy import identities, pki, tickets, vault
+from proxy import identities, pem, pki, tickets, vault
 from proxy.domain import secret_files
 from proxy.domain.errors import Problem, Unreadable
 from proxy.domain.tier import Tier
@@ -25,10 +26,10 @@ def of(pki_directory: Path, tier: Tier, *, now: datetime) -> tuple[Material, lis
 
 
 def _of(pki_directory: Path, tier: Tier, now: datetime) -> tuple[Material, list[Problem]]:
-    own = pki.ensure(pki_directory, tier, now=now)
+    texts, problems = vault.read(tier)
+    own = pki.ensure(pki_directory, tier, now=now, own=_hosts(tier, texts))
     with pki.locked(pki_directory):
         ring = tickets.ensure(pki_directory, tier.name, now=now)
-    texts, problems = vault.read(tier)
     admin = _admin(pki_directory, tier, now)
     if admin or any(word == LOCAL for _, word in secret_files.authorities(tier)):
         texts[LOCAL] = own.authority
@@ -44,6 +45,14 @@ def _of(pki_directory: Path, tier: Tier, now: datetime) -> tuple[Material, list[
         client = identities.of_tier(pki_directory, tier.name, now=now)
         material = replace(material, client_certificate=client.certificate, client_key=client.key)
     return material, problems
+
+
+def _hosts(tier: Tier, texts: Mapping[str, str]) -> frozenset[str] | None:
+    """The names of the certificates that the tier brings; None while one of them cannot be read."""
+    chains = [certificate.certificate_chain for certificate in tier.tls.certificates]
+    if not all(chain in texts for chain in chains):
+        return None
+    return frozenset[str]().union(*(pem.hosts(texts[chain]) for chain in chains))
 
 
 def _admin(pki_directory: Path, tier: Tier, now: datetime) -> dict[str, tuple[str, str]]:

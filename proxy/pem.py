@@ -6,6 +6,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 
 from proxy.domain.errors import Unfit
 
@@ -22,6 +23,18 @@ def certificates(text: str) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(text.encode())
     except ValueError:
         raise Unfit("holds no certificate in PEM") from None
+
+
+def hosts(text: str) -> frozenset[str]:
+    """The names for which Envoy shows the certificate: its DNS names, or its common name where it has no
+    other. Raises Unfit.
+    """
+    leaf = certificates(text)[0]
+    try:
+        named = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset(str(each.value) for each in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    return frozenset(named.get_values_for_type(x509.DNSName))
 
 
 def revocations(text: str) -> x509.CertificateRevocationList:

@@ -7,7 +7,7 @@ certificate and key. Keys are readable by their owner only.
 import fcntl
 import ipaddress
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,28 +30,35 @@ _ANEW = (
     "put both back from a copy; or remove both, and there will be another authority, which no client and no "
     "backend trusts yet, and under which every proxy needs a new `manage.py bootstrap`"
 )
-_ALWAYS = ("localhost", "127.0.0.1")
+ITSELF = "127.0.0.1"
 
 
-def ensure(directory: Path, tier: Tier, *, now: datetime) -> Identity:
+def ensure(
+    directory: Path, tier: Tier, *, now: datetime, own: Collection[str] | None = frozenset()
+) -> Identity:
     """The tier's certificate for its hosts, with its chain, and its key; made first where it is missing or
     does not fit any more.
 
     It fits while it is whole, by the authority, names every host of the tier and has a month to live.
+    `own` are the names of the certificates that the tier brings. Their hosts stand in none of here: of two
+    that bear a host's name Envoy shows the one on ECDSA, and the exact one before `*.`, whatever their order.
+    Where they cannot be told now (None), a certificate that there is keeps its names.
     """
     with locked(directory):
-        return _ensure(directory, tier, now)
+        return _ensure(directory, tier, now, own)
 
 
-def _ensure(directory: Path, tier: Tier, now: datetime) -> Identity:
+def _ensure(directory: Path, tier: Tier, now: datetime, own: Collection[str] | None) -> Identity:
     authority, authority_key = ensure_authority(directory, now)
     here = directory / tier.name
     here.mkdir(exist_ok=True, mode=0o700)
     hosts = {host for route in tier.routes for host in route.hosts}  # of 10,000 routes a few
-    names = sorted({*_ALWAYS, *filter(_certifiable, hosts)})
+    names = sorted(
+        {ITSELF, *(host for host in {"localhost", *hosts} if _certifiable(host) and not _borne(host, own))}
+    )
     chain, key = here / "certificate.pem", here / "certificate.key"
     kept = whole(chain, key, authority)
-    if kept is None or not _fits(kept, names, now):
+    if kept is None or not _fits(kept, names, own, now):
         certificate, private = issue(names, authority, authority_key, now=now)
         write(key, private)
         write(chain, certificate + _pem(authority), mode=0o644)
@@ -183,10 +190,19 @@ def _leaf(
     )
 
 
-def _fits(certificate: x509.Certificate, names: list[str], now: datetime) -> bool:
+def _fits(
+    certificate: x509.Certificate, names: list[str], own: Collection[str] | None, now: datetime
+) -> bool:
+    if certificate.not_valid_after_utc - RENEW_BEFORE <= now:
+        return False
     named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     has = {str(name.value) for name in named}
-    return set(names) <= has and certificate.not_valid_after_utc - RENEW_BEFORE > now
+    return own is None or (set(names) <= has and not any(_borne(name, own) for name in has))
+
+
+def _borne(host: str, own: Collection[str] | None) -> bool:
+    """Whether a certificate with these names is shown for the host."""
+    return host in (own or ()) or f"*.{host.partition('.')[2]}" in (own or ())
 
 
 def _certifiable(host: str) -> bool:

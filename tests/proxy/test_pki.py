@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from proxy import identities, pki
+from proxy import identities, pem, pki
 from proxy.domain.errors import Unreadable
 from proxy.domain.identity import Identity
 from tests.proxy.factories import tier
@@ -54,6 +54,26 @@ def test_a_new_host_is_named_by_a_new_certificate(tmp_path: Path) -> None:
     found = names(pki.ensure(tmp_path, tier(routes=routes), now=NOW))
     assert {"new.test", "*.new.test"} <= found
     assert "any.*" not in found
+
+
+@pytest.mark.parametrize("own", [{"shop.test"}, {"*.test"}, {"shop.test", "localhost"}])
+def test_a_host_of_the_tier_s_own_certificates_is_not_named(own: set[str], tmp_path: Path) -> None:
+    assert "shop.test" in names(pki.ensure(tmp_path, tier(), now=NOW))
+    found = pki.ensure(tmp_path, tier(), now=NOW, own=own)
+    assert "shop.test" not in names(found)
+    assert ("payments.test" in names(found)) is ("*.test" not in own)
+    assert pki.ensure(tmp_path, tier(), now=NOW, own=own) == found
+    assert "shop.test" in names(pki.ensure(tmp_path, tier(), now=NOW))
+
+
+def test_while_an_own_certificate_cannot_be_read_the_names_stay_as_they_are(tmp_path: Path) -> None:
+    found = pki.ensure(tmp_path, tier(), now=NOW, own={"shop.test"})
+    assert pki.ensure(tmp_path, tier(), now=NOW, own=None) == found
+
+
+def test_the_names_of_a_certificate_are_those_that_envoy_looks_at() -> None:
+    made, _ = pki.issue(["shop.test", "*.shop.test", "127.0.0.1"], now=NOW)
+    assert pem.hosts(made.decode()) == {"shop.test", "*.shop.test"}
 
 
 def test_only_the_owner_reads_the_keys(tmp_path: Path) -> None:

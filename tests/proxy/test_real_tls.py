@@ -12,6 +12,7 @@ import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -124,6 +125,42 @@ def test_the_client_s_name_chooses_among_own_certificates(world: World, secrets:
     assert serial(world) == number_of(shop)
     assert serial(world, "payments.test") == serial(world, "eu.pay.test") == number_of(pay)
     assert serial(world, "admin.test") not in {number_of(shop), number_of(pay)}
+
+
+def on_rsa(world: World, name: str) -> tuple[bytes, bytes]:
+    """As `issued`, on an RSA key."""
+    ca, ca_key = pki.authority_in(world.var / "pki")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = timezone.now()
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return made.public_bytes(pem), key.private_bytes(pem, pkcs8, serialization.NoEncryption())
+
+
+def test_an_own_certificate_goes_before_the_local_one_on_rsa_and_by_a_wildcard_too(
+    world: World, secrets: Path
+) -> None:
+    """Envoy would show one on ECDSA before one on RSA, and an exact name before a wildcard's."""
+    shop, wild = on_rsa(world, SHOP), issued(world, "*.shop.test")
+    hosts = {"routes": [{"name": "all", "hosts": [SHOP, "eu.shop.test"], "upstream": "shop-v1"}]}
+    applied(world, {**hosts, "objectives": []})
+    local = {serial(world), serial(world, "eu.shop.test")}
+    own = [keep(secrets, "shop", shop), keep(secrets, "wild", wild)]
+    applied(world, {**hosts, "objectives": [], "tls": {"certificates": own}})
+    assert (serial(world), serial(world, "eu.shop.test")) == (number_of(shop), number_of(wild))
+    applied(world, {**hosts, "objectives": []})
+    assert local.isdisjoint({number_of(shop), number_of(wild)})
+    assert {serial(world), serial(world, "eu.shop.test")}.isdisjoint({number_of(shop), number_of(wild)})
 
 
 def test_a_renewed_certificate_is_shown_without_a_connection_lost(world: World, secrets: Path) -> None:
