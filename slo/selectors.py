@@ -31,7 +31,8 @@ class ObjectiveRow:
     failures spent the rest. `state` is ok, burning (somebody was told), spent (nothing is left, though too
     little burns now to tell) or no_data. `exhausted_in` is zero when it is gone. `coverage` is the measured
     share of the period. `since` is when the state began; for `no_data` when data ended. `problem` says why an
-    objective cannot be measured.
+    objective cannot be measured. `demand` is what the tier's budget policy demands since it was told: nothing,
+    tell, approve or freeze.
     """
 
     id: int
@@ -67,6 +68,7 @@ class ObjectiveRow:
     burn_5m: float | None
     burn_1h: float | None
     exhausted_in: timedelta | None
+    demand: str
     firing: bool
     fired_at: datetime | None
     incident_id: int | None
@@ -263,6 +265,7 @@ def row_of(record: Objective) -> ObjectiveRow:
         burn_5m=burns.get("5m"),
         burn_1h=burns.get("1h"),
         exhausted_in=held.exhausted_in,
+        demand=held.demand,
         firing=held.firing,
         fired_at=held.fired_at,
         incident_id=held.incident_id,

@@ -4,16 +4,19 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 import alerts.selectors
 import proxy.services
+from access.domain.roles import Role
 from alerts.models import Outbox
 from audit.domain.actor import Actor
 from proxy.selectors import base
 from slo import services
 from slo.models import Budget, Objective
 from tests.proxy.factories import document
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -85,3 +88,17 @@ def test_where_nothing_changed_the_number_of_queries_does_not_grow() -> None:
     for row in Objective.objects.all():
         leave(0.9, row.name)
     assert asked() == one
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(-1, "Steps up are frozen."), (0.2, "Rollouts ask before each step up,"), (0.4, None)],
+)
+def test_the_objective_s_page_says_what_is_held(left: float, words: str | None, client: Client) -> None:
+    leave(left)
+    services.warn(now=NOW)
+    client.force_login(person(Role.VIEWER))
+    row = Objective.objects.get(name="shop-availability")
+    page = client.get(f"/objectives/{row.pk}/").content.decode()
+    held = [said for said in ("Steps up are frozen.", "Rollouts ask before each step up,") if said in page]
+    assert held == ([words] if words else [])
