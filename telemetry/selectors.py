@@ -14,7 +14,9 @@ from telemetry.domain.indicators import (
     Figure,
     ProxyIndicators,
     RouteIndicators,
+    RouteTrouble,
     TierIndicators,
+    TierSummary,
     Unit,
     UpstreamIndicators,
     ratio,
@@ -48,14 +50,15 @@ def route_indicators(
     failed = reader.table(catalogue.first_attempt_errors, "route", "arm")
     retries = reader.table(catalogue.retries, "route", "arm")
 
+    tried, retried, why = _inner(firsts), _inner(retries), _inner(reasons)
+
     def arms(route: str) -> dict[str, ArmIndicators]:
-        names = sorted(arm for name, arm in firsts.values if name == route)
+        names = sorted(tried.get(route, {}))
         return {arm: _arm(arm, firsts, failed, retries, route) for arm in names}
 
-    def retried(route: str) -> Figure:
-        found = [value for (name, _), value in retries.values.items() if name == route]
-        known = [value for value in found if value is not None]
-        return retries.made(sum(known) if known else None, "per_second", route)
+    def again(route: str) -> Figure:
+        found = retried.get(route)
+        return retries.made(sum(found.values()) if found else None, "per_second", route)
 
     return {
         route: RouteIndicators(
@@ -67,15 +70,13 @@ def route_indicators(
             proxy_errors=both["proxy"].figure("per_second", route),
             backend_errors=both["backend"].figure("per_second", route),
             reasons={
-                reason: reasons.figure("per_second", route, reason)
-                for name, reason in sorted(reasons.values)
-                if name == route
+                reason: reasons.figure("per_second", route, reason) for reason in sorted(why.get(route, {}))
             },
             added_p50=added50.figure("microseconds", route),
             added_p99=added99.figure("microseconds", route),
             total_p50=total50.figure("microseconds", route),
             total_p99=total99.figure("microseconds", route),
-            retries=retried(route),
+            retries=again(route),
             arms=arms(route),
         )
         for (route,) in sorted(requests.values)
@@ -92,6 +93,57 @@ def _arm(arm: str, firsts: "_Table", failed: "_Table", retries: "_Table", route:
         first_attempt_error_ratio=ratio(errors.value, attempts.value),
         retries=retries.figure("per_second", route, arm),
     )
+
+
+def tier_summary(metrics: Metrics, *, tier: str, at: datetime, window: timedelta) -> TierSummary:
+    """The whole tier in a few figures. Raises MetricsError."""
+    reader = _Reader(metrics, tier=tier, at=at, window=window)
+    errors = {
+        who: reader.table(catalogue.tier_errors, originator=who).figure("per_second") for who in ORIGINATORS
+    }
+    added = reader.table(catalogue.tier_added_latency, quantile=0.99)
+    return TierSummary(
+        tier=tier,
+        at=at,
+        window=window,
+        age=reader.age,
+        requests=reader.table(catalogue.tier_requests).figure("per_second"),
+        proxy_errors=errors["proxy"],
+        backend_errors=errors["backend"],
+        added_p99=added.figure("microseconds"),
+    )
+
+
+def route_troubles(
+    metrics: Metrics, *, tier: str, at: datetime, window: timedelta
+) -> dict[str, RouteTrouble]:
+    """The routes of `tier` that fail most, by name: at most a few dozen. Raises MetricsError."""
+    reader = _Reader(metrics, tier=tier, at=at, window=window)
+    failing = {
+        who: reader.table(catalogue.worst_routes, "route", originator=who).values for who in ORIGINATORS
+    }
+    attempts = _inner(reader.table(catalogue.worst_first_attempts, "route", "arm"))
+    reasons = _inner(reader.table(catalogue.worst_reasons, "route", "reason"))
+    names = {name for found in failing.values() for (name,) in found} | attempts.keys()
+    return {
+        name: RouteTrouble(
+            route=name,
+            proxy_ratio=failing["proxy"].get((name,)),
+            backend_ratio=failing["backend"].get((name,)),
+            first_attempts=attempts.get(name, {}),
+            reasons=reasons.get(name, {}),
+        )
+        for name in sorted(names)
+    }
+
+
+def _inner(table: "_Table") -> dict[str, dict[str, float]]:
+    """What is known, by the first label and then by the second."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for (first, second), value in table.values.items():
+        if value is not None:
+            found[first][second] = value
+    return dict(found)
 
 
 def tier_indicators(metrics: Metrics, *, tier: str, at: datetime, window: timedelta) -> TierIndicators:

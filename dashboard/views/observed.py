@@ -18,6 +18,7 @@ from proxy.observed import ObservedRow
 from telemetry.domain.errors import MetricsError
 from telemetry.domain.quality import Judged, Observation
 from telemetry.observation import observe
+from telemetry.patience import patient, remembered
 
 FIRST = ("requests", "failed", "failed_proxy", "failed_backend", "first_attempts", "added_p99", "added_p50")
 """The figures that come first, in the order of a driven tier's page; the rest follow."""
@@ -58,12 +59,12 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
 
 def shared(row: ObservedRow, now: datetime) -> Watching:
     """The fleet over the last minute, asked at most once in two seconds a process."""
-    return reading.remembered(f"observed/{row.name}", lambda: _ask(row, now))
+    return remembered(f"observed/{row.name}", lambda: _ask(row, now))
 
 
 def _ask(row: ObservedRow, now: datetime) -> Watching:
     try:
-        seen = observe(reading.patient(), watched=row.watched, at=now, window=reading.WINDOW)
+        seen = observe(patient(), watched=row.watched, at=now, window=reading.WINDOW)
     except MetricsError as error:
         return Watching(at=now, trouble=error.message)
     return Watching(at=now, seen=seen)

@@ -26,9 +26,9 @@ from proxy.domain.tier import Route, Tier
 from proxy.selectors import OverlayRow, TierRow
 from runbooks import selectors as runbooks
 from runbooks.selectors import RunRow
-from slo import selectors as slo
-from slo.selectors import ObjectiveRow
-from telemetry.domain.indicators import RouteIndicators
+from slo import listing as slo
+from slo.listing import Standing
+from telemetry.domain.indicators import RouteTrouble
 
 MICROSECONDS_PER_MS = 1000
 LATELY = timedelta(minutes=10)
@@ -42,7 +42,7 @@ class Panel:
     reading: Reading
     sentence: Sentence
     threshold_ms: float | None
-    budgets: list[ObjectiveRow]
+    objectives: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,13 @@ def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
     )
     beats = alerts.heartbeats(now=now)
     incidents = alerts.open_incidents()
+    standings = slo.standings()
     context = {
         "now": now,
-        "panels": [_panel(row, acting.on(row.name), incidents, now) for row in proxy.tiers()],
+        "panels": [
+            _panel(row, acting.on(row.name), incidents, standings.get(row.name, Standing()), now)
+            for row in proxy.tiers()
+        ],
         "observed": observed.summaries(),
         "acting": acting,
         "incidents": incidents,
@@ -97,9 +101,10 @@ def overview(request: HttpRequest, fragment: str = "") -> HttpResponse:
     return render(request, f"dashboard/overview.html{fragment}", context)
 
 
-def _panel(row: TierRow, acting: Acting, incidents: list[IncidentRow], now: datetime) -> Panel:
-    budgets = slo.budgets(row.name)
-    seen = reading.shared(tier=row.name, now=now)
+def _panel(
+    row: TierRow, acting: Acting, incidents: list[IncidentRow], objectives: Standing, now: datetime
+) -> Panel:
+    seen = reading.shared_troubles(tier=row.name, now=now)
     served = proxy.served(row.name, now=now)
     limit = threshold_ms(served.base)
     return Panel(
@@ -113,18 +118,12 @@ def _panel(row: TierRow, acting: Acting, incidents: list[IncidentRow], now: date
                     for each in incidents
                     if each.tier == row.name and each.severity == "page"
                 ],
-                burning=[each.name for each in budgets if each.firing],
+                burning=objectives.burning,
             )
         ),
         threshold_ms=limit,
-        budgets=_budgets(budgets),
+        objectives=objectives,
     )
-
-
-def _budgets(every: list[ObjectiveRow]) -> list[ObjectiveRow]:
-    """The tier's own, and the route's that has least left."""
-    own = [row for row in every if not row.route]
-    return own + [row for row in every if row.route][:1]
 
 
 def _facts(
@@ -139,20 +138,20 @@ def _facts(
         unreachable=seen.trouble,
         added_p99_ms=None if added is None else added / MICROSECONDS_PER_MS,
         threshold_ms=limit,
-        routes=[_route_facts(each, live.route(name)) for name, each in seen.routes.items()],
+        routes=[_route_facts(each, live.route(name)) for name, each in seen.troubles.items()],
         acting=_acting(acting, now),
         waiting=_waiting(acting),
     )
 
 
-def _route_facts(seen: RouteIndicators, declared: Route | None) -> RouteFacts:
+def _route_facts(seen: RouteTrouble, declared: Route | None) -> RouteFacts:
     split = declared.split if declared else {}
     return RouteFacts(
         route=seen.route,
-        proxy_ratio=seen.proxy_error_ratio,
-        backend_ratio=seen.backend_error_ratio,
-        first_attempts={name: arm.first_attempt_error_ratio for name, arm in seen.arms.items()},
-        reasons={name: figure.value or 0.0 for name, figure in seen.reasons.items() if name != "backend"},
+        proxy_ratio=seen.proxy_ratio,
+        backend_ratio=seen.backend_ratio,
+        first_attempts=seen.first_attempts,
+        reasons={name: rate for name, rate in seen.reasons.items() if name != "backend"},
         idle=frozenset(arm for arm, weight in split.items() if weight == 0),
     )
 

@@ -20,6 +20,7 @@ from proxy.domain.errors import UnknownTier
 from proxy.domain.tier import Tier
 from proxy.selectors import TierRow
 from telemetry.charts import Boundary, Chart, Mark, marks
+from telemetry.patience import patient, remembered
 
 REVISIONS_SHOWN = 10
 MARKED = {
@@ -47,7 +48,7 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         "declared": served.live,
         "troubles": served.troubles,
         "threshold_ms": threshold_ms(served.base),
-        "reading": reading.shared(tier=name, now=now),
+        "reading": reading.shared_tier(tier=name, now=now),
         "overlays": proxy.live_overlays(name, now=now),
     }
     if not fragment:
@@ -78,7 +79,7 @@ def chart(declared: Tier, slug: str, now: datetime, route: str | None = None) ->
         if route is None
         else reverse("route-chart", args=[route, slug])
     )
-    drawn = reading.remembered(
+    drawn = remembered(
         f"chart/{declared.name}/{route or ''}/{slug}", lambda: _draw(declared, slug, now, route)
     )
     return drawn.at_url(url)
@@ -89,7 +90,7 @@ def _draw(declared: Tier, slug: str, now: datetime, route: str | None) -> Chart:
     limit = threshold_ms(declared)
     boundaries = [Boundary(f"objective {limit:g} ms", limit)] if slug == "added-latency" and limit else []
     return charts.draw(
-        reading.patient(),
+        patient(),
         slug=slug,
         title=title,
         unit=unit,

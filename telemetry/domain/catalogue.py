@@ -23,6 +23,9 @@ UPSTREAMS = not_matching("envoy_cluster_name", "sluice_.*")
 # The admin interface over TLS is a listener too, and serves no client.
 CLIENTS = unequal("envoy_listener_address", "sluice_admin")
 
+# How many of the worst are asked for where only the worst is told.
+WORST = 50
+
 Scope = str | Matchers
 """A tier's name, which its proxies' series bear, or the matchers that find the series of an observed one."""
 
@@ -74,6 +77,26 @@ def faults(*, window: timedelta) -> str:
     ways = (*failed_requests("backend"), *failed_requests("proxy"))
     rates = _rates(REQUESTS, window, [unequal("route", "")], ways)
     return f"sum by (tier, route, arm, reason, code) ({rates}) > 0"
+
+
+def worst_routes(*, tier: Scope, window: timedelta, originator: Originator) -> str:
+    """The routes of which the `originator` fails the largest share, 0 to 1; those without failures are none.
+
+    A few, whatever their number: a page that names one thing need not read a thousand.
+    """
+    bad = errors(tier=tier, window=window, originator=originator)
+    return f"topk({WORST}, ({bad}) / {requests(tier=tier, window=window)} > 0)"
+
+
+def worst_reasons(*, tier: Scope, window: timedelta) -> str:
+    """The most frequent failures by route and reason."""
+    return f"topk({WORST}, {error_reasons(tier=tier, window=window)})"
+
+
+def worst_first_attempts(*, tier: Scope, window: timedelta) -> str:
+    """The routes and arms of which the largest share of first attempts fails, 0 to 1 (M7)."""
+    bad = first_attempt_errors(tier=tier, window=window)
+    return f"topk({WORST}, ({bad}) / {first_attempts(tier=tier, window=window)} > 0)"
 
 
 def codes(*, tier: Scope, window: timedelta, route: str | None = None) -> str:

@@ -86,9 +86,9 @@ class ProxyIndicators:
     memory: Figure
 
 
-@dataclass(frozen=True, slots=True)
-class TierIndicators:
-    """A whole tier over `window` up to `at`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierSummary:
+    """The little that says how a whole tier is, over `window` up to `at`."""
 
     tier: str
     at: datetime
@@ -97,15 +97,7 @@ class TierIndicators:
     requests: Figure
     proxy_errors: Figure
     backend_errors: Figure
-    added_p50: Figure
     added_p99: Figure
-    routing_p99: Figure
-    tls_handshakes: Figure
-    tls_failures: Figure
-    tls_resumption: Figure
-    active_connections: Figure
-    upstreams: Mapping[str, UpstreamIndicators]
-    proxies: Mapping[str, ProxyIndicators]
 
     @property
     def proxy_error_ratio(self) -> float | None:
@@ -116,6 +108,33 @@ class TierIndicators:
     def backend_error_ratio(self) -> float | None:
         """The share of requests that backends failed, 0 to 1; None without requests."""
         return ratio(self.backend_errors.value, self.requests.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierIndicators(TierSummary):
+    """A whole tier, by upstream and by proxy."""
+
+    added_p50: Figure
+    routing_p99: Figure
+    tls_handshakes: Figure
+    tls_failures: Figure
+    tls_resumption: Figure
+    active_connections: Figure
+    upstreams: Mapping[str, UpstreamIndicators]
+    proxies: Mapping[str, ProxyIndicators]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTrouble:
+    """What fails on one route: shares of requests, and of first attempts by arm, 0 to 1; failures a second by
+    reason. What does not fail is not there.
+    """
+
+    route: str
+    proxy_ratio: float | None
+    backend_ratio: float | None
+    first_attempts: Mapping[str, float]
+    reasons: Mapping[str, float]
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:

@@ -28,14 +28,3 @@ def test_a_prometheus_that_is_away_is_a_reading_without_figures() -> None:
 
     assert (seen.trouble, seen.tier, dict(seen.routes)) == ("connection refused", None, {})
     assert len(metrics.asked) == 1
-
-
-def test_what_was_asked_just_now_is_not_asked_again() -> None:
-    asked: list[str] = []
-
-    def ask() -> str:
-        asked.append("once")
-        return "answer"
-
-    assert reading.remembered("a-key", ask) == reading.remembered("a-key", ask) == "answer"
-    assert asked == ["once"]
