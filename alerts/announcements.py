@@ -1,6 +1,6 @@
 """What an incident says: its first message, its thread, and what the first message shows later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from alerts import outbox
 from alerts.domain import message
 from alerts.domain.message import Facts
+from alerts.domain.states import OPEN_STATES
 from alerts.models import Alert, Incident
 
 RENEW_EVERY = timedelta(minutes=1)
@@ -27,6 +28,7 @@ def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool =
         alert.numbers,
         alert.action,
         alert.runbook,
+        alert.links,
     )
     outbox.add(
         key=f"alert/{alert.pk}/firing",
@@ -97,6 +99,7 @@ def told(incident: Incident) -> Facts:
         incident.numbers,
         incident.action,
         incident.runbook,
+        incident.links,
     )
     return replace(facts, detail=[incident.title]) if incident.standing else facts
 
@@ -109,10 +112,11 @@ def _facts(
     numbers: Mapping[str, str],
     action: str,
     slug: str,
+    about: Sequence[tuple[str, str]],
 ) -> Facts:
-    links = [_link(incident)]
-    if slug:
-        links.insert(0, runbook(slug, incident))
+    links = [runbook(slug, incident)] if slug else []
+    links += [(words, f"{settings.BASE_URL}{path}") for words, path in about]
+    links += [_link(incident), *_silence(incident)]
     return Facts(
         heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",
         tier=incident.tier,
@@ -134,6 +138,13 @@ def runbook(slug: str, incident: Incident | None = None) -> tuple[str, str]:
 
 def _link(incident: Incident) -> tuple[str, str]:
     return f"Incident {incident.pk}", message.incident_link(settings.BASE_URL, incident.pk)
+
+
+def _silence(incident: Incident) -> list[tuple[str, str]]:
+    """Where a person says for how long nobody is told."""
+    if incident.state not in OPEN_STATES:
+        return []
+    return [("Silence", message.silence_link(settings.BASE_URL, incident.pk))]
 
 
 def _hint(incident: Incident) -> str:

@@ -25,6 +25,7 @@ class Incident(models.Model):
     standing = models.TextField(blank=True, default="")
     upstream = models.CharField(max_length=63, blank=True)
     runbook = models.CharField(max_length=63, blank=True)
+    links = models.JSONField(default=list)
     flaps = models.PositiveIntegerField(default=0)
     version = models.PositiveIntegerField(default=1)
     opened_at = models.DateTimeField()
@@ -67,6 +68,8 @@ class Alert(models.Model):
     numbers = models.JSONField(default=dict)
     action = models.TextField(blank=True)
     runbook = models.CharField(max_length=63, blank=True)
+    # (words, path) of the pages that show what it is about, as it was when it fired.
+    links = models.JSONField(default=list)
     count = models.PositiveIntegerField(default=1)
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()

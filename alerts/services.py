@@ -52,12 +52,13 @@ def signal(
     by: Actor,
     now: datetime,
     upstream: str = "",
+    links: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Say that `rule` fires for `labels` (identity: `tier`, and `route` and `upstream` where known).
 
     Idempotent per rule and labels: a repeated signal renews numbers and `last_seen` of the firing alert
     and sends nothing. `upstream` is which backend it is, where the labels do not have it since it may change
-    while the rule fires. Returns the incident's number.
+    while the rule fires. `links` are (words, path) of Sluice's pages about it. Returns the incident's number.
     """
     mark = fingerprint(rule, labels)
     where = {"tier": labels.get("tier", ""), "route": labels.get("route", ""), "family": causes.family(cause)}
@@ -80,6 +81,7 @@ def signal(
         numbers=dict(numbers),
         action=action,
         runbook=runbook,
+        links=[list(link) for link in links],
         first_seen=now,
         last_seen=now,
     )
@@ -145,6 +147,7 @@ def _adopt(incident: Incident, alert: Alert, *, leads: bool) -> None:
         incident.numbers = alert.numbers
         incident.action = alert.action
         incident.runbook = alert.runbook
+        incident.links = alert.links
     if alert.severity == "page":
         incident.severity = "page"
     incident.save()

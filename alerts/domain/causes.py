@@ -1,12 +1,12 @@
 """Causes and how they join: signals of one family on one target share one incident.
 
 The earlier cause explains the later ones: a broken canary makes the retries, the retries spend the
-budget. The incident bears the first cause in this order, and only that cause starts a run.
+budget, fast or slowly. The incident bears the first cause in this order, and only that cause starts a run.
 """
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "service": ("canary", "brownout", "retry_storm", "hotspot", "slo_burn"),
-    "proxy": ("cpu", "slow_client", "tls", "added_latency"),
+    "service": ("canary", "brownout", "retry_storm", "hotspot", "slo_burn", "slo_ticket"),
+    "proxy": ("cpu", "slow_client", "tls", "added_latency", "creep"),
     "automation": ("automation",),
 }
 

@@ -54,6 +54,11 @@ def incident_link(base_url: str, incident_id: int) -> str:
     return f"{base_url}/incidents/{incident_id}"
 
 
+def silence_link(base_url: str, incident_id: int) -> str:
+    """The form on the incident's page that silences its target."""
+    return f"{incident_link(base_url, incident_id)}#act-silence"
+
+
 def _plain(facts: Facts) -> str:
     where = "/".join(part for part in (facts.tier, facts.route) if part)
     links = " ".join(url for _, url in facts.links)

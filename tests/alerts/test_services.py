@@ -348,3 +348,28 @@ def test_an_incident_follows_the_figures_of_the_alert_that_it_speaks_for() -> No
     fire(rule="other", summary="the second burns more", cause="retry_storm", now=NOW + timedelta(minutes=2))
     assert Incident.objects.get().title == "the first burns"
     assert not Outbox.objects.filter(op="update", created_at__gt=NOW).exists()
+
+
+def test_a_message_leads_to_the_pages_about_it_and_to_the_silence(settings: Any) -> None:
+    settings.BASE_URL = "https://sluice.test"
+
+    number = fire(links=[("Objective shop", "/objectives/7/")])
+
+    (post,) = posts()
+    said = str(post.payload["blocks"])
+    assert "<https://sluice.test/objectives/7/|Objective shop>" in said
+    assert f"<https://sluice.test/incidents/{number}#act-silence|Silence>" in said
+
+    services.resolve(incident_id=number, by=ANN, reason="done", now=NOW + timedelta(minutes=1))
+    assert "act-silence" not in str(posts()[-1].payload["blocks"])
+
+
+def test_a_page_takes_its_tickets_incident_over() -> None:
+    ticket = fire(rule="slo_ticket", cause="slo_ticket", severity="ticket", summary="shop burns slowly")
+
+    page = fire(rule="slo_burn", cause="slo_burn", summary="shop burns fast", links=[("Now", "/now")])
+
+    incident = selectors.incident(page)
+    assert incident is not None
+    assert (page, incident.severity, incident.title) == (ticket, "page", "shop burns fast")
+    assert Incident.objects.get().links == [["Now", "/now"]]
