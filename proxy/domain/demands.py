@@ -11,6 +11,7 @@ from proxy.domain.tier.matching import Conditions
 
 _TAKEN = "is taken from requests before their route is chosen; match claims instead"
 _SPENT = "bears a token, which is gone when the route is chosen for the last time; match claims instead"
+_UNTOLD = "taken from requests, and told anew by nothing that is demanded"
 N = TypeVar("N", ApiKeys, ExtAuthz, JwtProvider, Upstream)
 
 
@@ -53,8 +54,10 @@ def problems(routes: Sequence[tuple[int, Route]], offered: Offered, path: str) -
         here = f"{path}.routes[{index}]"
         yield from _beneath(f"{here}.access", _access(route, offered))
         yield from _beneath(here, _matched(route, offered))
+        yield from _beneath(here, _drawn(route, offered))
         for place, quota in enumerate(route.quotas):
             yield from _beneath(f"{here}.quotas[{place}]", _quota(route, quota, offered))
+        yield from _beneath(path, _hashed(route, offered))
 
 
 def _beneath(path: str, found: Iterator[Problem]) -> Iterator[Problem]:
@@ -116,6 +119,44 @@ def _matched(route: Route, offered: Offered) -> Iterator[Problem]:
         for place, parameter in enumerate(conditions.query_parameters):
             if parameter.name in tokens:
                 yield f"{field}.query_parameters[{place}]", f"{parameter.name} {_SPENT}"
+
+
+def _drawn(route: Route, offered: Offered) -> Iterator[Problem]:
+    """An arm is drawn when the route is chosen for the last time: a checked token has told its claims by
+    then, an authority nothing.
+    """
+    header = route.sticky.header if route.sticky else None
+    if header in offered.identity and header not in _claimed(route, offered):
+        yield (
+            "sticky.header",
+            f"{header} is {_UNTOLD}, as a claim of a token would be: arms would be drawn anew",
+        )
+
+
+def _hashed(route: Route, offered: Offered) -> Iterator[Problem]:
+    """An endpoint is drawn at last, when all that the route demands has told who it is."""
+    told = {*_claimed(route, offered), *_answered(route, offered)}
+    for place, upstream in offered.upstreams:
+        header = upstream.hash_on.header if upstream.hash_on else None
+        if upstream.name in route.split and header in offered.identity and header not in told:
+            why = f"{header} is {_UNTOLD} of route {route.name}: its requests would be drawn at random"
+            yield f"upstreams[{place}].hash_on.header", why
+
+
+def _claimed(route: Route, offered: Offered) -> set[str]:
+    """The headers that a token tells which the route demands."""
+    vouching = _vouching(route)
+    by = (provider for _, provider in offered.providers if provider.name in vouching)
+    return {claim.header for provider in by for claim in provider.claim_to_headers}
+
+
+def _answered(route: Route, offered: Offered) -> set[str]:
+    """The headers that its authority and its API keys tell."""
+    access = route.access
+    asked = access.ext_authz.by if access.ext_authz else None
+    by = (authority for _, authority in offered.authorities if authority.name == asked)
+    found = {header for authority in by for header in authority.identity_headers}
+    return {*found, CLIENT_HEADER} if access.api_keys else found
 
 
 def _quota(route: Route, quota: Quota, offered: Offered) -> Iterator[Problem]:

@@ -101,6 +101,33 @@ def test_a_route_is_not_matched_by_a_token_that_ends_at_the_proxy() -> None:
     assert told({"match": shown}, jwt_providers=providers) == []
 
 
+AUTHORITY = {**OFFERED["ext_authz"][0], "identity_headers": ["x-team"]}
+
+
+@pytest.mark.parametrize(
+    ("header", "access", "sticks", "hashes"),
+    [
+        ("x-visitor", {}, True, True),
+        ("x-user", {}, False, False),
+        ("x-user", {"jwt": "other"}, False, False),
+        ("x-user", {"jwt": "idp"}, True, True),
+        ("x-team", {"ext_authz": "policy"}, False, True),
+        ("x-sluice-client", {"api_keys": "partners"}, False, True),
+        ("x-remote-user", {"ext_authz": "policy"}, False, False),
+    ],
+)
+def test_nothing_is_drawn_by_a_header_that_no_request_bears_then(
+    header: str, access: dict[str, Any], sticks: bool, hashes: bool
+) -> None:
+    offered = {"ext_authz": [AUTHORITY]}
+    sticky = told({"access": access, "sticky": {"header": header}}, **offered)
+    assert [why.partition(":")[0] for why in sticky] == ([] if sticks else ["routes[0].sticky.header"])
+    declared = factories.document()["tiers"][0]["upstreams"]
+    by = [{**declared[0], "lb_policy": "ring_hash", "hash_on": {"header": header}}, *declared[1:]]
+    hashed = told({"access": access}, upstreams=by, **offered)
+    assert [why.partition(":")[0] for why in hashed] == ([] if hashes else ["upstreams[0].hash_on.header"])
+
+
 def test_a_claim_does_not_lead_around_a_key_or_an_authority() -> None:
     gold = {"claims": [{"provider": "idp", "claim": "plan", "exact": "gold"}]}
     first = {"access": {"jwt": "idp"}}
