@@ -10,7 +10,7 @@ from access.paging import Limit
 from access.permission import ApiRequest
 from access.problem import Problem
 from slo import listing, selectors
-from slo.listing import Sort, Wanted
+from slo.domain.wanted import Sort, Wanted
 from slo.selectors import ObjectiveDetail, ObjectiveRow
 
 router = Router(tags=["objectives"])

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from slo.listing import Choices, Wanted
+from slo.domain.wanted import Choices, Wanted
 from slo.models import Budget, Objective
 
 SORTS = (("left", "least budget left"), ("burn", "fastest burn"), ("name", "name"))

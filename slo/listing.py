@@ -3,15 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from django.db.models import Case, Count, F, Q, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
+from slo.domain.wanted import Choices, Wanted
 from slo.models import Budget, Objective, ObjectiveQuerySet
 from slo.selectors import ObjectiveRow, row_of
 
-Sort = Literal["left", "burn", "name"]
 PAGE = 100
 TEXTS = ("name", "description", "tier", "route", "upstream", "owner")
 EXACT = ("tier", "route", "upstream", "kind", "sli", "owner", "severity")
@@ -28,22 +27,6 @@ _LOOKED_AT = Coalesce("budget__state", Value(Budget.State.NO_DATA))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which objectives: what is empty narrows nothing. `text` is looked for in names, places and owners."""
-
-    text: str = ""
-    tier: str = ""
-    route: str = ""
-    upstream: str = ""
-    kind: str = ""
-    sli: str = ""
-    owner: str = ""
-    severity: str = ""
-    state: str = ""
-    sort: Sort = "left"
-
-
-@dataclass(frozen=True, slots=True)
 class Listed:
     """One page of the objectives that were wanted.
 
@@ -53,15 +36,6 @@ class Listed:
     rows: list[ObjectiveRow]
     total: int
     states: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the declared objectives can be narrowed by."""
-
-    tiers: tuple[str, ...]
-    kinds: tuple[tuple[str, str], ...]
-    owners: tuple[str, ...]
 
 
 @dataclass(slots=True)

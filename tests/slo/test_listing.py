@@ -9,7 +9,7 @@ import pytest
 from slo import listing
 from slo.domain import objectives as domain
 from slo.domain.indicators import sli
-from slo.listing import Wanted
+from slo.domain.wanted import Wanted
 from slo.models import Budget, Objective
 
 pytestmark = pytest.mark.django_db
