@@ -27,12 +27,14 @@ class UnknownObjective(LookupError):
 class ObjectiveRow:
     """An objective with its latest state. Shares are 0 to 1; a figure that is None is no data.
 
-    `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy` and `spent_backend` are whose
-    failures spent the rest. `state` is ok, burning (somebody was told), spent (nothing is left, though too
-    little burns now to tell) or no_data. `exhausted_in` is zero when it is gone. `coverage` is the measured
-    share of the period. `since` is when the state began; for `no_data` when data ended. `problem` says why an
-    objective cannot be measured. `demand` is what the tier's budget policy demands since it was told: nothing,
-    tell, approve or freeze.
+    `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy` and `spent_backend` are
+    whose failures spent the rest. Corrections and maintenance took `excluded_total` events out of
+    `total`, and `excluded_bad` out of the bad ones; with them `left_uncorrected` would be left. Until
+    `maintained_until` nobody is told anything new. `state` is ok, burning (somebody was told), spent
+    (nothing is left, though too little burns now to tell) or no_data. `exhausted_in` is zero when it is
+    gone. `coverage` is the measured share of the period. `since` is when the state began; for `no_data`
+    when data ended. `problem` says why an objective cannot be measured. `demand` is what the tier's
+    budget policy demands since it was told: nothing, tell, approve or freeze.
     """
 
     id: int
@@ -61,6 +63,10 @@ class ObjectiveRow:
     bad_backend: float | None
     bad_other: float | None
     left: float | None
+    excluded_total: float | None
+    excluded_bad: float | None
+    left_uncorrected: float | None
+    maintained_until: datetime | None
     spent_proxy: float | None
     spent_backend: float | None
     originator: str
@@ -258,6 +264,10 @@ def row_of(record: Objective) -> ObjectiveRow:
         bad_backend=held.bad_backend,
         bad_other=held.bad_other,
         left=held.left,
+        excluded_total=held.excluded_total,
+        excluded_bad=held.excluded_bad,
+        left_uncorrected=held.left_uncorrected,
+        maintained_until=held.maintained_until,
         spent_proxy=_spent(plain, held.bad_proxy, held.total),
         spent_backend=_spent(plain, held.bad_backend, held.total),
         originator=_originator(held),
