@@ -14,7 +14,7 @@ from proxy.domain import spelling
 from proxy.domain.errors import Problem
 from proxy.domain.tier import FORWARDED_IDENTITY, Access, Route, Tier, Upstream, seconds
 
-P = TypeVar("P")
+P = TypeVar("P", Tier, Upstream, Route)
 MINUTE = timedelta(minutes=1)
 QUEUE = 1024
 """Envoy's own default of pending requests: a queue as long hides an overload."""
@@ -27,6 +27,7 @@ class Risk:
     `path` leads to it within the tier (`routes[2].retry.attempts`), `name` is what `accepted` calls it,
     `says` what may come of it, `reason` why that is accepted: empty where nobody has written it down.
     Somebody set a `deliberate` one and must say why; the others are shown until they are mended or accepted.
+    `of` is whose it is (`route shop`), since nobody counts to the 18th route; empty where it is the tier's.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Risk:
     says: str
     reason: str
     deliberate: bool = True
+    of: str = ""
 
     def __str__(self) -> str:
         why = (
@@ -41,7 +43,8 @@ class Risk:
             if self.reason
             else f"to accept it, write accepted: {{{self.name}: why}}"
         )
-        return f"{self.path} is less safe: {self.says} ({why})"
+        whose = f" of {self.of}" if self.of else ""
+        return f"{self.path}{whose} is less safe: {self.says} ({why})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ def _of(
     for rule in rules:
         says = rule.says(tier, part)
         if says is not None:
-            yield Risk(f"{prefix}{rule.name}", rule.name, says, why.get(rule.name, ""), rule.deliberate)
+            reason = why.get(rule.name, "")
+            of = f"{type(part).__name__.lower()} {part.name}" if prefix else ""
+            yield Risk(f"{prefix}{rule.name}", rule.name, says, reason, rule.deliberate, of)
 
 
 def _idle(tier: Tier, path: str, needed: set[tuple[str, str]]) -> Iterator[Problem]:

@@ -57,7 +57,8 @@ def test_a_tier_tells_where_it_is_less_safe_than_its_defaults(
 
     (risk,) = get(client, "tiers/edge", operator).json()["less_safe"]
 
-    assert (risk["path"], risk["reason"]) == ("routes[1].timeout", "a bank takes its time")
+    assert (risk["path"], risk["of"]) == ("routes[1].timeout", "route payments")
+    assert risk["reason"] == "a bank takes its time"
 
 
 def test_an_unknown_tier_is_named(client: Client, operator: dict[str, str]) -> None:

@@ -111,7 +111,9 @@ def test_a_backend_that_believes_whoever_reaches_it_is_shown_until_it_is_mended(
     raw = declared("access", {})
     assert refused(raw) == []
     (risk,) = safety.risks(Tier.model_validate(raw))
-    assert str(risk).startswith("routes[1].access is less safe: payments cannot tell the proxy from anybody")
+    assert str(risk).startswith(
+        "routes[1].access of route payments is less safe: payments cannot tell the proxy from anybody"
+    )
     raw["upstreams"][2]["tls"] = AUTHENTICATED
     assert safety.risks(Tier.model_validate(raw)) == ()
 
@@ -134,7 +136,7 @@ def beside(wider: dict[str, Any], **guarded: Any) -> list[str]:
 )
 def test_a_demand_that_another_spelling_goes_around_is_shown(match: dict[str, str]) -> None:
     (shown,) = beside({}, match=match)
-    assert shown.startswith("routes[0].match is less safe: ")
+    assert shown.startswith("routes[0].match of route guarded is less safe: ")
     assert "goes by route wider, which demands less" in shown
 
 
