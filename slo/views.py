@@ -9,6 +9,7 @@ from access.domain.roles import Role
 from access.permission import requires
 from slo import listing, selectors
 from slo.forms import ObjectivesForm
+from slo.sparks import sparks
 
 TOLD_BY = ("tier", "sli", "route", "upstream", "target", "period")
 
@@ -20,10 +21,12 @@ def objectives(request: HttpRequest, fragment: str = "") -> HttpResponse:
     form = ObjectivesForm(request.GET, listing.choices())
     first = (form.page_number - 1) * listing.PAGE
     found = listing.listed(form.wanted, offset=first)
+    now = timezone.now()
     context = {
-        "now": timezone.now(),
+        "now": now,
         "form": form,
         "found": found,
+        "sparks": sparks(found.rows, now=now),
         "page": form.page_number,
         "pages": max(1, -(-found.total // listing.PAGE)),
         "first": first + 1,
