@@ -154,6 +154,20 @@ def test_all_arms_are_measured_as_one_route_and_told_apart_by_arm(world: World) 
         assert world.metric(name, route="measured", arm=STABLE, chosen="") == 2
 
 
+def test_a_tier_that_begins_to_write_a_label_goes_on_with_its_series(world: World) -> None:
+    """Two that differ only in an empty label are one to Prometheus: of two values it would take either."""
+    chosen = {"upstream": CANARY, "match": {"headers": [{"name": "x-canary", "exact": "always"}]}}
+    plain = {"name": "told-once", "hosts": ["shop.test"], "upstream": STABLE}
+    for route in (plain, {**shop(0, arms=[chosen]), "name": "told-once"}):
+        serve(world, route)
+        assert world.get("shop.test", headers={"connection": "close"}).status_code == 200
+
+    def told() -> list[list[float]]:
+        return [world.series(f"envoy_sluice_{name}", route="told-once") for name in ("attempt", "rq")]
+
+    wait_until(lambda: told() == [[2.0], [2.0]], timeout=5, what="one series each")
+
+
 def test_a_rollout_on_a_sticky_route_moves_visitors_in_and_its_rollback_moves_all_out(world: World) -> None:
     serve(world, shop(0, sticky={"cookie": "sluice_uid"}))
     visitors = [f"visitor-{number}" for number in range(60)]

@@ -115,10 +115,16 @@ class World:
 
     def metric(self, name: str, *, proxy: str = "EDGE_1", **labels: str) -> float:
         """The sum of the series of this name that bear these labels; 0 when there is none."""
+        return sum(self.series(name, proxy=proxy, **labels))
+
+    def series(self, name: str, *, proxy: str = "EDGE_1", **labels: str) -> list[float]:
+        """The series of this name that bear these labels. As in PromQL, one that lacks a label has it empty."""
         text = requests.get(f"http://{self.admin(proxy)}/stats/prometheus", timeout=SECONDS).text
         found = re.findall(rf"^{name}(?:{{([^}}]*(?:}}[^}} ]*)*)}})? (\S+)$", text, re.MULTILINE)
-        wanted = {f'{key}="{value}"' for key, value in labels.items()}
-        return sum(float(value) for bears, value in found if wanted <= set(re.findall(r'\w+="[^"]*"', bears)))
+        told = [(dict(re.findall(r'(\w+)="([^"]*)"', bears)), float(value)) for bears, value in found]
+        return [
+            value for bears, value in told if labels.items() <= {**dict.fromkeys(labels, ""), **bears}.items()
+        ]
 
     def fault(self, backend: str, **fault: Any) -> None:
         answer = requests.post(f"{self._control}/faults", json={"backend": backend, **fault}, timeout=SECONDS)

@@ -5,12 +5,21 @@ The very loggers of a driven tier, as snippets for the places where they belong.
 
 from typing import Any
 
-from proxy.domain.tier import Proxy, Tier
+from proxy.domain.tier import Tier
 from proxy.domain.translate import bootstrap, measuring
 
-# The loggers depend on a tier's switches only, and these are the defaults.
-_ANY = Tier(
-    name="observed", proxies=(Proxy(name="any", http_port=1, https_port=2, admin_port=3),), access_log="off"
+# The loggers write what a tier's switches and traffic ask for: of a foreign one the traffic is not known, so
+# that it may be gRPC and go to several clusters.
+_ANY = Tier.model_validate(
+    {
+        "name": "observed",
+        "proxies": [{"name": "any", "http_port": 1, "https_port": 2, "admin_port": 3}],
+        "upstreams": [
+            {"name": name, "protocol": "http2", "endpoints": [{"port": 1}]} for name in ("any", "other")
+        ],
+        "routes": [{"name": "any", "hosts": ["any.test"], "split": {"any": 10000, "other": 0}}],
+        "access_log": "off",
+    }
 )
 
 

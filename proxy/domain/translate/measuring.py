@@ -90,13 +90,7 @@ _UPGRADED = "has(response.code) && response.code == 101"
 _ADDED = "request.duration - response.backend_latency"
 _ARM = {"name": "arm", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
 _ROUTE = {"name": "route", "value_format": "%ROUTE_NAME%"}
-# Requests that chose their arm themselves are no sample of the traffic: the judge leaves them out.
-_CHOSEN = {"name": "chosen", "value_format": CHOSEN}
 _CODE = {"name": "code", "value_format": "%RESPONSE_CODE%"}
-# The status that a gRPC answer bore, in its trailers or, without a body, in its headers; empty where there is
-# none. Not GRPC_STATUS_NUMBER: without a status it says 2, so that a stream that its client ended would be
-# told as a backend's UNKNOWN. Two digits, since a backend may send any text and labels are to be few.
-_GRPC = {"name": "grpc", "value_format": "%RESP(grpc-status):2%%TRAILER(grpc-status):2%"}
 _FLAGS = {"name": "flags", "value_format": "%RESPONSE_FLAGS%"}
 _ATTEMPTS = {"name": "attempts", "value_format": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"}
 # Not the operator above: in the router's log it is 0, always.
@@ -109,24 +103,47 @@ def _transformed(how: str) -> dict[str, Any]:
     return {"action": kinds.extension(how, action, **{how: {}})}
 
 
+def _tag(name: str, value: str, of: dict[str, Any], **otherwise: Any) -> dict[str, Any]:
+    """A tag whose value decides: by the actions `of` some values, and `on_no_match`."""
+    tag_value = kinds.extension("tag", "matching.common_inputs.stats.v3.StatTagValueInput")
+    rules = {"matcher_tree": {"input": tag_value, "exact_match_map": {"map": of}}, **otherwise}
+    return {"name": name, "value_format": value, "rules": rules}
+
+
 def _unless_answered() -> dict[str, Any]:
     """A tag that keeps the series of what no backend answered, and is then gone itself."""
-    return {
-        "name": "details",
-        "value_format": "%RESPONSE_CODE_DETAILS%",
-        "rules": {
-            "matcher_tree": {
-                "input": kinds.extension("tag", "matching.common_inputs.stats.v3.StatTagValueInput"),
-                "exact_match_map": {"map": {"via_upstream": _transformed("drop_stat")}},
-            },
-            "on_no_match": _transformed("drop_tag"),
-        },
-    }
+    answered = {"via_upstream": _transformed("drop_stat")}
+    return _tag("details", "%RESPONSE_CODE_DETAILS%", answered, on_no_match=_transformed("drop_tag"))
+
+
+def _unless_empty(name: str, value: str) -> dict[str, Any]:
+    """A tag that is there where it says something.
+
+    Without it a series is the one of a tier that does not write this tag. Were it there and empty, the two
+    would be one to Prometheus but two to Envoy, and a proxy whose tier changes would tell them both.
+    """
+    return _tag(name, value, {"": _transformed("drop_tag")})
+
+
+def _chosen() -> dict[str, Any]:
+    """Requests that chose their arm themselves are no sample of the traffic: the judge leaves them out."""
+    return _unless_empty("chosen", CHOSEN)
+
+
+def _grpc() -> dict[str, Any]:
+    """The status that a gRPC answer bore, in its trailers or, without a body, in its headers.
+
+    Not GRPC_STATUS_NUMBER: without a status it says 2, so that a stream that its client ended would be told
+    as a backend's UNKNOWN. Two digits, since a backend may send any text and labels are to be few.
+    """
+    return _unless_empty("grpc", "%RESP(grpc-status):2%%TRAILER(grpc-status):2%")
 
 
 _SCOPE = {
     "prefix": "sluice",
-    "sharing_name": "sluice",
+    # Changes with the labels: the series with those of before go when their loggers go. To Prometheus they
+    # might be the same as the new ones.
+    "sharing_name": "sluice.2",
     "max_counters": 20000,
     "max_histograms": 2000,
     "enable_eviction": True,
@@ -143,22 +160,37 @@ def attempt_logs(tier: Tier) -> list[dict[str, Any]]:
     hedges = hedging.hedges(tier)
     attempt = {**_ATTEMPT, "value_format": hedging.ATTEMPT} if hedges else _ATTEMPT
     innocent = [*([hedging.SLOW_ONLY] if hedges else []), *([_UPGRADED] if _upgrades(tier) else [])]
+    tags = [_ROUTE, _ARM, attempt, _CODE, *_where_filled(tier)]
     if not innocent:
-        return [_attempts(attempt, _FLAGS)]
+        return [_attempts([*tags, _FLAGS])]
     unflagged = {"name": "flags", "value_format": "-"}
     well = " || ".join(f"({way})" for way in innocent)
     return [
-        {**_attempts(attempt, _FLAGS), "filter": filtered(f"!({well})")},
-        {**_attempts(attempt, unflagged), "filter": filtered(well)},
+        {**_attempts([*tags, _FLAGS]), "filter": filtered(f"!({well})")},
+        {**_attempts([*tags, unflagged]), "filter": filtered(well)},
     ]
+
+
+def _where_filled(tier: Tier) -> list[dict[str, Any]]:
+    """The tags that a backend's answer fills in some tiers only: each costs on every request."""
+    speak_grpc = any(upstream.protocol != "http1" for upstream in tier.upstreams)
+    return [*([_grpc()] if speak_grpc else []), *([_chosen()] if _splits(tier) else [])]
+
+
+def _splits(tier: Tier) -> bool:
+    """Whether an arm says more than its route does.
+
+    Not whether an attribute chooses one: a connection that is older than that would not tell it.
+    """
+    return any(len(route.split) > 1 for route in tier.routes)
 
 
 def _upgrades(tier: Tier) -> bool:
     return any(route.upgrade for route in tier.routes)
 
 
-def _attempts(attempt: dict[str, str], flags: dict[str, str]) -> dict[str, Any]:
-    return _stats(counters=[_counter("attempt", [_ROUTE, _ARM, attempt, _CODE, _GRPC, flags, _CHOSEN])])
+def _attempts(tags: list[dict[str, Any]]) -> dict[str, Any]:
+    return _stats(counters=[_counter("attempt", tags)])
 
 
 def reason_expression(tier: Tier) -> str:
@@ -209,7 +241,7 @@ def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
 
 def _answered(tier: Tier) -> dict[str, Any]:
     """The requests that a backend answered, and their times: the others lack the points in time."""
-    by = [_ROUTE, _ARM]
+    by = [_ROUTE, *([_ARM] if _splits(tier) else [])]
     histograms = [_histogram("total_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", by)]
     if tier.exact_added_latency:
         histograms.append(_histogram("added_us", f"%CEL({added_expression()})%", [*by, _ATTEMPTS]))
@@ -220,20 +252,19 @@ def _answered(tier: Tier) -> dict[str, Any]:
             _histogram("added_response_us", "%COMMON_DURATION(US_RX_BEG:DS_TX_BEG:us)%", by),
         ]
     backend = {"name": "reason", "value_format": "backend"}
-    logger = _stats(counters=[_requests(backend)], histograms=histograms)
+    counter = _counter("rq", [_ROUTE, _ARM, _CODE, backend, *_where_filled(tier)])
+    logger = _stats(counters=[counter], histograms=histograms)
     return {**logger, "filter": filtered("response.code_details == 'via_upstream'")}
 
 
 def _unanswered(tier: Tier) -> dict[str, Any]:
-    """All other requests. The first tag decides and is not kept: unlike a filter it costs no CEL."""
+    """All other requests. The first tag decides and is not kept: unlike a filter it costs no CEL.
+
+    How they ended says more than of a backend's answer, whose retries the attempts tell.
+    """
     reason = {"name": "reason", "value_format": f"%CEL({reason_expression(tier)})%"}
-    counter = _requests(reason)
-    counter["stat"]["tags"].insert(0, _unless_answered())
-    return _stats(counters=[counter])
-
-
-def _requests(reason: dict[str, str]) -> dict[str, Any]:
-    return _counter("rq", [_ROUTE, _ARM, _CODE, _GRPC, _FLAGS, _ATTEMPTS, reason, _CHOSEN])
+    how = [_CODE, _FLAGS, _ATTEMPTS, reason, _grpc(), _chosen()]
+    return _stats(counters=[_counter("rq", [_unless_answered(), _ROUTE, _ARM, *how])])
 
 
 def filtered(expression: str) -> dict[str, Any]:
