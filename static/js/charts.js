@@ -42,29 +42,41 @@
     };
   }
 
+  const pen = document.createElement("canvas").getContext("2d");
+
+  function wordWidth(words) {
+    pen.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    return pen.measureText(words).width + 8;
+  }
+
   // Words that would lie over each other are left out; the lines stay, and the audit has them all.
-  function markWords(chart) {
+  function markWords(chart, width) {
     const [start, end] = chart.range || [0, 1];
-    let last = -Infinity;
+    let taken = -Infinity;
     return chart.marks.toSorted((a, b) => a.at - b.at).flatMap((moment) => {
-      const share = (moment.at - start) / (end - start);
-      if (share - last < 0.18) return [];
-      last = share;
+      const at = ((moment.at - start) / (end - start)) * width;
+      const long = wordWidth(moment.name);
+      const leftwards = at + long > width;
+      const begin = leftwards ? at - long : at;
+      if (begin < taken || begin < 0) return [];
+      taken = begin + long;
       return [{
         text: moment.name, yref: "paper", y: 1, yanchor: "bottom", x: new Date(moment.at * 1000),
-        xanchor: share > 0.8 ? "right" : "left", showarrow: false, font: { size: 11, color: ink("--ink-soft") },
+        xanchor: leftwards ? "right" : "left", showarrow: false, font: { size: 11, color: ink("--ink-soft") },
       }];
     });
   }
 
-  function layout(chart) {
+  const MARGIN = { l: 48, r: 12, t: 20, b: 28 };
+
+  function layout(chart, width) {
     const log = chart.scale === "log";
     const axis = { gridcolor: ink("--line"), linecolor: ink("--line"), zeroline: false, fixedrange: true, automargin: true };
     return {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("--ink-soft") },
-      margin: { l: 48, r: 12, t: 20, b: 28 },
+      margin: MARGIN,
       hovermode: "x unified",
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
@@ -72,7 +84,7 @@
       xaxis: { ...axis, type: "date", tickformatstops: [{ dtickrange: [null, 59999], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }], hoverformat: "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
       yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: "e", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
-      annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart)],
+      annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart, width - MARGIN.l - MARGIN.r)],
     };
   }
 
@@ -84,7 +96,7 @@
     plot.classList.add("plot-drawn");
     // Exponents as tspans and sub or sup text would need inline styles, which the policy forbids.
     const config = { displayModeBar: false, responsive: true, staticPlot: false, doubleClick: false };
-    return Plotly.react(plot, traces(chart), layout(chart), config);
+    return Plotly.react(plot, traces(chart), layout(chart, plot.clientWidth), config);
   }
 
   async function refresh(plot) {
@@ -103,5 +115,7 @@
     const seconds = Number(plot.dataset.every || 0);
     if (seconds) setInterval(() => refresh(plot), seconds * 1000);
   }
-  media.addEventListener("change", () => drawn.forEach((chart, plot) => draw(plot, chart)));
+  const again = () => drawn.forEach((chart, plot) => draw(plot, chart));
+  media.addEventListener("change", again);
+  addEventListener("resize", again);
 })();

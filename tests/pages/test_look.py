@@ -1,12 +1,16 @@
 """Every page in a real browser: no complaint under the strict policy, light and dark, wide and narrow."""
 
-from datetime import UTC, datetime
+import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+import proxy.services
 from tests.pages import world
 from tests.pages.conftest import Desk
+from tests.proxy.factories import document
+from tests.support.people import BY
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True)]
 
@@ -66,3 +70,37 @@ def test_every_page_draws_without_a_complaint_and_fits(
             seen[name] = (page.locator("h1").count(), fits, reader.complaints[:])
 
     assert seen == dict.fromkeys(PAGES, (1, True, []))
+
+
+WORDS = """() => [...document.querySelectorAll(".plot")].map((plot) =>
+    [...plot.querySelectorAll(".annotation")].map((word) => {
+        const { left, right, top } = word.getBoundingClientRect();
+        return [Math.round(left), Math.round(right), Math.round(top)];
+    }))"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_words_of_changes_in_a_chart_do_not_lie_over_each_other(
+    width: int, desk: Desk, measured: str, settings: Any
+) -> None:
+    settings.PROMETHEUS_URL = measured
+    now = datetime.now(UTC)
+    for minutes in (27, 22, 18, 13, 9, 6, 3, 1):
+        changed = document()
+        changed["tiers"][0]["routes"][0]["timeout"] = f"{minutes}s"
+        at = now - timedelta(minutes=minutes)
+        proxy.services.apply(document=changed, by=BY, reason="timeout", now=at, gate=lambda tier: [])
+    with desk.reader(width=width) as reader:
+        page = reader.open("/tiers/edge/")
+        page.locator(".plot-drawn").nth(1).wait_for()
+        reader.picture(f"marks-{width}")
+        charts = page.evaluate(WORDS)
+
+    for words in charts:
+        by_line: dict[int, list[tuple[int, int]]] = {}
+        for left, right, top in words:
+            by_line.setdefault(top, []).append((left, right))
+        assert max(len(line) for line in by_line.values()) > 1
+        for line in map(sorted, by_line.values()):
+            assert all(one[1] <= next_[0] for one, next_ in itertools.pairwise(line)), line
+            assert line[-1][1] <= width
