@@ -11,7 +11,7 @@ from django.db import transaction
 import alerts.services
 from audit.domain.actor import Actor
 from slo import counted
-from slo.domain import objectives, wording
+from slo.domain import wording
 from slo.domain.corrections import Exclusion, running
 from slo.domain.faults import faults
 from slo.domain.looks import Look, Periods, look, plain, tier_facts, window_facts
@@ -20,9 +20,11 @@ from slo.domain.spans import Span
 from slo.domain.windows import SHORT
 from slo.exclusions import maintenance
 from slo.models import Budget, Objective
+from slo.services import writing
 from slo.services.names import BY
 from slo.services.syncing import sync_all
 from slo.services.telling import tell
+from slo.services.writing import Change
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
 from telemetry.domain.promql import duration
@@ -46,17 +48,15 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     sync_all(by=by, now=now)
     alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
     rows = list(Objective.objects.live().filter(problem=""))
-    declared = [row.plain() for row in rows]
     readings, why = _ask(metrics, now)
     around = _Around(_Failures(metrics, now), counted.periods(now), maintenance(Span(now, now + TELLS_AHEAD)))
-    budgets = {held.objective_id: held for held in Budget.objects.filter(objective__in=rows)}
-    for row, objective in zip(rows, declared, strict=True):
-        held = (
-            budgets.get(row.pk)
-            or Budget.objects.get_or_create(objective=row, defaults={"since": now, "looked_at": now})[0]
-        )
-        _look(row, objective, held, readings, why, around, by=by, now=now)
-    return Budget.objects.filter(objective__in=rows, firing=True).count()
+    held = writing.read(rows, now=now)
+    seen = [_look(row, held[row.pk], readings, why, around, now=now) for row in rows]
+    writing.write((each.change for each in seen if not each.told), now=now)
+    for each in seen:
+        if each.told:
+            _tell(each, around, by=by, now=now)
+    return writing.budgets().filter(firing=True).count()
 
 
 def _ask(metrics: Metrics, now: datetime) -> tuple[Readings | None, str]:
@@ -96,47 +96,51 @@ class _Failures:
             return ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One objective at this tick. `look` is None without data."""
+
+    row: Objective
+    change: Change
+    look: Look | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether somebody is, or was, told that it burns."""
+        firing = self.change.fields.get("firing") or self.change.held.firing
+        return self.look is not None and bool(firing)
+
+
 def _look(
-    row: Objective,
-    objective: objectives.Objective,
-    held: Budget,
-    readings: Readings | None,
-    why: str,
-    around: "_Around",
-    *,
-    by: Actor,
-    now: datetime,
-) -> None:
+    row: Objective, held: Budget, readings: Readings | None, why: str, around: _Around, *, now: datetime
+) -> _Seen:
     if readings is None:
-        _write(held, now=now, **_without_data(held, why, None, now))
-        return
-    stale, last = readings.stale_since(objective.tier, now)
+        return _Seen(row, Change(held, _without_data(held, why, None)))
+    stale, last = readings.stale_since(row.tier, now)
     if stale:
         said = "the tier has not been scraped for a minute" if last else NOTHING_YET
-        _write(held, now=now, **_without_data(held, said, last, now))
-        return
+        return _Seen(row, Change(held, _without_data(held, said, last)))
+    objective = row.plain()
     seen = look(objective, readings, periods=around.periods)
     quiet = running(objective, around.maintenance, now)
-    fields = _with_data(held, seen, last, quiet, now)
-    told = fields["firing"] or held.firing
-    found = faults(around.failures.all, objective) if seen.decision == "fire" and told else ()
+    return _Seen(row, Change(held, _with_data(held, seen, last, quiet, now)), seen)
+
+
+def _tell(seen: _Seen, around: _Around, *, by: Actor, now: datetime) -> None:
+    """What is told is written with what it is told of, or neither is."""
+    if seen.look is None:
+        return
+    fires = seen.look.decision == "fire"
+    found = faults(around.failures.all, seen.look.objective) if fires else ()
     with transaction.atomic():
-        if _write(held, now=now, **fields) and told:
-            tell(row, held, seen, found, by=by, now=now)
+        if writing.write_one(seen.change, now=now):
+            tell(seen.row, seen.change.held, seen.look, found, by=by, now=now)
 
 
-def _write(held: Budget, *, now: datetime, **fields: Any) -> bool:
-    """False when another tick was here since we read: its word stands."""
-    fields |= {"looked_at": now, "version": held.version + 1}
-    won = Budget.objects.filter(pk=held.pk, version=held.version).update(**fields)
-    return bool(won)
-
-
-def _without_data(held: Budget, why: str, last: datetime | None, now: datetime) -> dict[str, Any]:
+def _without_data(held: Budget, why: str, last: datetime | None) -> dict[str, Any]:
     """Only the state changes; `since` is when data ended, and an alert that fires goes on firing."""
-    if held.state == Budget.State.NO_DATA:
-        return {"why": why}
-    return {"state": Budget.State.NO_DATA, "since": last or held.data_at or now, "why": why}
+    since = held.since if held.state == Budget.State.NO_DATA else last or held.data_at or held.looked_at
+    return {"state": Budget.State.NO_DATA, "since": since, "why": why}
 
 
 def _with_data(

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 import alerts.services
 import audit.services
@@ -77,7 +78,8 @@ def _problem(one: objectives.Objective) -> str:
 
 def _retire(row: Objective, *, by: Actor, now: datetime) -> None:
     Objective.objects.filter(pk=row.pk).update(retired_at=now, changed_at=now)
-    if Budget.objects.filter(objective=row, firing=True).update(firing=False):
+    # A tick that is under way read it as it was: its word must not stand.
+    if Budget.objects.filter(objective=row, firing=True).update(firing=False, version=F("version") + 1):
         alerts.services.clear(
             rule=RULE, labels=labels(row), why="the objective is no longer declared", by=by, now=now
         )
