@@ -47,6 +47,7 @@ beat_schedule = {
     "keep objectives": every(15, "slo.tick"),
     "count hours": every(60, "slo.count"),
     "warn of budgets": every(60, "slo.warn"),
+    "watch added latency creep": every(300, "slo.creep"),
     "publish rules": every(60, "slo.publish"),
     "forget old evidence": every(3600, "canary.prune"),
 }

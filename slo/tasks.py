@@ -25,6 +25,12 @@ def warn() -> None:
     services.warn(now=timezone.now())
 
 
+@shared_task(name="slo.creep")
+def creep() -> None:
+    """Every 5 minutes: whether the tiers add more latency than is usual at this hour."""
+    services.watch_creep(metrics=ports.from_settings(), now=timezone.now())
+
+
 @shared_task(name="slo.publish")
 def publish() -> None:
     """Every minute: Prometheus runs the rules that the objectives need, where a directory for them is set."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from slo.domain import rates
+from slo.domain import creep, rates
 from slo.domain.alert_rules import ALLOWED, COVERAGE, SCRAPED, alerts
 from slo.domain.indicators import BAD, EVENTS, Indicator, indicator, needed, place, sli
 from slo.domain.objectives import Objective, rolling
@@ -65,7 +65,7 @@ def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE, site
             max(base, MIDDLE_EVERY),
             [*_windows(MIDDLE, base), *_allowed(declared), *slow],
         ),
-        _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base), *tickets]),
+        _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base), *_latency(), *tickets]),
     ]
     text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=100_000)
     return HEADER + str(text)
@@ -97,6 +97,10 @@ def _sources(made: Iterable[Rule]) -> list[Rule]:
         for source in rates.needed(rule["expr"] for rule in made)
         for expression, labels in source.rules
     ]
+
+
+def _latency() -> list[Rule]:
+    return [_record(name, expression, **labels) for name, expression, labels in creep.rules()]
 
 
 def _pair(found: Indicator) -> list[Rule]:

@@ -2,6 +2,7 @@
 
 from slo.services.correcting import Settled, UnknownExclusion, correct, end_maintenance, maintain, uncorrect
 from slo.services.counting import count
+from slo.services.creeping import watch_creep
 from slo.services.looking import tick
 from slo.services.publishing import drifted, keep_rules, publish_rules, rule_file
 from slo.services.syncing import sync, sync_all
@@ -23,4 +24,5 @@ __all__ = [
     "tick",
     "uncorrect",
     "warn",
+    "watch_creep",
 ]

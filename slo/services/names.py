@@ -5,6 +5,8 @@ from slo.models import Objective
 
 BY = automation("objectives")
 RULE = "slo_burn"
+TICKET_RULE = "slo_ticket"
+CREEP_RULE = "added_latency_creep"
 POLICY_RULE = "slo_budget"
 
 

@@ -111,7 +111,7 @@ def test_a_runbook_that_is_not_there_is_refused_where_it_is_named(tmp_path: Path
         "runbooks": {"retry-strom": {"mode": "auto"}},
     }
     file.write_text(yaml.safe_dump(given))
-    known = "there are canary-rolled-back, canary-step, retry-storm, slo-burn"
+    known = "there are canary-rolled-back, canary-step, latency-creep, retry-storm, slo-burn"
     assert refused("apply", "--plan", str(file)) == [
         f"tiers[0].runbooks.retry-strom: there is no runbook retry-strom; {known}",
         f"tiers[0].objectives[0].runbook: there is no runbook nope; {known}",

@@ -95,7 +95,7 @@ def test_the_number_of_rules_does_not_grow_with_objectives() -> None:
     few, many = (
         [only("route_availability", "0.999", route=f"r{n}") for n in range(count)] for count in (1, 1000)
     )
-    assert rules.render(few).count("record:") == rules.render(many).count("record:") == 33
+    assert rules.render(few).count("record:") == rules.render(many).count("record:") == 37
 
 
 def test_another_period_adds_its_windows_and_its_promise() -> None:

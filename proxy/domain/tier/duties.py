@@ -4,7 +4,7 @@ from typing import Literal
 
 from proxy.domain.tier.fields import Declared
 
-RUNBOOKS = ("canary-rolled-back", "canary-step", "retry-storm", "slo-burn")
+RUNBOOKS = ("canary-rolled-back", "canary-step", "latency-creep", "retry-storm", "slo-burn")
 """What a tier may name: the texts of the runbooks app, which stands above this one."""
 
 
