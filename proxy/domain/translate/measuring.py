@@ -244,7 +244,7 @@ def _answered(tier: Tier) -> dict[str, Any]:
     by = [_ROUTE, *([_ARM] if _splits(tier) else [])]
     histograms = [_histogram("total_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", by)]
     if tier.exact_added_latency:
-        histograms.append(_histogram("added_us", f"%CEL({added_expression()})%", [*by, _ATTEMPTS]))
+        histograms.append(_histogram("added_us", f"%TYPED_CEL({added_expression()})%", [*by, _ATTEMPTS]))
     else:
         # Its two halves, each of them exact; their percentiles do not add up to that of the whole.
         histograms += [
