@@ -1,5 +1,6 @@
 """Describes alerts, incidents, silences and the outbox for pages and API."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -159,6 +160,12 @@ def incidents(*, state: str = "", tier: str = "", limit: int = 100) -> list[Inci
     return [_incident(row) for row in found.annotate(firing=_FIRING)[:limit]]
 
 
+def opened(*, tier: str, since: datetime, limit: int = 50) -> list[IncidentRow]:
+    """The incidents of a tier that opened since then, the newest first."""
+    found = Incident.objects.filter(tier=tier, opened_at__gte=since)
+    return [_incident(row) for row in found.annotate(firing=_FIRING)[:limit]]
+
+
 def incident(incident_id: int) -> IncidentRow | None:
     """One incident with its timeline, alerts and messages; None when there is none."""
     row = Incident.objects.annotate(firing=_FIRING).filter(pk=incident_id).first()
@@ -184,6 +191,15 @@ def alerts(*, state: str = "", limit: int = 200) -> list[AlertRow]:
     if state:
         found = found.filter(state=state)
     return [_alert(row, row.incident) for row in found[:limit]]
+
+
+def fired(*, rules: Collection[str], since: datetime, until: datetime) -> list[AlertRow]:
+    """The alerts of these rules that fired at any time in [since, until), the first one first."""
+    over = Q(resolved_at__lte=since)
+    found = (
+        Alert.objects.filter(rule__in=rules, first_seen__lt=until).exclude(over).select_related("incident")
+    )
+    return [_alert(row, row.incident) for row in found.order_by("first_seen", "id")]
 
 
 def messages(*, state: str = "", limit: int = 100) -> list[MessageRow]:

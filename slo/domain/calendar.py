@@ -23,7 +23,7 @@ def month(text: str) -> Span:
     """The month that `text` names, such as `2026-03`. Raises ValueError, which says how one is written."""
     try:
         year, number = text.split("-")
-        if len(year) == 4 and len(number) == 2 and (year + number).isdecimal():
+        if len(year) == 4 and len(number) == 2 and (year + number).isdigit() and text.isascii():
             return period("month", datetime(int(year), int(number), 1, tzinfo=UTC))
     except ValueError:
         pass

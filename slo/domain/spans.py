@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -32,7 +32,7 @@ def hour_of(at: datetime) -> datetime:
 
 def day_of(at: datetime) -> datetime:
     """The beginning of the day, in UTC."""
-    return datetime.combine(at.astimezone(UTC).date(), time(), tzinfo=UTC)
+    return midnight(at.astimezone(UTC).date())
 
 
 def hours(start: datetime, end: datetime) -> Iterator[datetime]:
@@ -54,3 +54,8 @@ def merged(spans: Iterable[Span], within: Span) -> tuple[Span, ...]:
         else:
             found.append(span)
     return tuple(found)
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins, in UTC."""
+    return datetime.combine(day, time(), tzinfo=UTC)

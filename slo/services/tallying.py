@@ -1,13 +1,13 @@
 """Adds the hourly counts up: to days, which are kept, and to the periods that run now."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import QuerySet, Sum
 
 from slo.counted import running
-from slo.domain.spans import DAY, Span, day_of
+from slo.domain.spans import DAY, Span, day_of, midnight
 from slo.models import DailyCount, HourlyCount, Objective, PeriodCount
 from slo.models.counts import FIGURES
 
@@ -18,7 +18,7 @@ Sums = dict[int, dict[str, float]]
 
 def roll(day: date) -> None:
     """Make the day of every objective the sum of its hours."""
-    start = datetime.combine(day, time(), tzinfo=UTC)
+    start = midnight(day)
     sums = _sums(HourlyCount.objects.filter(hour__gte=start, hour__lt=start + DAY))
     DailyCount.objects.bulk_create(
         [DailyCount(objective_id=pk, day=day, **figures) for pk, figures in sums.items()],
