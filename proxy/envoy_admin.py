@@ -1,6 +1,8 @@
 """The proxy port on a real Envoy: its admin interface over HTTP."""
 
+import json
 import ssl
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -12,16 +14,29 @@ from proxy.domain import running
 from proxy.domain.errors import ProxyUnreachable
 from proxy.envoy_session import Sessions
 
+MOST_MB = 64
+"""Beyond, an answer is not read: a worker holds several times its size while it takes it apart."""
+LONGEST_SECONDS = 30.0
+"""So long a whole answer may take, however steadily it drips."""
+_CHUNK = 1 << 16
+
 
 class EnvoyAdmin:
-    """Reads an Envoy's admin interface; `timeout` in seconds bounds each request.
+    """Reads an Envoy's admin interface; `timeout` in seconds bounds each wait for it, `most_mb` each answer.
 
     It is asked itself: no redirection is followed, and no proxy or login of the environment is used. `site`
     is the folder of Sluice's own certificate, for those who ask for it.
     """
 
-    def __init__(self, timeout: float = 3.0, *, site: Path | None = None) -> None:
-        self._timeout = timeout
+    def __init__(
+        self,
+        timeout: float = 3.0,
+        *,
+        site: Path | None = None,
+        most_mb: int = MOST_MB,
+        longest: float = LONGEST_SECONDS,
+    ) -> None:
+        self._timeout, self._most_mb, self._longest = timeout, most_mb, longest
         self._sessions = Sessions(site)
 
     def config_dump(self, address: str) -> dict[str, Any]:
@@ -68,22 +83,36 @@ class EnvoyAdmin:
         self._ask("POST", address, path)
 
     def _get(self, address: str, path: str) -> dict[str, Any]:
-        answer = self._ask("GET", address, path)
         try:
-            found = answer.json()
+            found = json.loads(self._ask("GET", address, path))
         except (ValueError, RecursionError) as error:
             raise ProxyUnreachable(f"{address} answers {path} with something else than JSON") from error
         return found if isinstance(found, dict) else {}
 
-    def _ask(self, method: str, address: str, path: str) -> requests.Response:
+    def _ask(self, method: str, address: str, path: str) -> bytes:
         session, url = self._sessions.to(address)
         try:
-            answer = session.request(method, f"{url}{path}", timeout=self._timeout, allow_redirects=False)
+            with session.request(
+                method, f"{url}{path}", timeout=self._timeout, allow_redirects=False, stream=True
+            ) as answer:
+                if answer.status_code != HTTPStatus.OK:
+                    raise ProxyUnreachable(f"{address} answers {path} with HTTP {answer.status_code}")
+                return self._read(answer, f"{address} answers {path}")
         except (OSError, ValueError) as error:  # a requests.RequestException is an OSError
             raise ProxyUnreachable(f"{address} does not answer: {_said(error)}") from error
-        if answer.status_code != HTTPStatus.OK:
-            raise ProxyUnreachable(f"{address} answers {path} with HTTP {answer.status_code}")
-        return answer
+
+    def _read(self, answer: requests.Response, what: str) -> bytes:
+        """Within the bounds, and the connection is of no more use where it is not."""
+        found, ends = bytearray(), time.monotonic() + self._longest
+        for chunk in answer.iter_content(_CHUNK):
+            found += chunk
+            if len(found) > self._most_mb << 20:
+                raise ProxyUnreachable(
+                    f"{what} with more than {self._most_mb} MB: raise SLUICE_ADMIN_MOST_MB if that is meant"
+                )
+            if time.monotonic() > ends:
+                raise ProxyUnreachable(f"{what} for longer than {self._longest:g} s")
+        return bytes(found)
 
 
 def _said(error: Exception) -> str:

@@ -47,4 +47,4 @@ class ProxyAdmin(Protocol):
 @cache
 def from_settings() -> ProxyAdmin:
     """The real one; one client, and so one pool of connections, a process."""
-    return EnvoyAdmin(site=Path(settings.VAR) / "pki" / identities.SITE)
+    return EnvoyAdmin(site=Path(settings.VAR) / "pki" / identities.SITE, most_mb=settings.ADMIN_MOST_MB)

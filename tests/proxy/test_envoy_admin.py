@@ -52,6 +52,21 @@ def test_an_address_of_something_else_is_told_with_what_it_says(
     assert str(raised.value) == f"{address} answers /config_dump?include_eds {told}"
 
 
+def test_a_dump_that_is_too_large_is_not_read(stranger: HTTPServer) -> None:
+    stranger.says = (200, b'"' + b"x" * (1 << 20) + b'"')  # type: ignore[attr-defined]
+    address = f"127.0.0.1:{stranger.server_port}"
+    with pytest.raises(ProxyUnreachable, match="more than 1 MB: raise SLUICE_ADMIN_MOST_MB"):
+        EnvoyAdmin(most_mb=1).config_dump(address)
+    stranger.says = (200, b'{"a": 1}')  # type: ignore[attr-defined]
+    assert EnvoyAdmin(most_mb=1).config_dump(address) == {"a": 1}
+
+
+def test_an_answer_that_drips_is_given_up(stranger: HTTPServer) -> None:
+    stranger.says = (200, b'"' + b"x" * (1 << 20) + b'"')  # type: ignore[attr-defined]
+    with pytest.raises(ProxyUnreachable, match="for longer than 0 s"):
+        EnvoyAdmin(longest=0.0).config_dump(f"127.0.0.1:{stranger.server_port}")
+
+
 def test_the_environment_s_proxies_stand_in_no_way(
     stranger: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
