@@ -31,6 +31,8 @@ _ANEW = (
     "backend trusts yet, and under which every proxy needs a new `manage.py bootstrap`"
 )
 ITSELF = "127.0.0.1"
+MOST_NAMES = 100
+"""A name takes some 30 bytes of every full handshake, and many clients refuse a chain of 100 KB."""
 
 
 def ensure(
@@ -53,9 +55,8 @@ def _ensure(directory: Path, tier: Tier, now: datetime, own: Collection[str] | N
     here = directory / tier.name
     here.mkdir(exist_ok=True, mode=0o700)
     hosts = {host for route in tier.routes for host in route.hosts}  # of 10,000 routes a few
-    names = sorted(
-        {ITSELF, *(host for host in {"localhost", *hosts} if _certifiable(host) and not _borne(host, own))}
-    )
+    named = {host for host in {"localhost", *hosts} if _certifiable(host) and not _borne(host, own)}
+    names = sorted({ITSELF, *grouped(named, own or ())})
     chain, key = here / "certificate.pem", here / "certificate.key"
     kept = whole(chain, key, authority)
     if kept is None or not _fits(kept, names, own, now):
@@ -203,6 +204,23 @@ def _fits(
 def _borne(host: str, own: Collection[str] | None) -> bool:
     """Whether a certificate with these names is shown for the host."""
     return host in (own or ()) or f"*.{host.partition('.')[2]}" in (own or ())
+
+
+def grouped(hosts: Collection[str], own: Collection[str]) -> set[str]:
+    """The hosts, or `*.shop.test` for those below one domain where they are more than MOST_NAMES in all.
+
+    Not above a name that is `own`: Envoy might show this certificate for it.
+    """
+    if len(hosts) <= MOST_NAMES:
+        return set(hosts)
+    taken = {name.partition(".")[2] for name in own}
+    return {_wildcard(host, taken) for host in hosts}
+
+
+def _wildcard(host: str, taken: Collection[str]) -> str:
+    """Clients take `*` for one label, and none directly below a top-level domain."""
+    domain = host.partition(".")[2]
+    return f"*.{domain}" if "." in domain and domain not in taken else host
 
 
 def _certifiable(host: str) -> bool:

@@ -56,6 +56,23 @@ def test_a_new_host_is_named_by_a_new_certificate(tmp_path: Path) -> None:
     assert "any.*" not in found
 
 
+def test_many_hosts_below_a_domain_are_named_by_one_name(tmp_path: Path) -> None:
+    hosts = [f"h{number}.shop.example" for number in range(10_000)]
+    routes = [{"name": "many", "hosts": [*hosts, "odd.test"], "upstream": "shop-v1"}]
+    material = pki.ensure(tmp_path, tier(routes=routes), now=NOW)
+    assert names(material) == {"127.0.0.1", "localhost", "odd.test", "*.shop.example"}
+    assert len(material.certificate) < 3000
+
+
+def test_no_wildcard_stands_above_a_name_of_the_tier_s_own_certificates(tmp_path: Path) -> None:
+    hosts = [f"h{number}.shop.example" for number in range(200)]
+    routes = [{"name": "many", "hosts": hosts, "upstream": "shop-v1"}]
+    found = names(pki.ensure(tmp_path, tier(routes=routes), now=NOW, own={"h7.shop.example"}))
+    assert "*.shop.example" not in found
+    assert "h7.shop.example" not in found
+    assert "h8.shop.example" in found
+
+
 @pytest.mark.parametrize("own", [{"shop.test"}, {"*.test"}, {"shop.test", "localhost"}])
 def test_a_host_of_the_tier_s_own_certificates_is_not_named(own: set[str], tmp_path: Path) -> None:
     assert "shop.test" in names(pki.ensure(tmp_path, tier(), now=NOW))
