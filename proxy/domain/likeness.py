@@ -24,6 +24,8 @@ SECTIONS = {
     "dynamic_route_configs": kinds.ROUTES,
 }
 ENDPOINTS, SECRETS = "dynamic_endpoint_configs", "dynamic_active_secrets"
+REDACTED = "[redacted]"
+"""What Envoy shows in the place of a value that it takes for a secret, such as what an authority is told."""
 MOST = 50
 """So many rows tell enough: one wrong listener may differ in hundreds of fields."""
 
@@ -47,6 +49,8 @@ def _in_full(wanted: Resources, sections: Sections, plain: Plain) -> Iterator[st
     runs = {kind: _plain(_resources(kind, found), plain) for kind, found in kept.items()}
     should = {kind: _plain(wanted[kind].values(), plain) for kind in kept}
     for change in difference(runs, should):
+        if change.before == REDACTED:
+            continue
         where = f"{change.kind} {change.name}"
         if change.path and change.whole:
             where = f"{where}: {change.path}"

@@ -1,13 +1,16 @@
 """What the real proxies run beside what they should: nothing differs, and what somebody changed is told."""
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from django.utils import timezone
 
+from lab import greeter
 from proxy import models, selectors, services
-from proxy.domain import likeness
+from proxy.domain import document, likeness
 from proxy.domain.meeting import elsewhere
 from proxy.domain.patches import apply_patches
 from proxy.domain.tier import Tier
@@ -17,8 +20,10 @@ from proxy.schema import bundled
 from proxy.validation import BLANK
 from tests.proxy.factories import weights
 from tests.proxy.world import World
+from tests.support.tokens import Issuer
 
 pytestmark = pytest.mark.real
+GOLDEN = Path(__file__).parent / "golden"
 ALL = (*likeness.SECTIONS, likeness.ENDPOINTS, likeness.SECRETS)
 
 
@@ -42,6 +47,26 @@ def test_a_proxy_that_runs_what_it_should_shows_no_drift(world: World) -> None:
     assert rows(world, selectors.base("edge")) == ()
     services.readback(admin=EnvoyAdmin(), now=timezone.now())
     assert [row.drift for row in selectors.tier("edge").proxies] == [(), ()]
+
+
+FILES = {
+    "staff.json": Issuer().jwks,
+    "idp.json": Issuer().jwks,
+    "partners.keys": "acme: abcdefghij0123456789",
+}
+
+
+@pytest.mark.parametrize("case", ["access", "routing", "resilience", "fleet"])
+def test_what_a_tier_declares_is_no_drift_whatever_it_is(world: World, secrets: Path, case: str) -> None:
+    """Envoy shows things in its own way: durations, defaults, and some not at all."""
+    for name, text in FILES.items():
+        (secrets / name).write_text(text)
+    (secrets / "clients.pem").write_bytes((world.var / "pki" / "ca.pem").read_bytes())
+    text = (GOLDEN / f"{case}.yaml").read_text().replace("YWJj", b64encode(greeter.descriptor_set()).decode())
+    declared = document.load(text, environment={})["tiers"][0]
+    given = {key: value for key, value in declared.items() if key not in ("name", "proxies")}
+    world.wait_acked(world.apply({"objectives": [], "runbooks": {}, **given}))
+    assert rows(world, selectors.base("edge")) == ()
 
 
 def test_a_field_of_a_cluster_that_differs_is_told_with_its_path(world: World) -> None:
