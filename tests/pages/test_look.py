@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import proxy.services
+from proxy.models import Proxy
 from tests.pages import world
 from tests.pages.conftest import Desk
 from tests.proxy.factories import document
@@ -34,7 +35,7 @@ PAGES = {
     "lab": "/lab/",
     "account": "/account/",
 }
-WITH_CHARTS = {"tier": 2, "route": 2, "rollout": 2}
+WITH_CHARTS = {"tier": 5, "route": 2, "rollout": 2}
 LOOKS = {"wide-light": (1280, False), "wide-dark": (1280, True), "narrow-light": (390, False)}
 
 
@@ -104,3 +105,15 @@ def test_the_words_of_changes_in_a_chart_do_not_lie_over_each_other(
         for line in map(sorted, by_line.values()):
             assert all(one[1] <= next_[0] for one, next_ in itertools.pairwise(line)), line
             assert line[-1][1] <= width
+
+
+def test_a_row_of_drift_breaks_where_it_would_not_fit(desk: Desk, measured: str, settings: Any) -> None:
+    settings.PROMETHEUS_URL = measured
+    now = datetime.now(UTC)
+    world.tier(now)
+    path = "virtual_hosts[orders.test].routes[orders].typed_per_filter_config.envoy.filters.http.ext_authz.policy"
+    Proxy.objects.update(drift=[f"routes edge: {path}.disabled is (none), not true"], read_at=now)
+    with desk.reader() as reader:
+        proxies = reader.open("/tiers/edge/").get_by_label("Proxies", exact=True)
+        reader.picture("drift")
+        assert proxies.evaluate("each => each.scrollWidth <= each.clientWidth")

@@ -85,6 +85,19 @@ def test_every_figure_shows_its_worth_and_the_page_fits(
     assert words["instrumented"].count("unavailable") == 3
 
 
+def test_a_fleet_that_prometheus_does_not_know_is_told_within_a_narrow_page(
+    desk: Desk, fleets: tuple[str, dict[str, Gateway]], settings: Any
+) -> None:
+    settings.PROMETHEUS_URL = fleets[0]
+    name = "a-fleet-with-a-long-name-that-nobody-scrapes"
+    raw = {"name": name, "observed": True, "proxies": [{"name": "gw-1", "admin": "127.0.0.1:9"}]}
+    proxy.services.apply(document={"tiers": [raw]}, by=BY, reason="to be looked at", now=timezone.now())
+    with desk.reader(width=390) as reader:
+        page = reader.open(f"/observed/{name}/")
+        assert page.get_by_text("Prometheus has no series of this tier.").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_the_address_of_a_driven_tier_leads_to_it(
     desk: Desk, fleets: tuple[str, dict[str, Gateway]], settings: Any
 ) -> None:
