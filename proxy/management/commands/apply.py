@@ -63,7 +63,7 @@ class Command(BaseCommand):
         changes += [f"tier {name}: observed" for name in observed.news(document.observed(declared))]
         for change in changes:
             self.stdout.write(change)
-        self.stdout.write(f"{len(changes)} changes" if changes else "no difference")
+        self.stdout.write(_counted(changes) if changes else "no difference")
         self._warn(line for tier in tiers for line in _troubles(tier.name))
         self._warn([*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings])
 
@@ -102,7 +102,11 @@ def _summary(changes: Sequence[str]) -> str:
     """How many there are of each kind of thing. `--plan` told each, and so do the tier's revisions."""
     kinds = Counter(change.split()[1] for change in changes)
     parts = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
-    return f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}: {parts}"
+    return f"{_counted(changes)}: {parts}"
+
+
+def _counted(changes: Sequence[str]) -> str:
+    return f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}"
 
 
 def _troubles(tier: str) -> list[str]:
