@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from proxy.domain import running
+from proxy.domain import running, showing
 from proxy.domain.errors import ProxyUnreachable
 from proxy.envoy_session import Sessions
 
@@ -65,6 +65,10 @@ class EnvoyAdmin:
     def runtime(self, address: str) -> dict[str, Any]:
         """Every runtime key with its value in each layer."""
         return self._get(address, "/runtime")
+
+    def serials(self, address: str) -> frozenset[int]:
+        """The serial numbers of the certificates that it shows."""
+        return showing.serials(self._get(address, "/certs"))
 
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now."""

@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from django.conf import settings
 
 from proxy import identities, pem, pki, tickets, vault
 from proxy.domain import secret_files
 from proxy.domain.errors import Problem, Unreadable
 from proxy.domain.tier import Tier
 from proxy.domain.tier.tls import LOCAL
-from proxy.domain.translate.secrets import Material
+from proxy.domain.translate.secrets import Material, certificate_name, own_name
+
+SETTLED = timedelta(seconds=15)
+"""So long after a certificate's file changed the proxies have it."""
 
 
 def of(pki_directory: Path, tier: Tier, *, now: datetime) -> tuple[Material, list[Problem]]:
@@ -23,6 +29,29 @@ def of(pki_directory: Path, tier: Tier, *, now: datetime) -> tuple[Material, lis
         return _of(pki_directory, tier, now)
     except (ValueError, TypeError) as error:
         raise Unreadable(f"a file below {pki_directory} is damaged: {error}") from error
+
+
+def serials(pki_directory: Path, tier: Tier, *, now: datetime) -> dict[str, int]:
+    """The serial number of each certificate that the tier's clients are shown, by its secret's name.
+
+    Only read here. Without those whose files are not on this machine, and those that changed a moment ago:
+    they are on their way to the proxies.
+    """
+    files = {certificate_name(tier): pki_directory / tier.name / "certificate.pem"}
+    for own in tier.tls.certificates:
+        files[own_name(own)] = Path(settings.SECRETS) / own.certificate_chain
+    found = {name: _serial(file, now) for name, file in files.items()}
+    return {name: serial for name, serial in found.items() if serial is not None}
+
+
+def _serial(file: Path, now: datetime) -> int | None:
+    try:
+        changed = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        if now - changed < SETTLED:
+            return None
+        return x509.load_pem_x509_certificates(file.read_bytes())[0].serial_number
+    except (OSError, ValueError):
+        return None
 
 
 def _of(pki_directory: Path, tier: Tier, now: datetime) -> tuple[Material, list[Problem]]:

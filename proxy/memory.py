@@ -53,6 +53,10 @@ class InMemoryAdmin:
         self.splits(address)
         return {}
 
+    def serials(self, address: str) -> frozenset[int]:
+        self.splits(address)
+        return frozenset()
+
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         if address not in self._splits:
             raise ProxyUnreachable(f"{address} does not answer")

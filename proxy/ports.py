@@ -34,6 +34,9 @@ class ProxyAdmin(Protocol):
     def runtime(self, address: str) -> dict[str, Any]:
         """Every runtime key with its value in each layer."""
 
+    def serials(self, address: str) -> frozenset[int]:
+        """The serial numbers of the certificates that the proxy shows to clients and backends."""
+
     def splits(self, address: str) -> dict[str, dict[str, int]]:
         """Every route's arms with the weights that requests meet now, in basis points."""
 

@@ -1,11 +1,14 @@
 """What Celery does for the tier."""
 
+from functools import partial
+from pathlib import Path
+
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
 import proxy.ports
-from proxy import services
+from proxy import materials, services
 from proxy.ads.addresses import parse
 
 
@@ -15,7 +18,8 @@ def readback() -> None:
     admin, now = proxy.ports.from_settings(), timezone.now()
     services.settle_drains(admin=admin, now=now)
     meeting = services.Meeting(parse(",".join(settings.ADS_ADDRESSES)), plaintext=settings.ADS_PLAINTEXT)
-    services.readback(admin=admin, now=now, meeting=meeting)
+    serials = partial(materials.serials, Path(settings.VAR) / "pki", now=now)
+    services.readback(admin=admin, now=now, meeting=meeting, serials=serials)
     services.tell_bases(now=now)
 
 
