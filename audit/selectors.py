@@ -1,5 +1,6 @@
 """Reads the record."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +22,24 @@ class EntryRow:
     detail: dict[str, Any]
 
 
-def entries(*, action: str = "", target: str = "", actor: str = "", limit: int = 200) -> list[EntryRow]:
-    """The newest entries first; `action` and `target` match from their beginning, `actor` exactly."""
+def entries(
+    *,
+    action: str = "",
+    target: str = "",
+    actor: str = "",
+    actions: Collection[str] = (),
+    since: datetime | None = None,
+    limit: int = 200,
+) -> list[EntryRow]:
+    """The newest entries first; `action` and `target` match from their beginning, `actor` exactly.
+
+    `actions` are whole names, any of which may be.
+    """
     found = Entry.objects.all()
+    if actions:
+        found = found.filter(action__in=actions)
+    if since:
+        found = found.filter(at__gte=since)
     if action:
         found = found.filter(action__startswith=action)
     if target:

@@ -1,105 +1,114 @@
-"""The charts of tier and route pages, each from as many queries as it has lines."""
+"""What the charts of tier and route pages ask for: as many queries as they have lines."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
-from telemetry.charts import Boundary, Chart, Ink, Mark, Trace, gapped, points
 from telemetry.domain import catalogue
-from telemetry.domain.errors import MetricsError
-from telemetry.domain.failure import ORIGINATORS, Originator
-from telemetry.ports import Metrics
+from telemetry.domain.failure import ORIGINATORS
+from telemetry.drawing import Line
 
-STEPS = 120
-EVERY_SECONDS = 10
-MICROSECONDS_PER_MS = 1000.0
+MS, PERCENT = 1 / 1000, 100.0
+MADE = {"proxy": "by the proxy", "backend": "by a backend"}
+OF_TIER = ("added-latency", "errors", "saturation", "tls", "retries")
+OF_ROUTE = ("added-latency", "errors")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line to ask for."""
+class Specification:
+    """A chart before it is asked for."""
 
-    name: str
-    promql: str
-    ink: Ink = "trace-1"
-    dashed: bool = False
-    factor: float = 1.0
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
 
 
-def _added(promql: Mapping[str, str]) -> list[Line]:
-    factor = 1 / MICROSECONDS_PER_MS
-    return [
-        Line("p99", promql["p99"], factor=factor),
-        Line("p50", promql["p50"], ink="trace-2", dashed=True, factor=factor),
-    ]
+def of_tier(slug: str, *, tier: str, window: timedelta) -> Specification:
+    """One of `OF_TIER`."""
+    return {
+        "added-latency": _added,
+        "errors": _errors,
+        "saturation": _saturation,
+        "tls": _tls,
+        "retries": _retries,
+    }[slug](tier, window)
 
 
-def _errors(promql: Mapping[Originator, str]) -> list[Line]:
-    return [
-        Line("by the proxy", promql["proxy"]),
-        Line("by a backend", promql["backend"], ink="trace-2", dashed=True),
-    ]
-
-
-def specifications(
-    *, tier: str, route: str | None, window: timedelta
-) -> dict[str, tuple[str, str, list[Line]]]:
-    """slug -> (title, unit, lines) for a tier, or for one of its routes."""
-    if route is None:
-        added = {
-            name: catalogue.tier_added_latency(tier=tier, window=window, quantile=quantile)
-            for name, quantile in (("p50", 0.5), ("p99", 0.99))
-        }
-        errors = {who: catalogue.tier_errors(tier=tier, window=window, originator=who) for who in ORIGINATORS}
-    else:
-        added = {
-            name: catalogue.added_latency(tier=tier, window=window, quantile=quantile, route=route)
-            for name, quantile in (("p50", 0.5), ("p99", 0.99))
-        }
+def of_route(slug: str, *, tier: str, window: timedelta, route: str) -> Specification:
+    """One of `OF_ROUTE`."""
+    if slug == "errors":
         errors = {
             who: catalogue.errors(tier=tier, window=window, originator=who, route=route)
             for who in ORIGINATORS
         }
-    return {
-        "added-latency": ("Added latency", "ms", _added(added)),
-        "errors": ("Failures by originator", "/s", _errors(errors)),
+        lines = tuple(Line(MADE[who], promql) for who, promql in errors.items())
+        reasons = catalogue.error_reasons(tier=tier, window=window, route=route)
+        return Specification(
+            "Failures by originator and reason", "/s", (*lines, Line("", reasons, by="reason"))
+        )
+    added = {
+        quantile: catalogue.added_latency(tier=tier, window=window, quantile=quantile, route=route)
+        for quantile in (0.99, 0.5)
     }
+    return _latency(added[0.99], added[0.5])
 
 
-def draw(
-    metrics: Metrics,
-    *,
-    slug: str,
-    title: str,
-    unit: str,
-    lines: Sequence[Line],
-    now: datetime,
-    span: timedelta,
-    boundaries: Sequence[Boundary] = (),
-    marks: Sequence[Mark] = (),
-) -> Chart:
-    """Ask and lay out one chart; when Prometheus does not answer the chart says so."""
-    chart = Chart(
-        slug=slug,
-        title=title,
-        unit=unit,
-        series=(),
-        says=f"{title} in {unit} over {span // timedelta(minutes=1)} minutes; the table holds the values.",
-        lines=tuple(boundaries),
-        marks=tuple(marks),
-        range=((now - span).timestamp(), now.timestamp()),
-        promql=tuple(line.promql for line in lines),
-        every=EVERY_SECONDS,
+def _added(tier: str, window: timedelta) -> Specification:
+    p99, p50 = (
+        catalogue.tier_added_latency(tier=tier, window=window, quantile=quantile) for quantile in (0.99, 0.5)
     )
-    try:
-        traces = tuple(_trace(metrics, line, now, span) for line in lines)
-    except MetricsError as error:
-        return replace(chart, trouble=error.message)
-    return replace(chart, series=traces)
+    return _latency(p99, p50)
 
 
-def _trace(metrics: Metrics, line: Line, now: datetime, span: timedelta) -> Trace:
-    step = span / STEPS
-    answer = metrics.matrix(line.promql, start=now - span, end=now, step=step)
-    drawn = gapped(points(answer, factor=line.factor), longest=1.5 * step.total_seconds())
-    return Trace(line.name, drawn, line.ink, "dot" if line.dashed else "solid")
+def _latency(p99: str, p50: str) -> Specification:
+    return Specification("Added latency", "ms", (Line("p99", p99, MS), Line("p50", p50, MS)))
+
+
+def _errors(tier: str, window: timedelta) -> Specification:
+    lines = (
+        Line(MADE[who], catalogue.tier_errors(tier=tier, window=window, originator=who))
+        for who in ORIGINATORS
+    )
+    reasons = catalogue.tier_reasons(tier=tier, window=window)
+    return Specification("Failures by originator and reason", "/s", (*lines, Line("", reasons, by="reason")))
+
+
+def _saturation(tier: str, window: timedelta) -> Specification:
+    pool = catalogue.pool_saturation(tier=tier, resource="connections")
+    return Specification(
+        "Saturation",
+        "%",
+        (
+            Line("busiest worker", f"max({catalogue.worker_busy(tier=tier, window=window)})", PERCENT),
+            Line("fullest pool", f"max({pool})", PERCENT),
+            Line("heap of its cap", catalogue.pressure(tier=tier, monitor="fixed_heap")),
+            Line(
+                "connections of their cap",
+                catalogue.pressure(tier=tier, monitor="global_downstream_max_connections"),
+            ),
+        ),
+    )
+
+
+def _tls(tier: str, window: timedelta) -> Specification:
+    return Specification(
+        "TLS handshakes",
+        "/s",
+        (
+            Line("all that succeeded", catalogue.tls_handshakes(tier=tier, window=window)),
+            Line("resumed", catalogue.tls_resumed(tier=tier, window=window)),
+            Line("failed", catalogue.tls_failures(tier=tier, window=window)),
+        ),
+    )
+
+
+def _retries(tier: str, window: timedelta) -> Specification:
+    return Specification(
+        "Retries",
+        "/s",
+        (
+            Line("sent", f"sum({catalogue.retries_by_upstream(tier=tier, window=window)})"),
+            Line(
+                "refused by the budget", f"sum({catalogue.retry_budget_exhaustion(tier=tier, window=window)})"
+            ),
+        ),
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.db.models import Case, Count, F, Q, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
+from slo.domain.families import FAMILIES, SLUGS, Family
 from slo.domain.wanted import Choices, Wanted
 from slo.models import Budget, Objective, ObjectiveQuerySet
 from slo.selectors import ObjectiveRow, row_of
@@ -22,7 +23,7 @@ ORDERS = {
 }
 STEADY = ("tier", "name")
 """What comes after the order that was asked for, so that no row is on two pages."""
-SHOWN = 6
+SHOWN, SHOWN_OF_FAMILY = 6, 3
 _LOOKED_AT = Coalesce("budget__state", Value(Budget.State.NO_DATA))
 
 
@@ -78,6 +79,41 @@ def standings() -> dict[str, Standing]:
     ):
         found[record.tier].rows.append(row_of(record))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRow:
+    """One family of a tier's objectives: a few of them, and how many there are."""
+
+    family: Family
+    rows: list[ObjectiveRow]
+    total: int
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.rows)
+
+
+def families(tier: str) -> list[FamilyRow]:
+    """Of each family what the tier promises as a whole, then what has the least left. Two queries."""
+    live = Objective.objects.live().filter(tier=tier)
+    by_kind = dict(live.values_list("kind").annotate(n=Count("pk")).order_by())
+    family = Case(*(When(kind__in=each.kinds, then=Value(each.slug)) for each in FAMILIES))
+    matters = (
+        Case(When(route="", upstream="", then=0), default=1).asc(),
+        *ORDERS["left"],
+        F("name").asc(),
+    )
+    place = Window(RowNumber(), partition_by=family, order_by=matters)
+    placed = live.select_related("budget").annotate(place=place)
+    found: dict[str, list[ObjectiveRow]] = defaultdict(list)
+    for record in placed.filter(place__lte=SHOWN_OF_FAMILY).order_by("place"):
+        found[SLUGS[record.kind]].append(row_of(record))
+    return [
+        FamilyRow(each, found[each.slug], sum(by_kind.get(kind, 0) for kind in each.kinds))
+        for each in FAMILIES
+        if each.slug != "own" or found["own"]
+    ]
 
 
 def listed(wanted: Wanted, *, offset: int = 0, limit: int | None = PAGE) -> Listed:

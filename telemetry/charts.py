@@ -38,6 +38,11 @@ class Mark:
     name: str
     at: float
 
+    @property
+    def moment(self) -> datetime:
+        """The same as a time."""
+        return datetime.fromtimestamp(self.at, tz=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:

@@ -7,13 +7,11 @@ from django.views.decorators.http import require_safe
 
 from access.domain.roles import Role
 from access.permission import requires
-from dashboard import reading
+from dashboard import charts, reading
 from dashboard.views.tiers import chart
 from proxy import selectors as proxy
 from proxy.domain.errors import UnknownRoute
 from proxy.selectors import RouteRow
-
-CHARTS = ("added-latency", "errors")
 
 
 @requires(Role.VIEWER)
@@ -60,7 +58,7 @@ def route(request: HttpRequest, route_id: str, fragment: str = "") -> HttpRespon
         "overlays": [overlay for overlay in overlays if overlay.target.startswith(f"route/{row.name}/")],
     }
     if not fragment:
-        context["charts"] = [chart(served.base, slug, now, row.name) for slug in CHARTS]
+        context["charts"] = [chart(served.base, slug, now, row.name) for slug in charts.OF_ROUTE]
     return render(request, f"dashboard/route.html{fragment}", context)
 
 
@@ -69,7 +67,7 @@ def route(request: HttpRequest, route_id: str, fragment: str = "") -> HttpRespon
 def route_chart(request: HttpRequest, route_id: str, slug: str) -> HttpResponse:
     """One chart's data, for its script."""
     row = _found(route_id)
-    if slug not in CHARTS:
+    if slug not in charts.OF_ROUTE:
         raise Http404("There is no such chart.")
     return JsonResponse(chart(proxy.base(row.tier), slug, timezone.now(), row.name).payload)
 

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-import audit.selectors
 from access.domain.roles import Role
 from access.permission import requires, role_of
 from dashboard import charts, reading
@@ -19,18 +18,14 @@ from proxy import selectors as proxy
 from proxy.domain.errors import UnknownTier
 from proxy.domain.tier import Tier
 from proxy.selectors import TierRow
-from telemetry.charts import Boundary, Chart, Mark, marks
+from slo import listing
+from slo.marks import changes
+from slo.sparks import sparks
+from telemetry.charts import Boundary, Chart, Mark
+from telemetry.drawing import draw
 from telemetry.patience import patient, remembered
 
 REVISIONS_SHOWN = 10
-MARKED = {
-    "tier.published": "configuration",
-    "rollout.started": "rollout",
-    "rollout.rolled_back": "rolled back",
-    "rollout.promoted": "promoted",
-    "run.put": "runbook",
-    "run.revert": "reverted",
-}
 
 
 @requires(Role.VIEWER)
@@ -41,8 +36,11 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         return redirect("observed", name)
     now, row = timezone.now(), _found(name)
     served = proxy.served(name, now=now)
+    families = listing.families(name)
     context: dict[str, Any] = {
         "now": now,
+        "families": families,
+        "sparks": sparks([each for family in families for each in family.rows], now=now),
         "tier": row,
         "registrations": registry.registrations(name),
         "declared": served.live,
@@ -58,7 +56,7 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         context["drainable"] = draining.choices(served.base)
         context["risks"] = proxy.risks(name)
         context["revisions"] = revisions.revisions(name)[:REVISIONS_SHOWN]
-        context["charts"] = [chart(served.base, slug, now) for slug in ("added-latency", "errors")]
+        context["charts"] = [chart(served.base, slug, now) for slug in charts.OF_TIER]
     return render(request, f"dashboard/tier.html{fragment}", context)
 
 
@@ -67,7 +65,7 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
 def tier_chart(request: HttpRequest, name: str, slug: str) -> HttpResponse:
     """One chart's data, for its script."""
     _found(name)
-    if slug not in ("added-latency", "errors"):
+    if slug not in charts.OF_TIER:
         raise Http404("There is no such chart.")
     return JsonResponse(chart(proxy.base(name), slug, timezone.now()).payload)
 
@@ -86,28 +84,30 @@ def chart(declared: Tier, slug: str, now: datetime, route: str | None = None) ->
 
 
 def _draw(declared: Tier, slug: str, now: datetime, route: str | None) -> Chart:
-    title, unit, lines = charts.specifications(tier=declared.name, route=route, window=reading.WINDOW)[slug]
+    name, window = declared.name, reading.WINDOW
+    found = (
+        charts.of_route(slug, tier=name, window=window, route=route)
+        if route
+        else charts.of_tier(slug, tier=name, window=window)
+    )
     limit = threshold_ms(declared)
     boundaries = [Boundary(f"objective {limit:g} ms", limit)] if slug == "added-latency" and limit else []
-    return charts.draw(
+    return draw(
         patient(),
         slug=slug,
-        title=title,
-        unit=unit,
-        lines=lines,
+        title=found.title,
+        unit=found.unit,
+        lines=found.lines,
         now=now,
         span=reading.SPAN,
         boundaries=boundaries,
-        marks=changes(declared.name, route, now),
+        marks=_marks(declared.name, route, now),
     )
 
 
-def changes(tier: str, route: str | None, now: datetime) -> tuple[Mark, ...]:
-    """What was changed on the tier, or on one route of it, within a chart's span, from the audit."""
-    about = f"{tier}/route/{route}" if route else tier
-    entries = audit.selectors.entries(target=about, limit=100)
-    moments = [(row.at, MARKED[row.action]) for row in entries if row.action in MARKED]
-    return marks(moments, start=now - reading.SPAN)
+def _marks(tier: str, route: str | None, now: datetime) -> tuple[Mark, ...]:
+    """Those of all charts of a page are asked for once."""
+    return remembered(f"marks/{tier}/{route or ''}", lambda: changes(tier, route, since=now - reading.SPAN))
 
 
 def threshold_ms(declared: Tier) -> float | None:

@@ -207,6 +207,12 @@ def memory(*, tier: Scope) -> str:
     return f"max by (proxy) ({selector('envoy_server_memory_allocated', *within(tier))})"
 
 
+def pressure(*, tier: Scope, monitor: str) -> str:
+    """How much of a limit is used, in percent, on the proxy where it is most (M3); `monitor` is Envoy's."""
+    metric = f"envoy_overload_envoy_resource_monitors_{monitor}_pressure"
+    return f"max({selector(metric, *within(tier))})"
+
+
 def tls_handshakes(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that succeeded, resumed ones included (M4)."""
     return f"sum({_rate('envoy_listener_ssl_handshake', window, *within(tier), CLIENTS)})"
@@ -219,8 +225,12 @@ def tls_failures(*, tier: Scope, window: timedelta) -> str:
 
 def tls_resumption(*, tier: Scope, window: timedelta) -> str:
     """The share of handshakes that resumed a session, 0 to 1; NaN without a handshake (M4)."""
-    reused = _rate("envoy_listener_ssl_session_reused", window, *within(tier), CLIENTS)
-    return f"sum({reused}) / {tls_handshakes(tier=tier, window=window)}"
+    return f"{tls_resumed(tier=tier, window=window)} / {tls_handshakes(tier=tier, window=window)}"
+
+
+def tls_resumed(*, tier: Scope, window: timedelta) -> str:
+    """TLS handshakes that resumed a session (M4)."""
+    return f"sum({_rate('envoy_listener_ssl_session_reused', window, *within(tier), CLIENTS)})"
 
 
 def tier_requests(*, tier: Scope, window: timedelta) -> str:
@@ -244,6 +254,12 @@ def route_resolution(*, tier: Scope, window: timedelta, quantile: float) -> str:
     """Microseconds that a proxy takes to find a request's route, as Envoy measures it."""
     rate = _rate("envoy_http_downstream_rq_route_resolution_time_us_bucket", window, *within(tier))
     return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+
+
+def tier_reasons(*, tier: Scope, window: timedelta) -> str:
+    """Failures of all routes by reason; the reason `backend` is the backends' own."""
+    ways = (*failed_requests("backend"), *failed_requests("proxy"))
+    return f"sum by (reason) ({_rates(REQUESTS, window, _where(tier, None), ways)})"
 
 
 def proxies_up(*, tier: Scope) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from slo import listing
 from slo.domain import objectives as domain
+from slo.domain.families import SLUGS
 from slo.domain.indicators import sli
 from slo.domain.wanted import Wanted
 from slo.models import Budget, Objective
@@ -118,3 +119,21 @@ def test_what_can_be_chosen_is_what_is_declared() -> None:
 
     assert (found.tiers, found.owners) == (("edge",), ("find", "money"))
     assert [kind for kind, _ in found.kinds] == ["added_latency", "route_availability"]
+
+
+def test_a_family_shows_what_the_tier_promises_then_the_least_left_and_counts_the_rest() -> None:
+    for place in range(4):
+        looked_at(declared(f"route-{place}"), left=place / 10)
+    looked_at(declared("whole", kind="proxy_availability", route=""), left=0.9)
+    declared("busy", kind="saturation", route="", resource="memory", at_most=0.8)
+
+    found = {row.family.slug: row for row in listing.families("edge")}
+
+    assert [row.name for row in found["availability"].rows] == ["whole", "route-0", "route-1"]
+    assert found["availability"].more == 2
+    assert [row.name for row in found["saturation"].rows] == ["busy"]
+    assert (found["tls"].rows, "own" in found) == ([], False)
+
+
+def test_every_kind_is_in_one_family() -> None:
+    assert set(SLUGS) == set(Objective.Kind.values)
