@@ -290,5 +290,5 @@ def test_a_plan_says_what_would_be_watched(tmp_path: Path) -> None:
     (tmp_path / "fleet.json").write_text(json.dumps({"tiers": [fleet()]}))
     plan = StringIO()
     call_command("apply", str(tmp_path / "fleet.json"), plan=True, stdout=plan)
-    assert plan.getvalue().splitlines() == ["tier storefront: observed", "1 changes"]
+    assert plan.getvalue().splitlines() == ["tier storefront: observed", "1 change"]
     assert observed.tiers() == []
