@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from slo.domain.alerting import Decision, Judged, decide, judge_all
+from slo.domain.alerting import Judged, judge_all
 from slo.domain.budget import Budget, budget
 from slo.domain.burn import (
     NOTHING,
@@ -20,7 +20,7 @@ from slo.domain.burn import (
 from slo.domain.forecast import From, forecast, of_whole
 from slo.domain.objectives import Objective, rolling
 from slo.domain.readings import Readings
-from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS
+from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS, Severity
 from telemetry.domain.promql import duration
 
 
@@ -78,14 +78,14 @@ class Look:
         """The budget if nothing were excluded."""
         return budget(self.period.counts, self.objective.target) if self.period.counts else None
 
-    @property
-    def pages(self) -> tuple[Judged, ...]:
-        return tuple(judged for judged in self.tiers if judged.tier.severity == "page")
+    def leading(self, severity: Severity) -> Judged:
+        """The tier that speaks for a severity: the first that fires, else the first."""
+        tiers = [judged for judged in self.tiers if judged.tier.severity == severity]
+        return next((judged for judged in tiers if judged.verdict == "fires"), tiers[0])
 
-    @property
-    def decision(self) -> Decision:
-        """What the page tiers together say."""
-        return decide(self.pages)
+    def events(self, judged: Judged) -> Counts:
+        """What happened in the long window of a tier."""
+        return self.windows[judged.tier.long] or NOTHING
 
     @property
     def idle(self) -> bool:

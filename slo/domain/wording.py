@@ -77,34 +77,47 @@ def summary(objective: Objective, judged: Judged, counts: Counts, found: Sequenc
         return f"{objective.name} burns {times(judged.long_burn)} over {long}: {where}{found[0]}"
     made = {"proxy": "made by the proxy", "backend": "made by backends", "both": "made by both"}
     whose = made.get(originator(counts), "of unknown origin")
-    what = "slow requests" if objective.kind == "added_latency" else "failures"
-    return f"{objective.name} burns {times(judged.long_burn)} over {long}: {what} {whose}"
+    return f"{objective.name} burns {times(judged.long_burn)} over {long}: {_bad(objective)} {whose}"
+
+
+def _bad(objective: Objective) -> str:
+    """What spends the budget."""
+    if objective.kind in ("added_latency", "total_latency", "backend_latency"):
+        return "slow requests"
+    return "bad values" if events(objective) == "values" else "failures"
 
 
 def numbers(
     *,
+    objective: Objective,
     judged: Judged,
     counts: Counts,
     left: Decimal | None,
-    spent_since: Decimal | None,
+    spent: Decimal | None,
     exhausted_in: timedelta | None,
     found: Sequence[Fault] = (),
 ) -> dict[str, str]:
-    """What a page says beside its line, in the order of reading."""
+    """What a message says beside its line, in the order of reading. `spent` is by this incident."""
+    long, short = duration(judged.tier.long), duration(judged.tier.short)
+    tells = "pages" if judged.tier.severity == "page" else "a ticket"
     said = {
-        f"burn {duration(judged.tier.long)}": f"{times(judged.long_burn)} (pages at {times(judged.factor)})",
-        f"burn {duration(judged.tier.short)}": times(judged.short_burn),
-        "failed": f"{counts.bad:,.0f} of {counts.total:,.0f} in {duration(judged.tier.long)}",
+        "objective": promise(objective),
+        f"burn {long}": f"{times(judged.long_burn)} ({tells} at {times(judged.factor)})",
+        f"burn {short}": times(judged.short_burn),
+        _bad(objective): f"{counts.bad:,.0f} of {counts.total:,.0f} {events(objective)} in {long}",
         "made by": split(counts),
     }
     if found:
         said["what fails now"] = told(found)
     if left is not None:
         said["budget left" if left > 0 else "budget"] = remains(left)
-    if spent_since is not None:
-        said["budget spent since it fired"] = portion(spent_since)
-    if exhausted_in is not None and (left is None or left > 0):
-        said["budget gone in"] = ago(exhausted_in)
+    if spent is not None:
+        said["budget spent by this incident"] = portion(max(spent, Decimal(0)))
+    if left is None or left > 0:
+        never = f"not within {objective.calendar or duration(objective.period)} at this burn"
+        said["budget gone in"] = ago(exhausted_in) if exhausted_in is not None else never
+    if objective.owner:
+        said["owner"] = objective.owner
     return said
 
 
@@ -122,17 +135,12 @@ def portion(spent: Decimal) -> str:
 
 
 def split(counts: Counts) -> str:
-    """`proxy 3 %, backend 97 %`."""
+    """`proxy 3 %, backend 97 %`; what has no known maker is said where there is any."""
     if counts.bad <= 0:
         return "nobody"
-    return (
-        f"proxy {percent(counts.bad_proxy / counts.bad)}, backend {percent(counts.bad_backend / counts.bad)}"
-    )
-
-
-def leading(tiers: Sequence[Judged]) -> Judged:
-    """The tier that speaks: the first that fires, else the first."""
-    return next((judged for judged in tiers if judged.verdict == "fires"), tiers[0])
+    made = {"proxy": counts.bad_proxy, "backend": counts.bad_backend}
+    made |= {"unknown": counts.bad_other} if counts.bad_other else {}
+    return ", ".join(f"{who} {percent(bad / counts.bad)}" for who, bad in made.items())
 
 
 def percent(share: Decimal) -> str:

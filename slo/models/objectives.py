@@ -141,8 +141,13 @@ class Budget(models.Model):
     tiers = models.JSONField(default=list)
     demand = models.CharField(max_length=10, default="nothing")  # of the tier's policy, as it was told
     firing = models.BooleanField(default=False)
+    # What people are told while it fires: a page or a ticket. A page inhibits its tickets, for a while after
+    # its end too.
+    told = models.CharField(max_length=6, blank=True, default="")
+    paged_at = models.DateTimeField(null=True, blank=True)
     fired_at = models.DateTimeField(null=True, blank=True)
-    left_when_fired = models.FloatField(null=True, blank=True)
+    # What was left before the failures that it fired for.
+    left_before = models.FloatField(null=True, blank=True)
     incident_id = models.PositiveBigIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=0)
 

@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
+from django.urls import reverse
+
 import alerts.selectors
 import alerts.services
 from audit.domain.actor import Actor
@@ -68,7 +70,7 @@ def _signal(found: creep.Creep, *, by: Actor, now: datetime) -> None:
         action=ACTION,
         runbook=RUNBOOK,
         cause="creep",
-        links=[(f"Tier {found.tier}", f"/tiers/{found.tier}/")],
+        links=[(f"Tier {found.tier}", reverse("tier", args=[found.tier]))],
         by=by,
         now=now,
     )

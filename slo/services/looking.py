@@ -1,10 +1,10 @@
 """Looks at each objective: burn, budget, state, alert."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 
@@ -12,18 +12,20 @@ import alerts.services
 from audit.domain.actor import Actor
 from slo import counted
 from slo.domain import wording
+from slo.domain.budget import originator
 from slo.domain.corrections import Exclusion, running
 from slo.domain.faults import faults
 from slo.domain.looks import Look, Periods, look, plain, tier_facts, window_facts
 from slo.domain.readings import QUERIES, Readings, read
 from slo.domain.spans import Span
+from slo.domain.tells import Before, Page, Told, tells
 from slo.domain.windows import SHORT
 from slo.exclusions import maintenance
 from slo.models import Budget, Objective
 from slo.services import writing
 from slo.services.names import BY
 from slo.services.syncing import sync_all
-from slo.services.telling import tell
+from slo.services.telling import Telling, tell
 from slo.services.writing import Change
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
@@ -47,7 +49,9 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     """
     sync_all(by=by, now=now)
     alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
-    rows = list(Objective.objects.live().filter(problem=""))
+    found = Objective.objects.live().filter(problem="")
+    # What is about a whole tier is looked at first: it may explain what burns in a part of it.
+    rows = sorted(found, key=lambda row: bool(row.route or row.upstream))
     readings, why = _ask(metrics, now)
     around = _Around(_Failures(metrics, now), counted.periods(now), maintenance(Span(now, now + TELLS_AHEAD)))
     held = writing.read(rows, now=now)
@@ -74,11 +78,18 @@ def _ask(metrics: Metrics, now: datetime) -> tuple[Readings | None, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What a tick knows beside the readings, for every objective."""
+    """What a tick knows beside the readings. `pages` are those of whole tiers, as they are found."""
 
     failures: "_Failures"
     periods: Periods
     maintenance: Sequence[Exclusion]
+    pages: list[Page] = field(default_factory=list)
+
+    def explained(self, seen: Look) -> str:
+        """The objective of the tier whose page is about what burns here; empty without one."""
+        whose = originator(seen.events(seen.leading("ticket")))
+        found = (page.objective.name for page in self.pages if page.explains(seen.objective, whose))
+        return next(found, "")
 
 
 class _Failures:
@@ -98,11 +109,12 @@ class _Failures:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One objective at this tick. `look` is None without data."""
+    """One objective at this tick. `look` is None without data; `news`: this tick's figures are told."""
 
     row: Objective
     change: Change
     look: Look | None = None
+    news: bool = False
 
     @property
     def told(self) -> bool:
@@ -123,18 +135,31 @@ def _look(
     objective = row.plain()
     seen = look(objective, readings, periods=around.periods)
     quiet = running(objective, around.maintenance, now)
-    return _Seen(row, Change(held, _with_data(held, seen, last, quiet, now)), seen)
+    before = Before(cast(Told, held.told), held.paged_at)
+    told, news = tells(objective, seen.tiers, before, quiet=bool(quiet), now=now)
+    explained = around.explained(seen) if told == "ticket" else ""
+    if told == "page" and not (objective.route or objective.upstream):
+        around.pages.append(Page(objective, originator(seen.events(seen.leading("page")))))
+    if explained and not held.told:
+        told = ""
+    fields = _with_data(held, seen, last, told, now) | {
+        "paged_at": now if told == "page" or explained else held.paged_at,
+        "why": _why(seen, quiet, explained),
+        "maintained_until": quiet.end if quiet else None,
+    }
+    return _Seen(row, Change(held, fields), seen, news and not explained)
 
 
 def _tell(seen: _Seen, around: _Around, *, by: Actor, now: datetime) -> None:
     """What is told is written with what it is told of, or neither is."""
     if seen.look is None:
         return
-    fires = seen.look.decision == "fire"
-    found = faults(around.failures.all, seen.look.objective) if fires else ()
+    found = faults(around.failures.all, seen.look.objective) if seen.news else ()
+    fields, before = seen.change.fields, cast(Told, seen.change.held.told)
+    what = Telling(seen.row, seen.look, before, fields["told"], fields["left_before"], found)
     with transaction.atomic():
         if writing.write_one(seen.change, now=now):
-            tell(seen.row, seen.change.held, seen.look, found, by=by, now=now)
+            tell(what, news=seen.news, by=by, now=now)
 
 
 def _without_data(held: Budget, why: str, last: datetime | None) -> dict[str, Any]:
@@ -143,18 +168,13 @@ def _without_data(held: Budget, why: str, last: datetime | None) -> dict[str, An
     return {"state": Budget.State.NO_DATA, "since": since, "why": why}
 
 
-def _with_data(
-    held: Budget, seen: Look, last: datetime | None, quiet: Span | None, now: datetime
-) -> dict[str, Any]:
-    """What fires in maintenance begins to fire when that is over; what fired before goes on."""
-    decision = seen.decision
-    firing = (decision == "fire" and (held.firing or not quiet)) or (held.firing and decision == "hold")
+def _with_data(held: Budget, seen: Look, last: datetime | None, told: Told, now: datetime) -> dict[str, Any]:
+    firing = told != ""
     state = _state(seen, firing=firing)
     counts, left = seen.counts, plain(seen.budget.left if seen.budget else None)
     return {
         "state": state,
         "since": held.since if held.state == state else now,
-        "why": _why(seen, quiet),
         "data_at": last,
         "counted": seen.period.over,
         "total": plain(counts.total if counts else None),
@@ -165,15 +185,15 @@ def _with_data(
         "excluded_total": plain(seen.period.excluded.total),
         "excluded_bad": plain(seen.period.excluded.bad),
         "left_uncorrected": plain(seen.uncorrected.left if seen.uncorrected else None),
-        "maintained_until": quiet.end if quiet else None,
         "coverage": plain(seen.period.coverage),
         "burn_1h": plain(seen.burns[SHORT[-1]]),
         "exhausted_in": seen.exhausted_in,
         "windows": window_facts(seen),
         "tiers": tier_facts(seen),
         "firing": firing,
+        "told": told,
         "fired_at": (held.fired_at if held.firing else now) if firing else None,
-        "left_when_fired": _left_when_fired(held, firing, left),
+        "left_before": _left_before(held, seen, told),
     }
 
 
@@ -186,7 +206,7 @@ def _state(seen: Look, *, firing: bool) -> Budget.State:
     return Budget.State.NO_DATA if seen.idle else Budget.State.OK
 
 
-def _why(seen: Look, quiet: Span | None) -> str:
+def _why(seen: Look, quiet: Span | None, explained: str) -> str:
     spent = (
         [f"the budget is {wording.remains(seen.budget.left)}"]
         if seen.budget and seen.budget.left <= 0
@@ -194,10 +214,14 @@ def _why(seen: Look, quiet: Span | None) -> str:
     )
     idle = [f"no {wording.events(seen.objective)} in {duration(SHORT[0])}"] if seen.idle else []
     told = [f"in maintenance until {quiet.end:%Y-%m-%d %H:%M} UTC, nobody is told"] if quiet else []
-    return "; ".join([*told, *spent, *idle])
+    waits = [f"told with the page of {explained}"] if explained else []
+    return "; ".join([*told, *waits, *spent, *idle])
 
 
-def _left_when_fired(held: Budget, firing: bool, left: float | None) -> float | None:
-    if not firing:
+def _left_before(held: Budget, seen: Look, told: Told) -> float | None:
+    """What was left before the failures of the window that fired."""
+    if not told or seen.budget is None:
         return None
-    return held.left_when_fired if held.firing else left
+    if held.firing:
+        return held.left_before
+    return plain(seen.budget.left + seen.events(seen.leading(told)).bad / seen.budget.allowed)

@@ -14,7 +14,7 @@ from slo.domain import objectives
 from slo.domain.indicators import sli
 from slo.domain.looks import plain
 from slo.models import Budget, Objective
-from slo.services.names import BY, RULE, labels
+from slo.services.names import BY, RULE, TICKET_RULE, labels
 
 COPIED = (
     "description", "route", "upstream", "kind", "target", "threshold_us", "bad", "good", "total", "gauge",
@@ -79,10 +79,11 @@ def _problem(one: objectives.Objective) -> str:
 def _retire(row: Objective, *, by: Actor, now: datetime) -> None:
     Objective.objects.filter(pk=row.pk).update(retired_at=now, changed_at=now)
     # A tick that is under way read it as it was: its word must not stand.
-    if Budget.objects.filter(objective=row, firing=True).update(firing=False, version=F("version") + 1):
-        alerts.services.clear(
-            rule=RULE, labels=labels(row), why="the objective is no longer declared", by=by, now=now
-        )
+    firing = Budget.objects.filter(objective=row, firing=True)
+    if firing.update(firing=False, told="", version=F("version") + 1):
+        why = "the objective is no longer declared"
+        for rule in (RULE, TICKET_RULE):
+            alerts.services.clear(rule=rule, labels=labels(row), why=why, by=by, now=now)
 
 
 def sync_all(*, by: Actor = BY, now: datetime) -> int:

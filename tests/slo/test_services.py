@@ -216,10 +216,25 @@ def test_a_page_is_told_once_with_what_a_person_needs() -> None:
     assert (incident.cause, incident.severity, incident.originator) == ("slo_burn", "page", "backend")
     assert (incident.tier, incident.route, incident.runbook) == ("edge", "shop", "slo-burn")
     assert incident.title == "shop-availability burns 16x over 1h: failures made by backends"
-    assert incident.numbers["failed"] == "28,800 of 360,000 in 1h"
+    assert list(incident.numbers) == [
+        "objective", "burn 1h", "burn 5m", "failures", "made by", "budget", "budget spent by this incident",
+    ]  # fmt: skip
+    assert incident.numbers["objective"] == "99.5 % of requests to route shop succeed"
+    assert incident.numbers["failures"] == "28,800 of 360,000 requests in 1h"
+    # An hour of thirty days, sixteen times as fast as allowed.
+    assert incident.numbers["budget spent by this incident"] == "2.22 %"
     assert incident.numbers["burn 1h"] == "16x (pages at 14.4x)"
     assert incident.numbers["made by"] == "proxy 0 %, backend 100 %"
-    assert len(alerts.selectors.messages()) == 1
+    (message,) = alerts.selectors.messages()
+    number = named("shop-availability").id
+    links = [
+        "/runbooks/slo-burn/?incident=",
+        f"/objectives/{number}/",
+        "/tiers/edge/?at=2026-03-01T12:00:00Z",
+    ]
+    assert [
+        link for link in [*links, f"/incidents/{incident.id}#act-silence"] if link not in message.text
+    ] == []
     assert [row.name for row in selectors.firing()] == ["shop-availability"]
     assert named("shop-availability").incident_id == incident.id
 
@@ -244,15 +259,36 @@ def test_a_page_names_what_fails_at_which_backend_and_why() -> None:
     assert len(metrics.asked) == 5
 
 
-def test_just_below_the_page_nobody_is_told() -> None:
+def test_just_below_the_page_a_ticket_is_told() -> None:
     declare()
 
-    tick(Traffic(backend=0.029))  # 5.8 times, and 6 pages over 6 hours
+    tick(Traffic(backend=0.029))  # 5.8 times: 6 pages over 6 hours, and 3 is a ticket over a day
+
+    (incident,) = alerts.selectors.open_incidents()
+    assert (incident.cause, incident.severity) == ("slo_ticket", "ticket")
+    assert incident.title == "shop-availability burns 5.8x over 1d: failures made by backends"
+    assert incident.numbers["burn 1d"] == "5.8x (a ticket at 3x)"
+    assert incident.numbers["burn 2h"] == "5.8x"
+    assert [alert.rule for alert in Alert.objects.all()] == ["slo_ticket"]
+
+
+def test_just_below_the_ticket_nobody_is_told() -> None:
+    declare()
+
+    tick(Traffic(backend=0.0049))  # 0.98 times, and 1 is a ticket over three days
 
     assert alerts.selectors.open_incidents() == []
+    assert named("shop-availability").state == "ok"
+
+
+def test_a_budget_that_is_spent_says_how_often() -> None:
+    declare()
+
+    tick(Traffic(backend=0.029))
+
     # In thirty days that is the budget 5.8 times.
     row = named("shop-availability")
-    assert (row.state, row.exhausted_in) == ("spent", timedelta(0))
+    assert (row.state, row.exhausted_in) == ("burning", timedelta(0))
     assert row.why == "the budget is spent 5.8 times over"
 
 
