@@ -9,13 +9,17 @@ import dashboard.api
 import proxy.api_fleet
 import proxy.api_revisions
 import runbooks.api
+import slo.api_exclusions
 import slo.api_openslo
+import slo.api_reports
 from config.api import api
 
 api.add_router("", alerts.api.router)
 api.add_router("", proxy.api_revisions.router)
 api.add_router("", proxy.api_fleet.router)
 api.add_router("", slo.api_openslo.router)
+api.add_router("", slo.api_exclusions.router)
+api.add_router("", slo.api_reports.router)
 api.add_router("", canary.api.router)
 api.add_router("", runbooks.api.router)
 api.add_router("", dashboard.api.router)

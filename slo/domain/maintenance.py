@@ -11,6 +11,7 @@ from slo.domain.corrections import BadExclusion
 from slo.domain.spans import Span
 
 LONGEST = timedelta(days=7)
+AHEAD = timedelta(days=730)
 PARTS = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "WKST")
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 # Two neighbours overlap within a year or never: what people write repeats by then.
@@ -34,6 +35,8 @@ def check(window: Window, *, now: datetime) -> None:
     """Raises BadExclusion for a window that is over before it is declared, too long, or repeats badly."""
     if not timedelta(0) < window.lasts <= LONGEST:
         raise BadExclusion("minutes", f"a window lasts from a minute to {LONGEST.days} days")
+    if window.start > now + AHEAD:
+        raise BadExclusion("starts_at", f"it has to begin within {AHEAD.days} days")
     if window.rule:
         _check_rule(window)
     if window.start < now - timedelta(minutes=5):

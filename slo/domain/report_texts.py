@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from slo.domain.report import Line, Report
 from slo.domain.spans import Span
@@ -114,9 +114,9 @@ def _table(report: Report) -> Iterator[str]:
             f"{_cell(line.objective.tier)} / {_cell(line.objective.name)}",
             percent(line.objective.target),
             _achieved(line),
-            _percent(line.spent),
-            _percent(line.spent_proxy),
-            _percent(line.spent_backend),
+            share(line.spent),
+            share(line.spent_proxy),
+            share(line.spent_backend),
             f"{line.corrected.bad:,.0f} of {line.corrected.total:,.0f}",
             percent(report.coverage(line)),
         ]
@@ -124,9 +124,9 @@ def _table(report: Report) -> Iterator[str]:
 
 
 def _achieved(line: Line) -> str:
-    said = _percent(line.achieved)
+    said = share(line.achieved)
     if line.excluded.total > 0:
-        return f"{said} ({_percent(line.achieved_uncorrected)} with what was left out)"
+        return f"{said} ({share(line.achieved_uncorrected)} with what was left out)"
     return said
 
 
@@ -153,8 +153,12 @@ def _span(span: Span) -> str:
     return f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
 
 
-def _percent(share: Decimal | None) -> str:
-    return "no data" if share is None else percent(share)
+def share(value: Decimal | None) -> str:
+    """`99.95 %`; three decimals above 99.9 %, where two hide a promise that was broken."""
+    if value is None:
+        return "no data"
+    digits = Decimal("0.001") if Decimal("0.999") <= value < 1 else Decimal("0.01")
+    return f"{(value * 100).quantize(digits, ROUND_DOWN).normalize():f} %"
 
 
 def _cell(text: str) -> str:

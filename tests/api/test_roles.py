@@ -16,6 +16,10 @@ DECLARE = {
     "PUT /tiers/{tier}",
     "POST /tiers/{tier}/revisions/{number}/revert",
     "POST /objectives/openslo",
+    "POST /corrections",
+    "POST /corrections/{int:correction_id}/remove",
+    "POST /maintenance",
+    "POST /maintenance/{int:maintenance_id}/remove",
 }
 OPEN_PAGES = {"login", "logout", "theme", "healthz", "readyz", "metrics"}
 

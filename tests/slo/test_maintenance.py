@@ -71,6 +71,7 @@ def test_a_single_one_that_is_over_has_no_next() -> None:
         (Window(SUNDAY, timedelta(0)), "minutes", "from a minute to 7 days"),
         (Window(SUNDAY, 8 * DAY), "minutes", "from a minute to 7 days"),
         (Window(NOW - HOUR, HOUR), "starts_at", "begin now or later"),
+        (Window(SUNDAY + 9999 * DAY, HOUR), "starts_at", "within 730 days"),
         (Window(SUNDAY, HOUR, "FREQ=SECONDLY"), "rule", "FREQ has to be one of DAILY"),
         (Window(SUNDAY, HOUR, "FREQ=DAILY;BYHOUR=3"), "rule", "BYHOUR is not one of"),
         (Window(SUNDAY, HOUR, "FREQ=DAILY\nDTSTART:20200101"), "rule", "FREQ has to be one of"),

@@ -1,0 +1,156 @@
+"""The API of what was: a budget's history with its forecast, and an owner's months."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Annotated
+
+from django.utils import timezone
+from ninja import Field, Router, Schema
+
+from access.permission import ApiRequest
+from access.problem import Problem
+from slo import history, reports
+from slo.domain.report import Line, Report
+from slo.history import History
+from slo.reports import OwnerRow
+from slo.selectors import UnknownObjective
+
+router = Router(tags=["objectives"])
+
+
+class IncidentOut(Schema):
+    """An incident that spent a budget. `spent` is the share of the month's budget that its hours took."""
+
+    id: int
+    title: str
+    fired_at: datetime
+    until: datetime
+    spent: float | None
+
+
+class LeftOutOut(Schema):
+    """A correction, or maintenance, that left a span out."""
+
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+    by: str
+    reason: str
+
+
+class LineOut(Schema):
+    """One objective's month. Shares are 0 to 1; null is no data. `kept` and `spent` are without what was left
+    out, `uncorrected` is with it.
+    """
+
+    objective_id: int
+    tier: str
+    name: str
+    promise: str
+    target: float
+    achieved: float | None
+    achieved_uncorrected: float | None
+    kept: bool | None
+    spent: float | None
+    spent_proxy: float | None
+    spent_backend: float | None
+    events: float
+    bad: float
+    excluded_events: float
+    excluded_bad: float
+    measured: timedelta
+    incidents: list[IncidentOut]
+    left_out: list[LeftOutOut]
+
+
+class ReportOut(Schema):
+    """An owner's month, known until `until`."""
+
+    owner: str
+    month: str
+    until: datetime
+    so_far: bool
+    lines: list[LineOut]
+
+
+@router.get("/objectives/{int:objective_id}/history", response=History)
+def budget_history(
+    request: ApiRequest, objective_id: int, days: Annotated[int, Field(ge=1, le=400)] = history.SHOWN
+) -> History:
+    """The budget left at the end of each day, and when it will be gone."""
+    try:
+        return history.history(objective_id, now=timezone.now(), days=days)
+    except UnknownObjective as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+@router.get("/reports", response=list[OwnerRow])
+def owners(request: ApiRequest) -> list[OwnerRow]:
+    """Who owns objectives, and the months that were counted; `-` are those that nobody owns."""
+    return reports.owners(now=timezone.now())
+
+
+@router.get("/reports/{owner}/{month}", response=ReportOut)
+def report(request: ApiRequest, owner: str, month: str) -> ReportOut:
+    """A month (`2026-03`) of what an owner's objectives promised and kept, and what spent their budgets."""
+    found = _found(owner, month)
+    return ReportOut(
+        owner=found.owner,
+        month=found.name,
+        until=found.until,
+        so_far=found.so_far,
+        lines=[_line(line) for line in found.lines],
+    )
+
+
+def _found(owner: str, month: str) -> Report:
+    try:
+        return reports.report(owner, month, now=timezone.now())
+    except reports.UnknownReport as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+def _line(line: Line) -> LineOut:
+    return LineOut(
+        objective_id=line.objective_id,
+        tier=line.objective.tier,
+        name=line.objective.name,
+        promise=line.promise,
+        target=float(line.objective.target),
+        achieved=_plain(line.achieved),
+        achieved_uncorrected=_plain(line.achieved_uncorrected),
+        kept=line.kept,
+        spent=_plain(line.spent),
+        spent_proxy=_plain(line.spent_proxy),
+        spent_backend=_plain(line.spent_backend),
+        events=float(line.corrected.total),
+        bad=float(line.corrected.bad),
+        excluded_events=float(line.excluded.total),
+        excluded_bad=float(line.excluded.bad),
+        measured=line.measured,
+        incidents=[
+            IncidentOut(
+                id=each.incident_id,
+                title=each.title,
+                fired_at=each.span.start,
+                until=each.span.end,
+                spent=_plain(each.spent),
+            )
+            for each in line.incidents
+        ],
+        left_out=[
+            LeftOutOut(
+                kind=each.kind,
+                starts_at=each.span.start,
+                ends_at=each.span.end,
+                by=each.by,
+                reason=each.reason,
+            )
+            for each in line.left_out
+        ],
+    )
+
+
+def _plain(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
