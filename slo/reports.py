@@ -16,7 +16,9 @@ from slo.domain.report import NOBODY, LeftOut, Line, Report, SpentBy, share_of_b
 from slo.domain.spans import HOUR, Span, hour_of
 from slo.models import Correction, DailyCount, HourlyCount, Maintenance, Objective
 from slo.models.counts import FIGURES
-from slo.services.names import RULE
+from slo.services.names import RULE, TICKET_RULE
+
+TOLD = (RULE, TICKET_RULE)
 
 
 class UnknownReport(LookupError):
@@ -92,15 +94,16 @@ class _Lines:
             left_out=tuple(each for scope, each in self._left_out if scope.covers(plain)),
         )
 
-    def _spent(self, row: Objective, line: Line, fired: AlertRow) -> SpentBy:
-        """What the hours that it fired in took. An alert is told after its cause began: the hour before is
-        one of them.
+    def _spent(self, row: Objective, line: Line, fired: Sequence[AlertRow]) -> SpentBy:
+        """What the hours of one incident's alerts took. An alert is told after its cause began: the hour
+        before is one of them.
         """
-        span = Span(fired.first_seen, fired.resolved_at or self._until)
+        ends = [each.resolved_at or self._until for each in fired]
+        span = Span(fired[0].first_seen, max(ends))
         during = Span(hour_of(span.start) - HOUR, span.end)
         hours = [counts for hour, counts in self._hours.get(row.pk, ()) if during.start <= hour < during.end]
         spent = share_of_budget(sum(hours, NOTHING), of=line.corrected, target=row.target) if hours else None
-        return SpentBy(fired.incident_id, fired.summary, span, spent)
+        return SpentBy(fired[0].incident_id, fired[0].summary, span, spent)
 
 
 def _days(rows: Sequence[Objective], month: Span) -> Mapping[int, DailyCount]:
@@ -112,12 +115,12 @@ def _days(rows: Sequence[Objective], month: Span) -> Mapping[int, DailyCount]:
     return {row["objective_id"]: DailyCount(**row) for row in sums}
 
 
-def _fired(month: Span) -> Mapping[tuple[str, str], list[AlertRow]]:
-    """By tier and objective; of several alerts of one incident the first."""
-    found: dict[tuple[str, str], dict[int, AlertRow]] = defaultdict(dict)
-    for alert in alerts.selectors.fired(rules=(RULE,), since=month.start, until=month.end):
+def _fired(month: Span) -> Mapping[tuple[str, str], list[list[AlertRow]]]:
+    """By tier and objective: each incident's alerts, the first one first."""
+    found: dict[tuple[str, str], dict[int, list[AlertRow]]] = defaultdict(lambda: defaultdict(list))
+    for alert in alerts.selectors.fired(rules=TOLD, since=month.start, until=month.end):
         of = (alert.labels.get("tier", ""), alert.labels.get("objective", ""))
-        found[of].setdefault(alert.incident_id, alert)
+        found[of][alert.incident_id].append(alert)
     return {key: list(each.values()) for key, each in found.items()}
 
 
