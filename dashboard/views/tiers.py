@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from access.domain.roles import Role
@@ -56,7 +58,8 @@ def tier(request: HttpRequest, name: str, fragment: str = "") -> HttpResponse:
         context["drainable"] = draining.choices(served.base)
         context["risks"] = proxy.risks(name)
         context["revisions"] = revisions.revisions(name)[:REVISIONS_SHOWN]
-        context["charts"] = [chart(served.base, slug, now) for slug in charts.OF_TIER]
+        context["at"] = _asked(request)
+        context["charts"] = [chart(served.base, slug, now, at=context["at"]) for slug in charts.OF_TIER]
     return render(request, f"dashboard/tier.html{fragment}", context)
 
 
@@ -67,20 +70,37 @@ def tier_chart(request: HttpRequest, name: str, slug: str) -> HttpResponse:
     _found(name)
     if slug not in charts.OF_TIER:
         raise Http404("There is no such chart.")
-    return JsonResponse(chart(proxy.base(name), slug, timezone.now()).payload)
+    return JsonResponse(chart(proxy.base(name), slug, timezone.now(), at=_asked(request)).payload)
 
 
-def chart(declared: Tier, slug: str, now: datetime, route: str | None = None) -> Chart:
-    """One chart of a tier or of a route of it, asked at most once in two seconds."""
+def _asked(request: HttpRequest) -> datetime | None:
+    """The time of the address, which a message leads to: what was to be seen then. None for now."""
+    asked = request.GET.get("at", "")
+    try:
+        at = parse_datetime(asked)
+    except ValueError:
+        at = None
+    if asked and (at is None or at.tzinfo is None):
+        raise Http404("at= wants a time with its offset, such as 2026-03-01T12:00:00Z.")
+    return at
+
+
+def chart(
+    declared: Tier, slug: str, now: datetime, route: str | None = None, *, at: datetime | None = None
+) -> Chart:
+    """One chart of a tier or of a route of it, asked at most once in two seconds. With `at` it is around that
+    time, as far as that is past.
+    """
     url = (
         reverse("tier-chart", args=[declared.name, slug])
         if route is None
         else reverse("route-chart", args=[route, slug])
     )
-    drawn = remembered(
-        f"chart/{declared.name}/{route or ''}/{slug}", lambda: _draw(declared, slug, now, route)
-    )
-    return drawn.at_url(url)
+    key, end = f"chart/{declared.name}/{route or ''}/{slug}", now
+    if at is not None:
+        end = min(now, at + reading.SPAN / 2)
+        key, url = f"{key}/{at.timestamp():.0f}", f"{url}?{urlencode({'at': at.isoformat()})}"
+    return remembered(key, lambda: _draw(declared, slug, end, route)).at_url(url)
 
 
 def _draw(declared: Tier, slug: str, now: datetime, route: str | None) -> Chart:
@@ -107,7 +127,10 @@ def _draw(declared: Tier, slug: str, now: datetime, route: str | None) -> Chart:
 
 def _marks(tier: str, route: str | None, now: datetime) -> tuple[Mark, ...]:
     """Those of all charts of a page are asked for once."""
-    return remembered(f"marks/{tier}/{route or ''}", lambda: changes(tier, route, since=now - reading.SPAN))
+    since = now - reading.SPAN
+    # To the minute: a page's charts are asked for within one, and those around another time are others.
+    key = f"marks/{tier}/{route or ''}/{since:%Y%m%d%H%M}"
+    return remembered(key, lambda: changes(tier, route, since=since))
 
 
 def threshold_ms(declared: Tier) -> float | None:
