@@ -20,6 +20,9 @@ WHERE = "sli, place, tier, route, upstream"
 # As the service does: a minute without a scrape is no data, and what burnt then is not over.
 NO_DATA_SECONDS = 60
 FROZEN_WITHIN = timedelta(hours=6)
+# The part of Sluice that looks at objectives, as its own metrics name it.
+HEARTBEAT = "objectives"
+UNSENT_SECONDS = 120
 
 
 def alerts(
@@ -27,6 +30,21 @@ def alerts(
 ) -> list[dict[str, Any]]:
     """A rule for each tier and period. `site` is Sluice's address, which the annotations lead to."""
     return [_alert(tier, period, site) for tier in tiers for period in periods]
+
+
+def telling() -> dict[str, Any]:
+    """An alert that fires while Sluice itself tells people: it looks at the objectives, and its messages go
+    out.
+
+    It is for an Alertmanager to inhibit the others by, so that nobody is told twice and somebody always.
+    """
+    looks = f"min({selector('sluice_heartbeat_age_seconds', part=HEARTBEAT)}) < {NO_DATA_SECONDS}"
+    return {
+        "alert": "SluiceTells",
+        "expr": f"{looks} and max(sluice_outbox_oldest_seconds) < {UNSENT_SECONDS}",
+        "labels": {"severity": "none", "sluice": "tells"},
+        "annotations": {"summary": "Sluice tells of burning budgets itself: no other need do it."},
+    }
 
 
 def name(tier: AlertTier) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from slo.domain import creep, rates
-from slo.domain.alert_rules import ALLOWED, COVERAGE, SCRAPED, alerts
+from slo.domain.alert_rules import ALLOWED, COVERAGE, SCRAPED, alerts, telling
 from slo.domain.indicators import BAD, EVENTS, Indicator, indicator, needed, place, sli
 from slo.domain.objectives import Objective, rolling
 from slo.domain.windows import (
@@ -63,7 +63,7 @@ def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE, site
         _group(
             "sluice-hours",
             max(base, MIDDLE_EVERY),
-            [*_windows(MIDDLE, base), *_allowed(declared), *slow],
+            [*_windows(MIDDLE, base), *_allowed(declared), *slow, telling()],
         ),
         _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base), *_latency(), *tickets]),
     ]

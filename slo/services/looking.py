@@ -12,6 +12,7 @@ import alerts.services
 from audit.domain.actor import Actor
 from slo import counted
 from slo.domain import wording
+from slo.domain.alert_rules import HEARTBEAT
 from slo.domain.budget import originator
 from slo.domain.corrections import Exclusion, running
 from slo.domain.faults import faults
@@ -33,7 +34,6 @@ from telemetry.domain.promql import duration
 from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 
-HEARTBEAT = "objectives"
 NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
 EVERY = timedelta(seconds=15)
 # How far ahead the end of a maintenance window is known: they last a week at most.

@@ -38,9 +38,9 @@ def promtool(*tests: Path) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-def named(document: str) -> list[dict[str, Any]]:
-    groups = yaml.safe_load(document)["groups"]
-    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+def burns(document: str) -> list[dict[str, Any]]:
+    rules = [rule for group in yaml.safe_load(document)["groups"] for rule in group["rules"]]
+    return [rule for rule in rules if "alert" in rule and rule["labels"]["sluice"] == "burn"]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_each_period_keeps_the_shares_of_the_workbook(period: int, factors: list
 def test_a_period_has_four_alerts_whatever_the_number_of_objectives() -> None:
     many = [replace(SHOP, name=f"o{n}", route=f"r{n}") for n in range(1000)]
 
-    assert [rule["alert"] for rule in named(rules.render(many))] == [
+    assert [rule["alert"] for rule in burns(rules.render(many))] == [
         "SluicePageFast",
         "SluicePageSlow",
         "SluiceTicketFast",
         "SluiceTicketSlow",
     ]
-    assert len(named(rules.render([*many, replace(SHOP, period=days(28))]))) == 8
+    assert len(burns(rules.render([*many, replace(SHOP, period=days(28))]))) == 8
 
 
 def test_an_edit_of_owner_or_runbook_changes_nothing_that_an_alert_is_known_by() -> None:
@@ -81,7 +81,7 @@ def test_an_edit_of_owner_or_runbook_changes_nothing_that_an_alert_is_known_by()
 
 
 def test_another_address_of_sluice_changes_annotations_alone() -> None:
-    here, there = (named(rules.render([SHOP], site=site)) for site in ("http://a", "http://b"))
+    here, there = (burns(rules.render([SHOP], site=site)) for site in ("http://a", "http://b"))
 
     for one, other in zip(here, there, strict=True):
         assert one.pop("annotations") != other.pop("annotations")
@@ -128,14 +128,21 @@ def test_a_ticket_has_tests_of_its_tickets() -> None:
     assert made == ["ticket-fast.test.yml", "ticket-slow.test.yml"]
 
 
-def alerting(directory: Path, objectives: list[Objective], series: dict[str, str], at: str) -> list[Any]:
+def alerting(
+    directory: Path,
+    objectives: list[Objective],
+    series: dict[str, str],
+    at: str,
+    *,
+    by: str = "alertname, route",
+) -> list[tuple[str, str]]:
     """The (alert, route) pairs that fire at a time, by rules that see these recorded series."""
     document = yaml.safe_load(rules.render(objectives))
     for group in document["groups"]:
         group["rules"] = [rule for rule in group["rules"] if "alert" in rule]
     (directory / "alerts.yml").write_text(yaml.safe_dump(document))
     # What is expected is wrong on purpose: promtool prints what there is.
-    query = "max by (alertname, route) (ALERTS{alertstate='firing'})"
+    query = f"max by ({by}) (ALERTS{{alertstate='firing'}})"
     wrong = [{"labels": '{nothing="like this"}', "value": 7}]
     test = {
         "rule_files": ["alerts.yml"],
@@ -153,11 +160,8 @@ def alerting(directory: Path, objectives: list[Objective], series: dict[str, str
     said = promtool(path)
     assert "got:" in said, said
     found = said.split("got:", 1)[1]
-    return sorted(
-        (part.split('alertname="')[1].split('"')[0], part.split('route="')[1].split('"')[0])
-        for part in found.split("{")
-        if 'alertname="' in part
-    )
+    labels = [dict(re.findall(r'(\w+)="([^"]*)"', part)) for part in found.split("{")]
+    return sorted((each["alertname"], each.get("route", "")) for each in labels if each)
 
 
 def allowed(route: str, severity: str = "page") -> str:
@@ -247,6 +251,23 @@ def test_without_a_scrape_nothing_that_was_silent_fires(tmp_path: Path) -> None:
     }
 
     assert alerting(tmp_path, [SHOP], series, "30m") == []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("age", "unsent", "fires"), [("5", "0", True), ("61", "0", False), ("5", "121", False), ("", "", False)]
+)
+def test_sluice_says_that_it_tells_while_it_looks_and_sends(
+    age: str, unsent: str, fires: bool, tmp_path: Path
+) -> None:
+    series = {}
+    if age:
+        series['sluice_heartbeat_age_seconds{part="objectives"}'] = f"{age}x10"
+        series["sluice_outbox_oldest_seconds"] = f"{unsent}x10"
+
+    found = alerting(tmp_path, [SHOP], series, "1m", by="alertname, sluice")
+
+    assert found == ([("SluiceTells", "")] if fires else [])
 
 
 def test_every_tier_has_a_name_of_its_own() -> None:
