@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -203,6 +204,17 @@ class TestTexts:
 
 
 class TestDoors:
+    def test_the_command_prints_it(self, filled: Objective, capsys: pytest.CaptureFixture[str]) -> None:
+        call_command("objectives", "report", "shop team", "2026-03")
+        call_command("objectives", "report", "shop team", "2026-03", "--csv")
+        with pytest.raises(SystemExit):
+            call_command("objectives", "report", "nobody", "2026-03")
+
+        said = capsys.readouterr()
+        assert "# shop team: objectives in 2026-03" in said.out
+        assert "shop team,2026-03,edge,shop," in said.out
+        assert "nobody owned no objective in 2026-03" in said.err
+
     def test_the_page_and_its_files(self, client: Client, filled: Objective) -> None:
         client.force_login(person(Role.VIEWER))
 

@@ -1,4 +1,4 @@
-"""`manage.py objectives import FILE` and `export [TIER]`: OpenSLO v1, in and out."""
+"""`manage.py objectives`: `import FILE`, `export [TIER]` (OpenSLO v1), `report OWNER MONTH`."""
 
 import getpass
 import sys
@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from audit.domain.actor import Actor
 from proxy.domain.errors import Invalid, Overtaken, Problem, UnknownTier
-from slo import openslo
+from slo import openslo, reports
+from slo.domain.report_texts import as_csv, as_markdown
 
 REFUSED = 2
 
 
 class Command(BaseCommand):
     requires_system_checks = ()  # of the pages, which are not served here
-    help = "Takes objectives in from OpenSLO v1, or prints them as OpenSLO v1."
+    help = "Takes objectives in from OpenSLO v1, prints them as OpenSLO v1, or reports a month of them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         ways = parser.add_subparsers(dest="way", required=True)
@@ -31,18 +32,25 @@ class Command(BaseCommand):
         taken.add_argument("--reason", default="", help="why; stands in the audit")
         printed = ways.add_parser("export", help="print the objectives of one tier or of all")
         printed.add_argument("tier", metavar="TIER", nargs="?")
+        told = ways.add_parser("report", help="print a month of an owner's objectives, as Markdown")
+        told.add_argument("owner", metavar="OWNER", help="'-': those that nobody owns")
+        told.add_argument("month", metavar="MONTH", help="such as 2026-03")
+        told.add_argument("--csv", action="store_true", help="as CSV")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["way"] == "export":
                 self.stdout.write(openslo.exported(options["tier"]), ending="")
+            elif options["way"] == "report":
+                found = reports.report(options["owner"], options["month"], now=timezone.now())
+                self.stdout.write(as_csv(found) if options["csv"] else as_markdown(found), ending="")
             else:
                 self._import(options)
         except OSError as error:
             self._refuse([(options["file"], error.strerror or str(error))])
         except UnicodeDecodeError:
             self._refuse([(options["file"], "is not UTF-8")])
-        except UnknownTier as error:
+        except (UnknownTier, reports.UnknownReport) as error:
             self._refuse([("", str(error))])
         except Invalid as error:
             self._refuse(error.errors)
