@@ -303,6 +303,14 @@ _ROUTE: tuple[_Rule[Route], ...] = (
         ),
     ),
     _Rule(
+        "request_timeout",
+        lambda _, r: (
+            _longer(r.request_timeout, 5 * MINUTE, "lets a client drip its body")
+            if r.request_timeout is not None
+            else None
+        ),
+    ),
+    _Rule(
         "access.jwt.allow_missing",
         lambda _, r: (
             "a request without a token is let through"

@@ -11,7 +11,7 @@ from proxy.domain.tier import Protection, Tier
 from proxy.domain.tier.fields import Declared
 from proxy.domain.tier.logging import AccessLog, RouteLog
 from proxy.domain.tier.tracing import Tracing
-from proxy.domain.translate import kinds, resources
+from proxy.domain.translate import kinds, manager, resources, uploads
 from proxy.domain.translate.secrets import Material
 from tests.proxy.factories import tier
 
@@ -103,3 +103,29 @@ def test_a_log_is_short_for_what_it_logs_and_off_is_off_in_yaml() -> None:
     given = tier(access_log=False)
     assert given.access_log.which == "off"
     assert tier(access_log="all").access_log.which == "all"
+
+
+def test_the_time_of_a_slow_upload_is_the_listeners_and_others_end_by_their_own() -> None:
+    stub = {"hosts": ["a.test"], "timeout": "2s"}
+    grpc = {"name": "grpc", "protocol": "http2", "endpoints": [{"port": 1}]}
+    upstreams = [*tier().document()["upstreams"], grpc]
+    routes = [
+        {**stub, "name": "uploads", "prefix": "/up", "upstream": "shop-v1", "request_timeout": "3m"},
+        {**stub, "name": "short", "prefix": "/short", "upstream": "shop-v1", "request_timeout": "5s"},
+        {**stub, "name": "plain", "upstream": "shop-v1"},
+        {**stub, "name": "sockets", "prefix": "/ws", "upstream": "shop-v1", "upgrade": ["websocket"]},
+        {**stub, "name": "streams", "prefix": "/grpc", "upstream": "grpc"},
+    ]
+    given = tier(routes=routes, upstreams=upstreams, objectives=[])
+    waited = uploads.patience(given)
+    assert manager.connection_manager(given)["typed_config"]["request_timeout"] == "180s"
+    ends = {route.name: uploads.of_route(waited, route) for route in given.routes}
+    assert {name: end["max_stream_duration"]["max_stream_duration"] for name, end in ends.items() if end} == {
+        "short": "7s",
+        "plain": "32s",
+    }
+
+
+def test_without_such_a_route_no_stream_has_another_end() -> None:
+    waited = uploads.patience(tier())
+    assert [uploads.of_route(waited, route) for route in tier().routes] == [{}] * len(tier().routes)

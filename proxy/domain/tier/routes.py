@@ -26,7 +26,8 @@ class Route(Routing, Transformation):
 
     `timeout` begins when the request is complete and lasts to the end of the answer. `idle_timeout` ends a
     request in which nothing moves; unset, it is the tier's `stream_idle_timeout`, or `timeout` where that is
-    longer. `upgrade` names the protocols that a client may go over to.
+    longer. `request_timeout` is the client's, for sending its request; unset, it is the tier's of that name.
+    `upgrade` names the protocols that a client may go over to.
     """
 
     idempotency: Literal["method", "always", "never"] = "method"
@@ -34,6 +35,7 @@ class Route(Routing, Transformation):
     hedge: HedgeField | None = None
     timeout: Duration = timedelta(seconds=2)
     idle_timeout: Duration | None = None
+    request_timeout: Duration | None = None
     upgrade: tuple[Literal["websocket"], ...] = ()
     access: Access = Access()
     cors: Cors | None = None
@@ -59,6 +61,12 @@ class Route(Routing, Transformation):
             raise ValueError("retry.per_try_timeout does not go with hedge, which leaves a slow try running")
         if self.retry.attempts == 0 or self.idempotency == "never":
             raise ValueError("hedge needs retry.attempts and an idempotency that allows them: it is a retry")
+        return self
+
+    @model_validator(mode="after")
+    def _a_request_is_waited_for(self) -> Self:
+        if self.request_timeout is not None and not self.split:
+            raise ValueError("request_timeout belongs to a route with an upstream")
         return self
 
     @model_validator(mode="after")

@@ -3,12 +3,20 @@
 from typing import Any
 
 from proxy.domain.tier import Limits, Tier, seconds
-from proxy.domain.translate import filters, identity, kinds, logging, measuring, tracing, transforming
+from proxy.domain.translate import (
+    filters,
+    identity,
+    kinds,
+    logging,
+    measuring,
+    tracing,
+    transforming,
+    uploads,
+)
 
 
 def connection_manager(tier: Tier) -> dict[str, Any]:
     """The same for every listener of a tier."""
-    limits = tier.limits
     return kinds.extension(
         "envoy.filters.network.http_connection_manager",
         "filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -23,7 +31,7 @@ def connection_manager(tier: Tier) -> dict[str, Any]:
         record_route_resolution_stats=True,
         **_trust(tier),
         **_client_certificate(tier),
-        **_slow_clients(limits),
+        **_slow_clients(tier),
         **tracing.tracing(tier),
     )
 
@@ -80,15 +88,16 @@ def _without(prefix: str) -> dict[str, Any]:
     return {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
 
 
-def _slow_clients(limits: Limits) -> dict[str, Any]:
+def _slow_clients(tier: Tier) -> dict[str, Any]:
     """What a client may hold and for how long, before it is cut or sent to begin again elsewhere."""
+    limits = tier.limits
     return {
         "common_http_protocol_options": _connection(limits),
         "http1_safe_max_connection_duration": True,
         "http2_protocol_options": _http2(limits),
         "max_request_headers_kb": limits.max_headers_kb,
         "request_headers_timeout": seconds(limits.request_headers_timeout),
-        "request_timeout": seconds(limits.request_timeout),
+        "request_timeout": seconds(uploads.patience(tier).longest),
         "stream_idle_timeout": seconds(limits.stream_idle_timeout),
         "stream_flush_timeout": seconds(limits.stream_flush_timeout),
         "drain_timeout": seconds(limits.drain_timeout),

@@ -32,7 +32,8 @@ _REASONS = (
     ("response.code_details.startsWith('overload')", "load_shed"),
     ("response.code_details == 'response_timeout'", "upstream_timeout"),
     ("response.code_details.startsWith('upstream_per_try')", "per_try_timeout"),
-    ("response.code_details == 'max_duration_timeout'", "max_stream_duration"),
+    # A 408 where the client was still sending: see `uploads`.
+    ("response.code_details == 'max_duration_timeout' && response.code != 408", "max_stream_duration"),
     ("response.code_details == 'no_healthy_upstream'", "no_healthy_upstream"),
     (
         "response.code_details.endsWith('{overflow}') || response.code_details == 'maintenance_mode'",
@@ -57,6 +58,7 @@ _REASONS = (
     (
         "response.code_details == 'request_header_timeout' || response.code_details == 'stream_idle_timeout'"
         " || response.code_details == 'request_overall_timeout'"
+        " || response.code_details == 'max_duration_timeout'"
         " || response.code_details.contains('buffer_high_watermark_timeout')",
         "slow_client",
     ),

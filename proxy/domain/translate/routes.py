@@ -6,7 +6,17 @@ from typing import Any
 
 from proxy.domain import precedence
 from proxy.domain.tier import Route, Tier, seconds
-from proxy.domain.translate import actions, filters, kinds, quotas, retries, splits, tables, transforming
+from proxy.domain.translate import (
+    actions,
+    filters,
+    kinds,
+    quotas,
+    retries,
+    splits,
+    tables,
+    transforming,
+    uploads,
+)
 from proxy.domain.translate.matching import route_match
 from proxy.domain.translate.tables import Made
 
@@ -18,10 +28,11 @@ class Shared:
     tier: Tier
     filtered: filters.PerRoute
     order: splits.Order
+    patience: uploads.Patience
 
 
 def shared(tier: Tier) -> Shared:
-    return Shared(tier, filters.per_route(tier), splits.order(tier))
+    return Shared(tier, filters.per_route(tier), splits.order(tier), uploads.patience(tier))
 
 
 def table(tier: Tier) -> dict[str, Any]:
@@ -84,7 +95,7 @@ def _routes(of_all: Shared, route: Route) -> list[dict[str, Any]]:
     if route.direct_response is not None:
         answer = actions.direct_response(route.direct_response)
         return [{**common, "match": route_match(route.match), **answer}]
-    passed = _passed_on(of_all.tier, route)
+    passed = _passed_on(of_all, route)
     return [
         {
             **transforming.joined(common, way.beside),
@@ -95,11 +106,12 @@ def _routes(of_all: Shared, route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _passed_on(tier: Tier, route: Route) -> dict[str, Any]:
+def _passed_on(of_all: Shared, route: Route) -> dict[str, Any]:
     """What becomes of every request that goes to an upstream, whichever it is."""
     return {
         "retry_policy": retries.policy(route),
-        **_idle(tier, route),
+        **_idle(of_all.tier, route),
+        **uploads.of_route(of_all.patience, route),
         **({"upgrade_configs": [{"upgrade_type": kind} for kind in route.upgrade]} if route.upgrade else {}),
         **actions.rewrites(route),
         **quotas.of_route(route),
