@@ -52,7 +52,8 @@ class TestBurnDown:
 
         (point,) = burn_down(one, [day(0, 10, events=1010, left_out=10)])
 
-        assert (point.left, round(float(point.left_uncorrected or 0), 3)) == (1, round(1 - 10 / 10.1, 3))
+        assert point.left == 1
+        assert float(point.left_uncorrected or 0) == pytest.approx(1 - 10 / 10.1)
 
     def test_days_that_nobody_measured_have_no_events_and_no_share(self) -> None:
         one = only("route_availability", "0.99", period=DAY)
@@ -107,7 +108,7 @@ class TestCalendar:
     def test_a_period_holds_its_instant(self, kind: Any, start: Any, end: Any) -> None:
         found = period(kind, NOW)
 
-        assert (found.start, found.end) == (datetime(*start, tzinfo=UTC), datetime(*end, tzinfo=UTC))
+        assert (found.start.date(), found.end.date()) == (date(*start), date(*end))
 
     def test_the_last_quarter_ends_with_the_year(self) -> None:
         assert period("quarter", datetime(2026, 12, 31, 23, 59, tzinfo=UTC)).end.year == 2027

@@ -90,7 +90,8 @@ def test_a_full_hour_is_what_the_counters_say_and_what_the_rules_recorded(
     )
 
     assert hour.events == pytest.approx(100 * 3600, rel=1e-6)
-    assert (hour.bad_backend, hour.bad_proxy) == (pytest.approx(8 * 3600), pytest.approx(2 * 3600))
+    assert hour.bad_backend == pytest.approx(8 * 3600)
+    assert hour.bad_proxy == pytest.approx(2 * 3600)
     assert hour.covered == pytest.approx(3600)
     assert hour.events == pytest.approx(recorded.value, rel=1e-9)
 

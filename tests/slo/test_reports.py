@@ -78,7 +78,7 @@ class TestMonth:
     def test_what_was_kept_is_without_what_was_left_out(self, filled: Objective) -> None:
         line = march()
 
-        assert (line.corrected.total, line.corrected.bad) == (10_000, 50)
+        assert (line.corrected.total, line.corrected.bad) == (Decimal(10_000), Decimal(50))
         assert (line.achieved, line.kept) == (Decimal("0.995"), True)
         assert line.achieved_uncorrected == 1 - Decimal(80) / 11_000
         assert (line.spent, line.spent_proxy, line.spent_backend) == (
