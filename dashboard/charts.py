@@ -43,7 +43,7 @@ def of_route(slug: str, *, tier: str, window: timedelta, route: str) -> Specific
         lines = tuple(Line(MADE[who], promql) for who, promql in errors.items())
         reasons = catalogue.error_reasons(tier=tier, window=window, route=route)
         return Specification(
-            "Failures by originator and reason", "/s", (*lines, Line("", reasons, by="reason"))
+            "Failures by originator and reason", "/s", (*lines, Line("reason: ", reasons, by="reason"))
         )
     added = {
         quantile: catalogue.added_latency(tier=tier, window=window, quantile=quantile, route=route)
@@ -69,7 +69,9 @@ def _errors(tier: str, window: timedelta) -> Specification:
         for who in ORIGINATORS
     )
     reasons = catalogue.tier_reasons(tier=tier, window=window)
-    return Specification("Failures by originator and reason", "/s", (*lines, Line("", reasons, by="reason")))
+    return Specification(
+        "Failures by originator and reason", "/s", (*lines, Line("reason: ", reasons, by="reason"))
+    )
 
 
 def _saturation(tier: str, window: timedelta) -> Specification:

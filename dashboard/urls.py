@@ -10,6 +10,7 @@ urlpatterns = [
     path("live/", overview.overview, {"fragment": "#live"}, name="overview-live"),
     path("tiers/<str:name>/", tiers.tier, name="tier"),
     path("tiers/<str:name>/live/", tiers.tier, {"fragment": "#live"}, name="tier-live"),
+    path("tiers/<str:name>/parts/live/", tiers.tier, {"fragment": "#parts"}, name="tier-parts-live"),
     path("tiers/<str:name>/charts/<slug:slug>.json", tiers.tier_chart, name="tier-chart"),
     path("observed/<str:name>/", observed.tier, name="observed"),
     path("observed/<str:name>/live/", observed.tier, {"fragment": "#live"}, name="observed-live"),

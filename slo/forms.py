@@ -9,7 +9,7 @@ from django.http import QueryDict
 from slo.domain.wanted import Choices, Wanted
 from slo.models import Budget, Objective
 
-SORTS = (("left", "least budget left"), ("burn", "fastest burn"), ("name", "name"))
+SORTS = (("left", "least left"), ("burn", "burn"), ("name", "name"))
 
 
 class ObjectivesForm(forms.Form):

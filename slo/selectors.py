@@ -13,10 +13,13 @@ from slo.domain import rule_tests as testing
 from slo.domain.budget import originator
 from slo.domain.burn import Counts
 from slo.domain.policy import Demanded
-from slo.domain.readings import burn_promql
+from slo.domain.readings import burn_promql, burns_promql
 from slo.domain.windows import LONG, MIDDLE, SHORT
 from slo.models import Budget, Objective
 from telemetry.domain.promql import duration
+
+DRAWN = ("5m", "1h", "6h", "3d")
+"""The windows whose burns a chart draws."""
 
 
 class UnknownObjective(LookupError):
@@ -133,6 +136,7 @@ class ObjectiveDetail:
     too_loose_for: tuple[str, ...]
     arithmetic: tuple[str, ...]
     budget_promql: str
+    burns_promql: str
 
 
 def objectives(tier: str | None = None) -> list[ObjectiveRow]:
@@ -212,6 +216,7 @@ def objective(objective_id: int) -> ObjectiveDetail:
         too_loose_for=tuple(other.name for other in loose),
         arithmetic=tuple(domain.arithmetic(plain, other) for other in loose),
         budget_promql="" if plain.calendar else f"1 - {burn_promql(plain, plain.period)}",
+        burns_promql=burns_promql(plain, DRAWN),
     )
 
 

@@ -11,8 +11,15 @@ urlpatterns = [
     path("objectives/live/", views.objectives, LIVE, name="objectives-live"),
     path("objectives/find/", views.told_of, name="objective-told-of"),
     path("objectives/<int:objective_id>/", views.objective, name="objective"),
+    path("objectives/<int:objective_id>/live/", views.objective, LIVE, name="objective-live"),
     path(
-        "objectives/<int:objective_id>/live/", views.objective, {"fragment": "#live"}, name="objective-live"
+        "objectives/<int:objective_id>/alerts/live/",
+        views.objective,
+        {"fragment": "#alerts"},
+        name="objective-alerts-live",
+    ),
+    path(
+        "objectives/<int:objective_id>/charts/<slug:slug>.json", views.objective_chart, name="objective-chart"
     ),
     path("corrections/", views_exclusions.corrections, name="corrections"),
     path("corrections/add/", views_exclusions.correct, name="correction-add"),

@@ -1,16 +1,27 @@
 """Pages of objectives."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from datetime import datetime
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from access.domain.roles import Role
 from access.permission import requires
-from slo import listing, selectors
+from slo import listing, plots, selectors
+from slo.background import background
+from slo.costs import costs
 from slo.forms import ObjectivesForm
+from slo.history import history
+from slo.marks import changes
+from slo.selectors import ObjectiveDetail
 from slo.sparks import sparks
+from telemetry.charts import Chart
+from telemetry.patience import patient, remembered
 
+CHARTS = ("burn-down", "burn")
 TOLD_BY = ("tier", "sli", "route", "upstream", "target", "period")
 
 
@@ -52,10 +63,49 @@ def told_of(request: HttpRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 @require_safe
 def objective(request: HttpRequest, objective_id: int, fragment: str = "") -> HttpResponse:
-    """How much budget is left, and when will it be gone?"""
+    """How much budget is left, when will it be gone, and what spent it?"""
+    now, found = timezone.now(), _found(objective_id)
+    seen = history(objective_id, now=now)
+    context = {"now": now, "objective": found.row, "detail": found, "history": seen}
+    if not fragment:
+        behind = background(objective_id, now=now)
+        context["behind"] = behind
+        context["costs"] = costs(objective_id, behind, found.budget_promql, now=now)
+        context["charts"] = [_chart(found, slug, now) for slug in CHARTS]
+    return render(request, f"slo/objective.html{fragment}", context)
+
+
+@requires(Role.VIEWER)
+@require_safe
+def objective_chart(request: HttpRequest, objective_id: int, slug: str) -> HttpResponse:
+    """One chart's data, for its script."""
+    if slug not in CHARTS:
+        raise Http404("There is no such chart.")
+    return JsonResponse(_chart(_found(objective_id), slug, timezone.now()).payload)
+
+
+def _chart(found: ObjectiveDetail, slug: str, now: datetime) -> Chart:
+    """Asked at most once in two seconds."""
+    draw = {"burn-down": _burn_down, "burn": _burn}[slug]
+    drawn = remembered(f"objective/{found.row.id}/{slug}", lambda: draw(found, now))
+    return drawn.at_url(reverse("objective-chart", args=[found.row.id, slug]))
+
+
+def _burn_down(found: ObjectiveDetail, now: datetime) -> Chart:
+    row = found.row
+    seen = history(row.id, now=now)
+    young = plots.hours(row.id, row.target, since=max(seen.start, now - plots.YOUNG))
+    marked = changes(row.tier, row.route or None, since=now - plots.YOUNG)
+    return plots.burn_down(seen, row, young, found.budget_promql, marks=marked, now=now)
+
+
+def _burn(found: ObjectiveDetail, now: datetime) -> Chart:
+    marked = changes(found.row.tier, found.row.route or None, since=now - plots.BURN_SPAN)
+    return plots.burn(patient(), found.burns_promql, found.tiers, marks=marked, now=now)
+
+
+def _found(objective_id: int) -> ObjectiveDetail:
     try:
-        found = selectors.objective(objective_id)
+        return selectors.objective(objective_id)
     except selectors.UnknownObjective as error:
         raise Http404(str(error)) from error
-    context = {"now": timezone.now(), "objective": found.row, "detail": found}
-    return render(request, f"slo/objective.html{fragment}", context)

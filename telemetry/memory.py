@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from telemetry.domain import promql as text
 from telemetry.domain.errors import BadQuery, MetricsError
 from telemetry.domain.loaded import LoadedRule
-from telemetry.domain.series import Sample, Series
+from telemetry.domain.series import Cost, Sample, Series
 
 LOOKBACK = timedelta(minutes=5)
 Answer = Iterable[tuple[Mapping[str, str], float]]
@@ -91,6 +91,10 @@ class InMemoryMetrics:
         """See `telemetry.ports.Metrics`."""
         self._note(selector)
         return self._within(selector, window=window, at=at)
+
+    def cost(self, promql: str, *, at: datetime) -> Cost:
+        """See `telemetry.ports.Metrics`. A sample for each of the answer, in no time."""
+        return Cost(samples=len(self.vector(promql, at=at)), seconds=0.0)
 
     def retention(self) -> timedelta | None:
         """See `telemetry.ports.Metrics`."""

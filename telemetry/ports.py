@@ -7,7 +7,7 @@ from typing import Protocol
 from django.conf import settings
 
 from telemetry.domain.loaded import LoadedRule
-from telemetry.domain.series import Sample, Series
+from telemetry.domain.series import Cost, Sample, Series
 from telemetry.prometheus import Prometheus
 
 
@@ -29,6 +29,9 @@ class Metrics(Protocol):
 
     def raw(self, selector: str, *, window: timedelta, at: datetime) -> tuple[Series, ...]:
         """The samples exactly as scraped, with their own times, in (at - window, at]."""
+
+    def cost(self, promql: str, *, at: datetime) -> Cost:
+        """What it takes to evaluate at one time. The query is made for it, so that it costs as much again."""
 
     def retention(self) -> timedelta | None:
         """How long samples are kept; None where only their size bounds it."""

@@ -23,7 +23,7 @@ from telemetry.domain.errors import (
     QueryTimeout,
 )
 from telemetry.domain.loaded import LoadedRule
-from telemetry.domain.series import Sample, Series
+from telemetry.domain.series import Cost, Sample, Series
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,23 @@ class Prometheus:
             params={**exact, **self._server_timeout()},
         )
         return tuple(_series(row) for row in result)
+
+    def cost(self, promql: str, *, at: datetime) -> Cost:
+        """See `telemetry.ports.Metrics`. The library drops statistics, so that it is asked without it.
+
+        https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries, `stats=all`
+        """
+        url = f"{self._client.url}/api/v1/query"
+        asked = {"query": promql, "time": _unix(at), "stats": "all", **self._server_timeout()}
+
+        def ask() -> Cost:
+            answer = self._session.get(url, params=asked, timeout=self._patience()).json()
+            stats = answer["data"]["stats"]
+            samples, timings = stats["samples"], stats["timings"]
+            return Cost(int(samples["totalQueryableSamples"]), float(timings["evalTotalTime"]))
+
+        cost: Cost = self._reached(ask)
+        return cost
 
     def retention(self) -> timedelta | None:
         """See `telemetry.ports.Metrics`. Prometheus says `15d`, `15d or 1GiB`, or a size alone."""

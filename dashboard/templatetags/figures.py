@@ -28,6 +28,7 @@ def _figure(name: str, write: Callable[[Any], str]) -> None:
 _figure("percent", figures.percent)
 _figure("ms", figures.milliseconds)
 _figure("us", figures.microseconds)
+_figure("seconds", lambda value: figures.milliseconds(None if value is None else value * 1000))
 _figure("bytes", figures.mebibytes)
 _figure("weight", figures.weight)
 _figure("number", figures.number)

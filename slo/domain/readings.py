@@ -9,7 +9,7 @@ from slo.domain.alert_rules import COVERAGE, SCRAPED
 from slo.domain.burn import Counts
 from slo.domain.indicators import BAD, EVENTS, MAKERS, sli
 from slo.domain.objectives import Objective
-from telemetry.domain.promql import duration, equal, moment, selector
+from telemetry.domain.promql import duration, equal, matching, moment, selector
 from telemetry.domain.series import Sample
 
 # Long windows are recorded each 5 minutes, on the edge of Prometheus' own lookback.
@@ -108,4 +108,17 @@ def burn_promql(objective: Objective, window: timedelta) -> str:
         equal("window", duration(window)),
     ]
     bad, events = (f"sum({selector(f'{family}:count', *where)})" for family in (BAD, EVENTS))
+    return f"{bad} / {events} / {objective.allowed.normalize():f}"
+
+
+def burns_promql(objective: Objective, windows: Iterable[str]) -> str:
+    """The burns over several windows, by window: one query for a chart of them."""
+    where = [
+        equal("sli", sli(objective)),
+        equal("tier", objective.tier),
+        equal("route", objective.route),
+        equal("upstream", objective.upstream),
+        matching("window", "|".join(windows)),
+    ]
+    bad, events = (f"sum by (window) ({selector(f'{family}:count', *where)})" for family in (BAD, EVENTS))
     return f"{bad} / {events} / {objective.allowed.normalize():f}"

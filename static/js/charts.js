@@ -67,6 +67,14 @@
     });
   }
 
+  const DAY_SECONDS = 86400;
+  const TICKS = [
+    { dtickrange: [null, 59999], value: "%H:%M:%S" },
+    { dtickrange: [60000, DAY_SECONDS * 1000 - 1], value: "%H:%M" },
+    { dtickrange: [DAY_SECONDS * 1000, null], value: "%b %-d" },
+  ];
+  const long = (chart) => chart.range && chart.range[1] - chart.range[0] > DAY_SECONDS;
+
   const MARGIN = { l: 48, r: 12, t: 20, b: 28 };
 
   function layout(chart, width) {
@@ -81,7 +89,7 @@
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
       showlegend: chart.series.length > 1,
-      xaxis: { ...axis, type: "date", tickformatstops: [{ dtickrange: [null, 59999], value: "%H:%M:%S" }, { dtickrange: [60000, null], value: "%H:%M" }], hoverformat: "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
+      xaxis: { ...axis, type: "date", tickformatstops: TICKS, hoverformat: long(chart) ? "%b %-d, %H:%M" : "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
       yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: "e", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
       annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart, width - MARGIN.l - MARGIN.r)],

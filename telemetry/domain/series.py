@@ -20,3 +20,11 @@ class Series:
 
     labels: Mapping[str, str]
     points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a query takes: the samples that were read, and the seconds that it was evaluated for."""
+
+    samples: int
+    seconds: float

@@ -35,7 +35,7 @@ PAGES = {
     "lab": "/lab/",
     "account": "/account/",
 }
-WITH_CHARTS = {"tier": 5, "route": 2, "rollout": 2}
+WITH_CHARTS = {"objective": 1, "tier": 5, "route": 2, "rollout": 2}
 LOOKS = {"wide-light": (1280, False), "wide-dark": (1280, True), "narrow-light": (390, False)}
 
 

@@ -14,7 +14,7 @@ from canary.domain.odds import Cell
 from canary.domain.plan import read
 from canary.models import Observation, Rollout
 from runbooks.models import Run, Step
-from slo.models import Budget, Objective
+from slo.models import Budget, DailyCount, HourlyCount, Objective
 from tests.proxy.factories import document
 from tests.support.people import BY
 
@@ -54,12 +54,66 @@ def budgets(now: datetime) -> int:
             bad_backend=40.0 * place,
             left=0.93 - 0.4 * place,
             coverage=0.4,
-            windows=[{"window": "5m", "burn": 0.4}, {"window": "1h", "burn": 1.7}],
-            tiers=[],
+            burn_1h=1.7,
+            windows=[{"window": span, "burn": burn} for span, burn in BURNS.items()],
+            tiers=TOLD,
         )
+    _history(now)
     return Objective.objects.earliest("pk").pk
 
 
+def _history(now: datetime) -> None:
+    """Twelve days and the last 24 hours of each: a bad afternoon nine days ago, and a leak since yesterday."""
+    hour, day = now.replace(minute=0, second=0, microsecond=0), timedelta(days=1)
+    for objective in Objective.objects.all():
+        allowed = 1 - float(objective.target)
+        DailyCount.objects.bulk_create(
+            DailyCount(
+                objective=objective,
+                day=(now - back * day).date(),
+                events=3e6,
+                bad_proxy=3e6 * allowed * (8 if back == 9 else 0.2),
+                bad_backend=3e6 * allowed * 0.1,
+                covered=86_400,
+            )
+            for back in range(1, 13)
+        )
+        HourlyCount.objects.bulk_create(
+            HourlyCount(
+                objective=objective,
+                hour=hour - timedelta(hours=back),
+                events=125_000,
+                bad_proxy=125_000 * allowed * (3 if back < 8 else 0.2),
+                covered=3600,
+            )
+            for back in range(20)
+        )
+
+
+BURNS = {"5m": 0.4, "1h": 1.7, "6h": 1.2, "3d": 0.3}
+TOLD = [
+    {
+        "name": name,
+        "severity": severity,
+        "long": long,
+        "short": short,
+        "factor": factor,
+        "threshold": factor * 0.001,
+        "spends": spends,
+        "outage_after_s": 3.6 * factor,
+        "over_after_s": 60.0,
+        "long_burn": BURNS.get(long),
+        "short_burn": BURNS.get(short),
+        "verdict": "clear",
+        "why": "",
+    }
+    for name, severity, long, short, factor, spends in (
+        ("page-fast", "page", "1h", "5m", 14.4, 0.02),
+        ("page-slow", "page", "6h", "30m", 6.0, 0.05),
+        ("ticket-fast", "ticket", "1d", "2h", 3.0, 0.1),
+        ("ticket-slow", "ticket", "3d", "6h", 1.0, 0.1),
+    )
+]
 STATES = ("ok", "burning", "spent", "no_data")
 
 

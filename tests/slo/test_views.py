@@ -1,6 +1,6 @@
 """The pages of objectives without a browser."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,10 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+import alerts.services
 from access.domain.roles import Role
-from slo.models import Objective
+from slo.models import Correction, Objective
 from tests.pages import world
-from tests.support.people import person
+from tests.support.people import BY, person
 
 pytestmark = pytest.mark.django_db
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -104,3 +105,110 @@ def test_the_queries_of_the_list_do_not_grow_with_objectives(reader: Client, now
 
     assert Objective.objects.live().count() == 1002
     assert (rows(page), len(many)) == (100, len(few))
+
+
+def of_edge(now: datetime, name: str = "shop-availability") -> Objective:
+    world.tier(now)
+    world.budgets(now)
+    return Objective.objects.get(name=name)
+
+
+def test_the_page_says_what_is_left_when_it_is_gone_and_what_declares_it(
+    reader: Client, now: datetime
+) -> None:
+    row = of_edge(now)
+
+    page = text(reader, f"/objectives/{row.pk}/")
+
+    assert "99.9 % of requests to route shop succeed." in page
+    assert "<dt>Left</dt><dd>13.0 %" in page
+    assert "at the fastest of the recent burns" in page
+    assert "name: shop-availability\n  kind: route_availability\n  target: 99.9\n  route: shop" in page
+    assert "in the tier's YAML" in page
+
+
+def test_without_prometheus_the_page_still_has_what_was_counted(reader: Client, now: datetime) -> None:
+    row = of_edge(now)
+
+    page = text(reader, f"/objectives/{row.pk}/")
+
+    assert page.count("Prometheus does not answer") == 2
+    assert 'id="plot-burn-down"' in page
+    assert "sluice:sli_bad:count" in page
+
+
+def test_the_burn_down_goes_on_to_where_each_recent_burn_takes_it(reader: Client, now: datetime) -> None:
+    row = of_edge(now)
+
+    chart = reader.get(f"/objectives/{row.pk}/charts/burn-down.json").json()
+
+    lines = {trace["name"]: trace["points"] for trace in chart["series"]}
+    assert list(lines) == ["budget left", *(f"at the burn of {window}" for window in ("1h", "6h", "3d"))]
+    assert len(lines["budget left"]) == 13
+    assert lines["budget left"][-1][1] == pytest.approx(13)
+    assert [lines["at the burn of 1h"][0][1], lines["at the burn of 1h"][1][1]] == [pytest.approx(13), 0]
+
+
+def test_a_young_objective_is_drawn_by_the_hour(reader: Client, now: datetime) -> None:
+    row = of_edge(now)
+    row.days.all().delete()
+
+    chart = reader.get(f"/objectives/{row.pk}/charts/burn-down.json").json()
+
+    assert len(chart["series"][0]["points"]) == 20
+
+
+def test_what_spent_a_budget_leads_to_its_incident(reader: Client, now: datetime) -> None:
+    row = of_edge(now)
+    incident = alerts.services.signal(
+        rule="slo_burn",
+        labels={"tier": "edge", "objective": row.name, "route": "shop"},
+        severity="page",
+        originator="backend",
+        summary="shop-availability burns 20x over 1h",
+        numbers={},
+        action="",
+        runbook="slo-burn",
+        cause="slo_burn",
+        by=BY,
+        now=now,
+    )
+
+    page = text(reader, f"/objectives/{row.pk}/")
+
+    assert f'<a href="/incidents/{incident}/">Incident {incident}</a><p>shop-availability burns 20x' in page
+
+
+def test_what_is_left_out_of_a_budget_says_by_whom_and_why(reader: Client, now: datetime) -> None:
+    row = of_edge(now)
+    Correction.objects.create(
+        tier="edge",
+        starts_at=now - timedelta(hours=3),
+        ends_at=now - timedelta(hours=2),
+        by="ann",
+        reason="load test",
+        created_at=now,
+    )
+
+    assert "<p>ann: load test</p>" in text(reader, f"/objectives/{row.pk}/")
+
+
+@pytest.mark.parametrize("path", ["/objectives/77/", "/objectives/77/charts/burn.json"])
+def test_an_objective_that_is_not_there_is_404(path: str, reader: Client) -> None:
+    assert reader.get(path).status_code == 404
+
+
+def test_the_queries_of_the_page_do_not_grow_with_objectives(reader: Client, now: datetime) -> None:
+    row = of_edge(now, "proxy-availability")
+    path = f"/objectives/{row.pk}/"
+    text(reader, path)
+    cache.clear()
+    with CaptureQueriesContext(connection) as few:
+        text(reader, path)
+    world.routes(now, 300)
+    text(reader, path)
+    cache.clear()
+    with CaptureQueriesContext(connection) as many:
+        text(reader, path)
+
+    assert len(many) == len(few)

@@ -227,6 +227,22 @@ def test_it_says_how_long_samples_are_kept(metrics: Metrics) -> None:
     assert metrics.retention() == timedelta(days=40)
 
 
+def test_a_query_costs_the_samples_that_it_reads(metrics: Metrics) -> None:
+    assert metrics.cost('requests{route="shop"}', at=NOW).samples == 2
+
+
+def test_a_range_costs_each_sample_in_it(real: Prometheus) -> None:
+    cost = real.cost('sum(sum_over_time(requests{route="shop",proxy="edge-1"}[1m]))', at=NOW)
+
+    assert cost.samples == 5
+    assert cost.seconds > 0
+
+
+def test_what_cannot_be_parsed_costs_nothing_and_says_so(metrics: Metrics) -> None:
+    with pytest.raises(BadQuery):
+        metrics.cost("requests{", at=NOW)
+
+
 def test_a_many_to_many_match_is_a_failed_execution_with_its_reason(real: Prometheus) -> None:
     with pytest.raises(ExecutionFailed, match="many-to-many"):
         real.vector("requests * on (proxy) requests", at=NOW)
