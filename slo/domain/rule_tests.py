@@ -179,7 +179,5 @@ def _series(objective: Objective, tier: AlertTier, case: Case) -> Iterator[tuple
     made = next(iter(indicator(objective).bad))
     bad = " ".join(f"{float(share * EVENTS_A_SECOND)!r}x{count - 1}" for share, count in samples)
     yield selector(f"{BAD}:rate1m", **labels, originator=made), f"0 {bad}"
-    step = int(rules.BASE.total_seconds())
-    yield selector(SCRAPED, tier=objective.tier), f"0+{step}x{total}"
     covered = selector(COVERAGE, tier=objective.tier, window=duration(tier.long))
     yield covered, f"1x{total}"

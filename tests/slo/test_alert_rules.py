@@ -1,5 +1,6 @@
 """The alert rules of the published file: they say what the service says, on the real `promtool`."""
 
+import os
 import random
 import re
 import subprocess
@@ -34,7 +35,9 @@ def days(count: int) -> timedelta:
 
 def promtool(*tests: Path) -> str:
     argv = ["promtool", "test", "rules", *map(str, tests)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+    # Collecting garbage seldom is a third faster.
+    environment = {**os.environ, "GOGC": "400"}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False, env=environment)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
