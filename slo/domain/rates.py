@@ -4,7 +4,7 @@ Every indicator that counts requests is made of these, so that the counters them
 proxy, are read once each time and not once for each indicator.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from telemetry.domain import catalogue
@@ -13,7 +13,7 @@ from telemetry.domain.promql import selector, unequal
 
 RANGE = "1m"
 REQUESTS, ATTEMPTS = "sluice:rq:rate1m", "sluice:attempt:rate1m"
-_BORN = {"born": "yes"}
+BORN = {"born": "yes"}
 """The label of what a counter was born with, so that two rules of one name differ."""
 _ROUTED = unequal("route", "")
 
@@ -28,11 +28,15 @@ class Source:
     rare: tuple[Matchers, ...]
 
     @property
-    def rules(self) -> Iterable[tuple[str, Mapping[str, str]]]:
-        """The PromQL of each rule with the labels that it adds."""
-        yield f"sum by ({self.labels}) (rate({selector(self.counter, _ROUTED)}[{RANGE}]))", {}
+    def rates(self) -> str:
+        """PromQL of events a second."""
+        return f"sum by ({self.labels}) (rate({selector(self.counter, _ROUTED)}[{RANGE}]))"
+
+    @property
+    def births(self) -> str:
+        """PromQL of what rates do not see, to be evaluated once each RANGE: see `_born`."""
         born = " or ".join(_born(selector(self.counter, _ROUTED, *way)) for way in self.rare)
-        yield f"sum by ({self.labels}) ({born})", _BORN
+        return f"sum by ({self.labels}) ({born})"
 
 
 SOURCES = (
@@ -65,6 +69,9 @@ def _born(counter: str) -> str:
     there a minute ago counts with its first value, if its proxy was scraped then. Where it was not, as after
     a start of Prometheus, nobody knows when those events happened. Of what is not rare, one event in many is
     not worth reading every series three times.
+
+    Evaluated once a minute, a birth is in one evaluation, and stays in the rates for that minute: it counts
+    once. Each 15 seconds it would be in four of them, which is the same sum for four times the reading.
     """
     scraped_before = f'(up{{tier!=""}} offset {RANGE} == 1)'
     young = f"(min_over_time({counter}[{RANGE}]) unless {counter} offset {RANGE})"

@@ -33,6 +33,9 @@ FILE = "sluice.yml"
 BASE = timedelta(seconds=15)
 MIDDLE_EVERY = timedelta(minutes=1)
 BLOCK = timedelta(minutes=5)
+# What the fast page compares is as fresh as what it is made of; other alerts are asked each minute at most.
+FAST = (PAGE_FAST.short, PAGE_FAST.long)
+SLOWER = tuple(window for window in (*SHORT, *MIDDLE) if window not in FAST)
 
 FAMILIES = (EVENTS, BAD)
 
@@ -59,11 +62,11 @@ def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE, site
     )
     long = sorted({*LONG, DEFAULT_PERIOD, *(span for one in declared for span in rolling(one))})
     groups = [
-        _group("sluice-events", base, [*_events(declared), *_windows(SHORT, base), *fast]),
+        _group("sluice-events", base, [*_events(declared), *_windows(FAST, base), *fast]),
         _group(
             "sluice-hours",
             max(base, MIDDLE_EVERY),
-            [*_windows(MIDDLE, base), *_allowed(declared), *slow, telling()],
+            [*_births(declared), *_windows(SLOWER, base), *_allowed(declared), *slow, telling()],
         ),
         _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base), *_latency(), *tickets]),
     ]
@@ -92,11 +95,17 @@ def _events(objectives: Sequence[Objective]) -> list[Rule]:
 
 def _sources(made: Iterable[Rule]) -> list[Rule]:
     """The rates that the indicators' rules are made of."""
-    return [
-        _record(source.recorded, expression, **labels)
-        for source in rates.needed(rule["expr"] for rule in made)
-        for expression, labels in source.rules
-    ]
+    return [_record(source.recorded, source.rates) for source in _needed(made)]
+
+
+def _births(objectives: Sequence[Objective]) -> list[Rule]:
+    """Each minute, since that is what a birth is worth a reading of the counters for."""
+    pairs = (rule for found in needed(objectives) for rule in _pair(found))
+    return [_record(source.recorded, source.births, **rates.BORN) for source in _needed(pairs)]
+
+
+def _needed(made: Iterable[Rule]) -> list[rates.Source]:
+    return rates.needed(rule["expr"] for rule in made)
 
 
 def _latency() -> list[Rule]:
