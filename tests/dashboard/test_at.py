@@ -10,6 +10,7 @@ from django.test import Client
 from access.domain.roles import Role
 from dashboard import reading
 from dashboard.views import tiers
+from telemetry import drawing
 from tests.pages import world
 from tests.support.people import person
 
@@ -24,7 +25,7 @@ def ends(client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch) -> list
     client.force_login(person(Role.VIEWER))
     world.tier(datetime.now(UTC))
     drawn: list[datetime] = []
-    draw = tiers.draw
+    draw = drawing.draw
 
     def noted(*args: Any, now: datetime, **options: Any) -> Any:
         drawn.append(now)
