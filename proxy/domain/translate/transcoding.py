@@ -18,7 +18,7 @@ def filters(tier: Tier) -> list[dict[str, Any]]:
 
 
 def per_route(route: Route) -> dict[str, Any]:
-    """The route's services; a request without a method among them passes as it is."""
+    """The route's services; gRPC passes as it is."""
     if route.transcode is None:
         return {}
     return {FILTER: kinds.on_route(_MESSAGE, **_services(route.transcode))}
@@ -33,6 +33,11 @@ def _services(settings: Transcode) -> dict[str, Any]:
         "services": list(settings.services),
         "auto_mapping": settings.auto_mapping,
         "ignore_unknown_query_parameters": settings.ignore_unknown_query_parameters,
+        # Else they go on as they are, and when the gRPC service breaks them off that is the proxy's failure.
+        "request_validation_options": {
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": not settings.ignore_unknown_query_parameters,
+        },
         "match_incoming_request_route": True,
         "convert_grpc_status": True,
         "print_options": {
