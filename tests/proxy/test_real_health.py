@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -96,6 +97,27 @@ def test_a_grpc_endpoint_that_says_it_does_not_serve_gets_nothing(world: World) 
         assert one.asked_for == {b"helloworld.Greeter"}
         one.well = True
         wait_until(lambda: greeted_by(world) == {"one", "other"}, timeout=5, what="it is well again")
+
+
+def asked_often(world: World, upstream: str) -> bool:
+    return world.metric("envoy_cluster_health_check_attempt", envoy_cluster_name=upstream) > 8
+
+
+def test_the_answers_that_are_healthy_are_those_declared(world: World) -> None:
+    """Both endpoints answer 418: none is healthy, and then health is ignored; or both are."""
+    for name in ("shop-v1-a", "shop-v1-b"):
+        world.fault(name, error_rate=1, status=418)
+    pair = endpoints(world, "shop-v1-a", "shop-v1-b")
+    for statuses, well in (([200], 0), ([200, 418], 2)):
+        check = {"path": "/", "expected_statuses": statuses, **OFTEN}
+        serve(
+            world,
+            upstreams=[{"name": f"u{well}", "endpoints": pair, "health_check": check}],
+            routes=[{"name": "u", "hosts": ["u.test"], "upstream": f"u{well}", **ALONE}],
+        )
+        wait_until(partial(asked_often, world, f"u{well}"), timeout=5, what="some questions")
+        healthy_ones = world.metric("envoy_cluster_membership_healthy", envoy_cluster_name=f"u{well}")
+        assert healthy_ones == well
 
 
 def test_an_endpoint_that_takes_no_connection_gets_nothing(world: World) -> None:

@@ -140,6 +140,13 @@ def test_clients_over_tls_are_told_of_http3_and_those_in_the_clear_are_not(world
     assert "alt-svc" not in world.get(SHOP).headers
 
 
+def test_clients_are_told_the_port_that_is_mapped_to_the_proxy(world: World) -> None:
+    world.wait_acked(world.apply({"tls": {"http3_port": 443}}))
+    url = f"https://localhost:{world.ports['EDGE_1_HTTPS_PORT']}/"
+    secure = requests.get(url, headers={"Host": SHOP}, verify=str(world.var / "pki" / "ca.pem"), timeout=5)
+    assert secure.headers["alt-svc"] == 'h3=":443"; ma=86400'
+
+
 def test_a_tier_without_http3_neither_answers_nor_offers_it(world: World) -> None:
     world.wait_acked(world.apply({"tls": {"http3": False}}))
     url = f"https://localhost:{world.ports['EDGE_1_HTTPS_PORT']}/"

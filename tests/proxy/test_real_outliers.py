@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.asking import ask, endpoints, serve, total
+from tests.proxy.asking import Asked, ask, endpoints, serve, total
 from tests.proxy.world import World
 from tests.support.processes import wait_until
 
@@ -16,16 +16,24 @@ SPLIT = {"outlier_detection.split_external_local_origin_errors": "to show what i
 NEVER_IN_A_ROW = {"consecutive_failures": 100_000}
 
 
-def served(world: World, route: Any = None, accepted: Any = None, **detection: Any) -> None:
+def served(
+    world: World, route: Any = None, accepted: Any = None, fields: Any = None, **detection: Any
+) -> None:
     """One route, o.test, without retries, to three backends of which one after the other is asked."""
     upstream: dict[str, Any] = {"name": "o", "endpoints": endpoints(world, *TRIO), "lb_policy": "round_robin"}
     upstream["accepted"] = accepted or {}
     tries: dict[str, Any] = {"retry": {"attempts": 0}, **(route or {})}
     serve(
         world,
-        upstreams=[{**upstream, "outlier_detection": {"base_ejection_time": "60s", **detection}}],
+        upstreams=[
+            {**upstream, **(fields or {}), "outlier_detection": {"base_ejection_time": "60s", **detection}}
+        ],
         routes=[{"name": "o", "hosts": ["o.test"], "upstream": "o", **tries}],
     )
+
+
+def statuses(asked: list[Asked]) -> set[int]:
+    return {one.status for one in asked}
 
 
 def ejected(world: World) -> float:
@@ -81,6 +89,18 @@ def test_no_more_are_ejected_than_the_cap_allows(world: World) -> None:
     asked = ask(world, "o.test", 60)
     assert ejected(world) == 1
     assert sum(one.status == 503 for one in asked) > 20
+
+
+def test_a_higher_cap_ejects_more(world: World) -> None:
+    """Two of three: below the panic threshold, which would have the ejected asked all the same."""
+    accepted = {"outlier_detection.max_ejection_percent": "to show it"}
+    served(world, {}, accepted, {"healthy_panic_threshold": 0}, max_ejection_percent=70)
+    for name in (BAD, "shop-v1-b"):
+        world.fault(name, error_rate=1, status=503)
+    ask(world, "o.test", 60)
+    assert ejected(world) == 2
+    # Envoy tells its workers of what follows a change within a second later.
+    wait_until(lambda: statuses(ask(world, "o.test", 12)) == {200}, timeout=5, what="both are left out")
 
 
 def test_the_error_answers_of_an_application_eject_nobody(world: World) -> None:

@@ -82,6 +82,12 @@ def test_a_new_visitor_keeps_the_arm_of_the_first_answer_on_every_proxy(world: W
     assert canaries(world, first) == canaries(world, first, "EDGE_2") == drawn
 
 
+def test_a_visitor_s_cookie_lasts_and_is_kept_to_https_as_declared(world: World) -> None:
+    serve(world, shop(3000, sticky={"cookie": "arm", "ttl": "1h", "secure": True}))
+    set_ = world.get("shop.test").headers["set-cookie"]
+    assert set_.partition("; ")[2] == "Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"
+
+
 def test_no_client_chooses_its_arm_by_a_request_id_of_its_own(world: World) -> None:
     serve(world, shop(5000, sticky={"cookie": "sluice_uid"}))
     mine = {"x-request-id": "04464a27-8992-4e84-8123-0123456789ab"}

@@ -190,6 +190,14 @@ def test_a_broken_file_is_not_pushed_and_the_rest_goes_on(world: World, secrets:
     assert "is not the key of the certificate" in (world.var / "xds.log").read_text()
 
 
+def test_a_ticket_is_good_for_as_long_as_its_keys_live(world: World) -> None:
+    context = trusting(authority(world))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for life in (3600, 7200):
+        applied(world, {"tls": {"session_tickets": {"rotate_every": "30m", "life": f"{life}s"}}})
+        assert ticket(port(world), context, name=SHOP).ticket_lifetime_hint == life
+
+
 def test_a_ticket_of_one_proxy_resumes_on_the_other_through_a_rotation(world: World) -> None:
     context, directory = trusting(authority(world)), world.var / "pki"
     first, second = port(world), port(world, "EDGE_2")

@@ -14,6 +14,7 @@ from tests.proxy.asking import endpoints, serve
 from tests.proxy.bodies import Mover, mover
 from tests.proxy.clients import backend
 from tests.proxy.world import World
+from tests.support.echo import echoing
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.real
@@ -88,6 +89,26 @@ def test_answers_are_compressed_where_a_route_asks_for_it(world: World, coding: 
             assert answer.headers["content-encoding"] == coding
             size = len(answer.raw.read(decode_content=False))
     assert 0 < size < 200_000
+
+
+def test_a_coding_that_is_not_declared_is_not_used_and_a_short_answer_stays_as_it_is(world: World) -> None:
+    def coding(accepts: str) -> str | None:
+        return get(world, headers={"accept-encoding": accepts}).headers.get("content-encoding")
+
+    with echoing() as port:  # some 400 bytes
+        served(
+            world, port, {"compression": {"min_content_length": 100, "codings": ["gzip"]}}, compression=True
+        )
+        assert [coding(accepts) for accepts in ("br", "br, gzip")] == [None, "gzip"]
+        served(world, port, compression=True)
+        assert coding("gzip") is None
+
+
+def test_the_server_that_a_backend_names_is_told_where_that_is_declared(world: World) -> None:
+    with echoing() as port:
+        for told, names in ((None, "envoy"), ("pass_through", "BaseHTTP")):
+            served(world, port, {"server_header_transformation": told} if told else {})
+            assert get(world).headers["server"].startswith(names)
 
 
 def test_nothing_is_compressed_unasked(world: World) -> None:

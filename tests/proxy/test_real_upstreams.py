@@ -175,6 +175,25 @@ def test_one_visitor_stays_with_one_endpoint(world: World, policy: str) -> None:
     assert set[str]().union(*homes) == set(TRIO)
 
 
+@pytest.mark.parametrize("by", [{"cookie": "visitor"}, {"query_parameter": "visitor"}])
+def test_a_visitor_is_told_by_a_cookie_or_the_query(world: World, by: dict[str, str]) -> None:
+    served(world, *TRIO, lb_policy="maglev", hash_on=by)
+
+    def asked(visitor: str) -> str:
+        cookie = {"cookie": f"visitor={visitor}"} if "cookie" in by else {}
+        path = f"/?visitor={visitor}" if "query_parameter" in by else "/"
+        return world.get("u.test", path, headers=cookie).headers["x-lab-backend"]
+
+    homes = [{asked(f"user-{number}") for _ in range(4)} for number in range(15)]
+    assert {len(home) for home in homes} == {1}
+    assert set[str]().union(*homes) == set(TRIO)
+
+
+def test_a_visitor_is_told_by_his_address(world: World) -> None:
+    served(world, *TRIO, lb_policy="ring_hash", hash_on={"source_ip": True})
+    assert len({one.backend for one in ask(world, "u.test", 20)}) == 1
+
+
 def test_a_connection_ends_after_its_requests(world: World) -> None:
     with mover() as backend:
         backend.go.set()
