@@ -28,8 +28,8 @@ HEARTBEAT = "counts"
 EVERY = timedelta(minutes=1)
 HOURS_KEPT = 100 * DAY
 """Longer than a quarter: older hours are forgotten, their days are kept."""
-HOURS_A_TICK = 24
-"""After a stop, hours are counted so many at a time, the newest first."""
+HOURS_A_TICK = 12
+"""After a stop, or a correction, hours are counted so many at a time, the newest first."""
 BATCH = 500
 
 Declared = Mapping[int, objectives.Objective]
@@ -96,7 +96,7 @@ class _Counter:
         found = [row for pk in self._declared if (row := self._row(pk, span, readings))]
         left_out = exclusions(span)
         for row in found:
-            self._exclude(row, span, left_out)
+            self._exclude(row, self._declared[row.objective_id], span, left_out)
         with transaction.atomic():
             if _claim(span.start, final=final, now=self._now):
                 _write(span.start, found)
@@ -112,9 +112,10 @@ class _Counter:
         figures = _figures(COUNTED, counts)
         return HourlyCount(objective_id=pk, hour=span.start, covered=covered, **figures)
 
-    def _exclude(self, row: HourlyCount, span: Span, left_out: Sequence[Exclusion]) -> None:
+    def _exclude(
+        self, row: HourlyCount, one: objectives.Objective, span: Span, left_out: Sequence[Exclusion]
+    ) -> None:
         """Say what of an hour is left out: all of it, or the parts, which Prometheus is asked for."""
-        one = self._declared[row.objective_id]
         total, row.estimated, row.stale = NOTHING, False, False
         for part in excluded(one, left_out, span):
             known = row.counts if part == span else self._counts(one, part)
@@ -130,16 +131,16 @@ class _Counter:
         return self._ask(part).counts(one, part.length) or NOTHING
 
     def recount(self) -> None:
-        """Say anew what is left out of the hours whose corrections changed."""
-        stale = HourlyCount.objects.filter(stale=True, objective__in=self._declared)
+        """Say anew what is left out of the hours whose corrections changed, of retired objectives, too."""
+        stale = HourlyCount.objects.filter(stale=True)
         for hour in list(stale.values_list("hour", flat=True).distinct().order_by("-hour")[:HOURS_A_TICK]):
             span = Span(hour, min(hour + HOUR, self._now))
             left_out = exclusions(span)
-            found = list(stale.filter(hour=hour))
+            found = list(stale.filter(hour=hour).select_related("objective"))
             for row in found:
-                self._exclude(row, span, left_out)
+                self._exclude(row, row.objective.plain(), span, left_out)
             with transaction.atomic():
-                HourlyCount.objects.bulk_update(found, [*EXCLUDED, "stale", "estimated"], BATCH)
+                _upsert(found, EXCLUDED)
                 roll(hour.date())
 
     def _ask(self, span: Span) -> Readings:
@@ -174,12 +175,17 @@ def _claim(hour: datetime, *, final: bool, now: datetime) -> bool:
 def _write(hour: datetime, found: Sequence[HourlyCount]) -> None:
     """What was measured once stays, should Prometheus have lost it since."""
     known = dict(HourlyCount.objects.filter(hour=hour).values_list("objective_id", "covered"))
+    _upsert([row for row in found if row.covered >= known.get(row.objective_id, 0)], FIGURES)
+
+
+def _upsert(rows: Sequence[HourlyCount], fields: Sequence[str]) -> None:
+    """Write these fields of hours that may be there already, some hundreds at a time."""
     HourlyCount.objects.bulk_create(
-        [row for row in found if row.covered >= known.get(row.objective_id, 0)],
+        rows,
         BATCH,
         update_conflicts=True,
         unique_fields=["objective", "hour"],
-        update_fields=[*FIGURES, "stale", "estimated"],
+        update_fields=[*fields, "stale", "estimated"],
     )
 
 
