@@ -110,6 +110,20 @@ def test_added_latency_is_a_histogram_by_route_and_arm_in_microseconds(world: Wo
     assert world.metric("envoy_sluice_total_us_bucket", route="shop", le="1000") == 0
 
 
+def test_without_exact_added_latency_requests_are_counted_and_no_histogram_is_kept(world: World) -> None:
+    world.wait_acked(world.apply({"exact_added_latency": False}))
+    world.reconnect()
+
+    def seen(name: str) -> float:
+        return world.metric(name, route="payments")
+
+    counted, added = seen("envoy_sluice_rq"), seen("envoy_sluice_added_us_count")
+    for _ in range(5):
+        assert world.get("payments.test").status_code == 200
+    wait_until(lambda: seen("envoy_sluice_rq") == counted + 5, timeout=5, what="five requests counted")
+    assert seen("envoy_sluice_added_us_count") == added
+
+
 def test_a_tighter_retry_budget_is_obeyed_and_rebuilds_no_cluster(world: World) -> None:
     patch = {"kind": "retry_budget", "upstream": "shop-v1", "percent": 0, "min_concurrency": 0}
     _, generation = world.put(patch, "upstream/shop-v1/retry_budget")
