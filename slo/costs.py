@@ -7,6 +7,7 @@ from datetime import datetime
 from django.core.cache import cache
 
 from slo.background import Background
+from slo.domain import rates
 from telemetry.domain.errors import MetricsError
 from telemetry.patience import patient
 
@@ -16,7 +17,7 @@ TROUBLE_KEPT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class CostRow:
-    """One query, how often it is evaluated, and how many objectives share it.
+    """One query, how often it is evaluated, and who shares it.
 
     `samples` and `seconds` (of one evaluation) are None where Prometheus did not say; `trouble` is why.
     """
@@ -24,7 +25,7 @@ class CostRow:
     what: str
     promql: str
     often: str
-    shared_by: int
+    shared_by: str
     samples: int | None = None
     seconds: float | None = None
     trouble: str = ""
@@ -42,12 +43,16 @@ def costs(number: int, found: Background, budget_promql: str, *, now: datetime) 
 
 
 def _queries(found: Background, budget_promql: str) -> Iterator[CostRow]:
-    yield CostRow("counts all events", found.events, "every 15 s", found.shared_by)
+    for source in rates.needed([found.events, *found.bad.values()]):
+        what = f"reads {source.counter} of every proxy"
+        yield CostRow(what, source.rates, "every 15 s", "all that count it")
+    shared = "nobody else" if found.shared_by < 2 else f"{found.shared_by:,} objectives"
+    yield CostRow("counts all events", found.events, "every 15 s", shared)
     for made, promql in found.bad.items():
         whose = "" if made == "other" else f" by the {made}"
-        yield CostRow(f"counts bad events{whose}", promql, "every 15 s", found.shared_by)
+        yield CostRow(f"counts bad events{whose}", promql, "every 15 s", shared)
     if budget_promql:
-        yield CostRow("the budget, from what was counted", budget_promql, "when it is asked", 1)
+        yield CostRow("the budget, from what was counted", budget_promql, "when it is asked", "nobody else")
 
 
 def _measured(rows: list[CostRow], now: datetime) -> list[CostRow]:

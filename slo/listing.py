@@ -23,7 +23,7 @@ ORDERS = {
 }
 STEADY = ("tier", "name")
 """What comes after the order that was asked for, so that no row is on two pages."""
-SHOWN, SHOWN_OF_FAMILY = 6, 3
+SHOWN = SHOWN_OF_FAMILY = 3
 _LOOKED_AT = Coalesce("budget__state", Value(Budget.State.NO_DATA))
 
 

@@ -10,13 +10,14 @@ from slo.domain.burn import NOTHING
 from slo.domain.spans import DAY, HOUR, midnight
 from slo.history import ForecastRow, History
 from slo.models import HourlyCount
-from slo.selectors import AlertTierRow, ObjectiveRow
+from slo.selectors import DRAWN, AlertTierRow, ObjectiveRow
 from telemetry.charts import Boundary, Chart, Mark, Point, Trace
-from telemetry.drawing import Line, draw
+from telemetry.drawing import Line, draw, stroked
 from telemetry.ports import Metrics
 
 PERCENT = 100.0
 BURN_SPAN = timedelta(hours=6)
+OVER = "over "
 # With fewer days than that a point a day says nothing: a point an hour does.
 FEW_DAYS = 3
 YOUNG = FEW_DAYS * DAY
@@ -44,7 +45,7 @@ def burn_down(
         )
     drawn += _ahead(history.forecast, row, now)
     times = [at for trace in drawn for at, _ in trace.points]
-    start = min(times, default=history.start.timestamp())
+    start = min([*times, (now - HOUR).timestamp()])
     end = max([*times, (now if row.calendar == "" else history.end).timestamp()])
     return Chart(
         slug="burn-down",
@@ -90,9 +91,11 @@ def _ahead(forecast: ForecastRow | None, row: ObjectiveRow, now: datetime) -> It
 
 
 def hours(objective_id: int, target: Decimal, *, since: datetime) -> list[Point]:
-    """Percent left after each counted hour of the running period. One query."""
+    """Percent left after each counted hour of the running period: all of it before the first. One query."""
     total, points = NOTHING, list[Point]()
     for row in HourlyCount.objects.filter(objective=objective_id, hour__gte=since).order_by("hour"):
+        if not points:
+            points.append((row.hour.timestamp(), PERCENT))
         total = total + row.counts - row.excluded
         found = budget(total, target)
         if found:
@@ -109,15 +112,23 @@ def burn(
         slug="burn",
         title="Burn by window",
         unit="x",
-        lines=[Line("over ", promql, by="window")],
+        lines=[Line(OVER, promql, by="window")],
         now=now,
         span=BURN_SPAN,
         boundaries=[Boundary(f"{tier.name} {tier.factor:g}x", tier.factor) for tier in tiers],
         marks=marks,
     )
-    return replace(chart, lines=tuple(line for line in chart.lines if line.value <= 2 * _highest(chart)))
+    series = sorted(chart.series, key=lambda trace: DRAWN.index(trace.name.removeprefix(OVER)))
+    return replace(chart, series=tuple(stroked(series)), lines=tuple(_apart(chart)))
 
 
-def _highest(chart: Chart) -> float:
-    """What the axis reaches; a factor far above it would flatten the lines, and is in the table of alerts."""
-    return max((value for trace in chart.series for _, value in trace.points if value is not None), default=0)
+def _apart(chart: Chart) -> Iterator[Boundary]:
+    """The boundaries that can be told apart: a factor far above the lines would flatten them, and words of
+    two that are close would lie over each other. The table of alerts has all.
+    """
+    top = max((value for trace in chart.series for _, value in trace.points if value is not None), default=0)
+    last = None
+    for line in sorted(chart.lines, key=lambda each: -each.value):
+        if line.value <= 2 * top and (last is None or last - line.value > top / 8):
+            last = line.value
+            yield line

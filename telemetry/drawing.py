@@ -63,7 +63,7 @@ def draw(
         found = [trace for line in lines for trace in _traces(metrics, line, now, span)]
     except MetricsError as error:
         return replace(chart, trouble=error.message)
-    return replace(chart, series=tuple(_stroked(found)))
+    return replace(chart, series=tuple(stroked(found)))
 
 
 def _words(span: timedelta) -> str:
@@ -91,7 +91,8 @@ def _highest(series: Series) -> float:
     return max((value for _, value in series.points if value == value), default=0.0)
 
 
-def _stroked(traces: Sequence[Trace]) -> Iterator[Trace]:
+def stroked(traces: Sequence[Trace]) -> Iterator[Trace]:
+    """The traces, each with a stroke of its own by its place."""
     for place, trace in enumerate(traces):
         ink, dash = STROKES[place % len(STROKES)]
         yield replace(trace, ink=ink, dash=dash)

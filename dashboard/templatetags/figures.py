@@ -66,6 +66,20 @@ def state(value: Any, word: str = "") -> SafeString:
     )
 
 
+@register.simple_tag
+def spark(line: Any) -> SafeString:
+    """A small line of burn by the hour; the faint line is a burn of 1. Without a measurement, words."""
+    if not line or not line.path:
+        return format_html('<span class="quiet">{}</span>', "not counted yet")
+    return format_html(
+        '<svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" role="img"'
+        ' aria-label="Burn by the hour, 24 hours: at most {}"><path class="spark-one" d="M0 12H96"/>'
+        '<path d="{}"/></svg>',
+        figures.times(line.most),
+        line.path,
+    )
+
+
 @register.filter
 def figured(figure: Any) -> str:
     """A figure's value in its unit."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 96.0, 24.0
+DASH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Spark:
         A burn of 1 is at half of the height, 9 at nine tenths: `burn / (1 + burn)`, so that a slow leak and
         an outage are both seen. What was not measured is a gap, and an hour between two gaps a dash.
         """
-        step = WIDTH / max(1, len(self.burns) - 1)
+        step = (WIDTH - DASH) / max(1, len(self.burns) - 1)
         parts, drawing = [], False
         for place, burn in enumerate(self.burns):
             if burn is None:
@@ -27,7 +28,7 @@ class Spark:
                 continue
             x, y = place * step, HEIGHT * (1 - burn / (1 + burn))
             alone = not drawing and _missing(self.burns, place + 1)
-            parts.append(f"{'L' if drawing else 'M'}{x:.1f} {y:.1f}{'h1' if alone else ''}")
+            parts.append(f"{'L' if drawing else 'M'}{x:.1f} {y:.1f}{f'h{DASH:g}' if alone else ''}")
             drawing = True
         return "".join(parts)
 

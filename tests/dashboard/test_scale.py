@@ -66,6 +66,6 @@ def test_the_overview_shows_a_few_objectives_and_counts_the_rest(
 
     page = client.get("/").content.decode()
 
-    assert page.count("Budget: ") == 6
+    assert page.count("Budget: ") == 3
     assert '?tier=edge">42 objectives</a>' in page
     assert "?tier=edge&amp;state=burning" in page

@@ -13,6 +13,7 @@ import alerts.services
 from access.domain.roles import Role
 from slo.models import Correction, Objective
 from tests.pages import world
+from tests.support.answering import answering
 from tests.support.people import BY, person
 
 pytestmark = pytest.mark.django_db
@@ -155,7 +156,8 @@ def test_a_young_objective_is_drawn_by_the_hour(reader: Client, now: datetime) -
 
     chart = reader.get(f"/objectives/{row.pk}/charts/burn-down.json").json()
 
-    assert len(chart["series"][0]["points"]) == 20
+    points = chart["series"][0]["points"]
+    assert (len(points), points[0][1]) == (21, 100)
 
 
 def test_what_spent_a_budget_leads_to_its_incident(reader: Client, now: datetime) -> None:
@@ -196,6 +198,20 @@ def test_what_is_left_out_of_a_budget_says_by_whom_and_why(reader: Client, now: 
 @pytest.mark.parametrize("path", ["/objectives/77/", "/objectives/77/charts/burn.json"])
 def test_an_objective_that_is_not_there_is_404(path: str, reader: Client) -> None:
     assert reader.get(path).status_code == 404
+
+
+def test_what_it_costs_is_measured_once_for_ten_minutes(reader: Client, now: datetime, settings: Any) -> None:
+    row = of_edge(now)
+    with answering(routes=1) as prometheus:
+        settings.PROMETHEUS_URL = prometheus.url
+        page = text(reader, f"/objectives/{row.pk}/")
+        first = len(prometheus.asked)
+        prometheus.asked.clear()
+        text(reader, f"/objectives/{row.pk}/")
+
+    assert page.count('data-label="Samples">7<') == 5
+    assert "all that count it" in page
+    assert (first, len(prometheus.asked)) == (6, 0)
 
 
 def test_the_queries_of_the_page_do_not_grow_with_objectives(reader: Client, now: datetime) -> None:

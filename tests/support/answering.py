@@ -16,7 +16,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 _BY = re.compile(r"by \(([^)]*)\)")
-_ONE = {"tier": "edge", "proxy": "edge-1", "arm": "payments", "reason": "backend", "code": "200"}
+_ONE = {
+    "tier": "edge",
+    "proxy": "edge-1",
+    "arm": "payments",
+    "reason": "backend",
+    "code": "200",
+    "window": "1h",
+}
 
 
 @dataclass
@@ -49,7 +56,9 @@ def answering(*, routes: int) -> Iterator[Answering]:
             server.asked.append(promql)
             found = server.result(address.path, promql)
             kind = "matrix" if address.path.endswith("query_range") else "vector"
-            body = {"status": "success", "data": {"resultType": kind, "result": found}}
+            stats = {"samples": {"totalQueryableSamples": 7}, "timings": {"evalTotalTime": 0.002}}
+            data = {"resultType": kind, "result": found, "stats": stats}
+            body = {"status": "success", "data": data}
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
