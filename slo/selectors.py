@@ -33,7 +33,7 @@ class ObjectiveRow:
     `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy` and `spent_backend` are
     whose failures spent the rest. Corrections and maintenance took `excluded_total` events out of
     `total`, and `excluded_bad` out of the bad ones; with them `left_uncorrected` would be left. Until
-    `maintained_until` nobody is told anything new. `state` is ok, burning (somebody was told), spent
+    `maintained_until` nobody is told anything new. `state` is ok, burning (`told` by page or ticket), spent
     (nothing is left, though too little burns now to tell) or no_data. `exhausted_in` is zero when it is
     gone. `coverage` is the measured share of the period. `since` is when the state began; for `no_data`
     when data ended. `problem` says why an objective cannot be measured. `demand` is what the tier's
@@ -79,6 +79,7 @@ class ObjectiveRow:
     exhausted_in: timedelta | None
     demand: str
     firing: bool
+    told: str
     fired_at: datetime | None
     incident_id: int | None
 
@@ -282,6 +283,7 @@ def row_of(record: Objective) -> ObjectiveRow:
         exhausted_in=held.exhausted_in,
         demand=held.demand,
         firing=held.firing,
+        told=held.told,
         fired_at=held.fired_at,
         incident_id=held.incident_id,
     )

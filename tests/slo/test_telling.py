@@ -78,6 +78,7 @@ def test_just_below_the_page_a_ticket_is_told() -> None:
     assert incident.numbers["burn 1d"] == "5.8x (a ticket at 3x)"
     assert incident.numbers["burn 2h"] == "5.8x"
     assert [alert.rule for alert in Alert.objects.all()] == ["slo_ticket"]
+    assert (named("shop-availability").state, named("shop-availability").told) == ("burning", "ticket")
 
 
 def test_just_below_the_ticket_nobody_is_told() -> None:
