@@ -161,6 +161,14 @@ def test_the_bootstrap_names_the_proxy_and_the_ads_server() -> None:
     assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 18000}
 
 
+def test_a_bootstrap_in_a_file_says_where_its_proxy_will_look_for_ads(tmp_path: Path) -> None:
+    run("apply", EDGE)
+    file = tmp_path / "edge-2.json"
+    said = run("bootstrap", "edge-2", "--ads", "10.0.0.1:18000,ads.example:18001", "--output", str(file))
+    assert said == f"{file}: edge/edge-2 looks for ADS at 10.0.0.1:18000, ads.example:18001\n"
+    assert json.loads(file.read_text())["node"]["id"] == "edge-2"
+
+
 def test_an_unknown_proxy_or_tier_is_an_error() -> None:
     with pytest.raises(CommandError, match="there is no proxy edge-9"):
         run("bootstrap", "edge-9")

@@ -50,6 +50,8 @@ class Command(BaseCommand):
         text = json.dumps(made, indent=2)
         if options["output"]:
             pki.write(options["output"], f"{text}\n".encode())
+            places = ", ".join(f"{host}:{port}" for host, port in ads)
+            self.stdout.write(f"{options['output']}: {tier.name}/{proxy.name} looks for ADS at {places}")
         else:
             self.stdout.write(text)
 
