@@ -161,6 +161,7 @@ def test_the_bootstrap_names_the_proxy_and_the_ads_server() -> None:
     assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 18000}
 
 
+@pytest.mark.real
 def test_a_bootstrap_in_a_file_says_where_its_proxy_will_look_for_ads(tmp_path: Path) -> None:
     run("apply", EDGE)
     file = tmp_path / "edge-2.json"
