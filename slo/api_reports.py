@@ -30,11 +30,13 @@ class IncidentOut(Schema):
 
 
 class LeftOutOut(Schema):
-    """A correction, or maintenance, that left a span out."""
+    """A correction, or maintenance that was on `times` times between its first start and its last end."""
 
     kind: str
+    scope: str
     starts_at: datetime
     ends_at: datetime
+    times: int
     by: str
     reason: str
 
@@ -142,8 +144,10 @@ def _line(line: Line) -> LineOut:
         left_out=[
             LeftOutOut(
                 kind=each.kind,
+                scope=each.scope,
                 starts_at=each.span.start,
                 ends_at=each.span.end,
+                times=each.times,
                 by=each.by,
                 reason=each.reason,
             )

@@ -82,7 +82,7 @@ class _Lines:
         self._fired = _fired(month)
         burnt = [row.pk for row in rows if (row.tier, row.name) in self._fired]
         self._hours = _hours(burnt, month)
-        self._left_out = [(row.scope, each) for row, each in _left_out(month)]
+        self._left_out = [(row.scope, each) for row, each in _left_out(Span(month.start, self._until))]
 
     def line(self, row: Objective) -> Line:
         plain, known = row.plain(), self._days.get(row.pk) or DailyCount()
@@ -133,9 +133,13 @@ def _hours(objectives: Sequence[int], month: Span) -> Mapping[int, list[tuple[da
     return found
 
 
-def _left_out(month: Span) -> Iterable[tuple[Correction | Maintenance, LeftOut]]:
-    for row in Correction.objects.standing().within(month):
-        yield row, LeftOut("correction", row.span, row.by, row.reason)
-    for window in Maintenance.objects.begun(month):
-        for span in occurrences(window.window, month):
-            yield window, LeftOut("maintenance", span, window.by, window.reason)
+def _left_out(known: Span) -> Iterable[tuple[Correction | Maintenance, LeftOut]]:
+    for row in Correction.objects.standing().within(known):
+        yield row, LeftOut("correction", str(row.scope), row.span, 1, row.by, row.reason)
+    for window in Maintenance.objects.begun(known):
+        if spans := occurrences(window.window, known):
+            whole = Span(spans[0].start, spans[-1].end)
+            yield (
+                window,
+                LeftOut("maintenance", str(window.scope), whole, len(spans), window.by, window.reason),
+            )

@@ -13,7 +13,7 @@ from access.domain.roles import Role
 from access.permission import requires
 from slo import reports
 from slo.domain.report import Line, Report
-from slo.domain.report_texts import as_csv, as_markdown, share
+from slo.domain.report_texts import as_csv, as_markdown, part, share
 from slo.domain.wording import percent
 
 FORMATS: dict[str, tuple[Callable[[Report], str], str]] = {
@@ -38,7 +38,7 @@ def report(request: HttpRequest, owner: str, month: str) -> HttpResponse:
         "report": found,
         "lines": [_shown(found, line) for line in found.lines],
         "incidents": [(line.objective.name, each) for line in found.lines for each in line.incidents],
-        "left_out": [(line.objective.name, each) for line in found.lines for each in line.left_out],
+        "left_out": list(found.left_out.items()),
     }
     return render(request, "slo/report.html", context)
 
@@ -50,7 +50,10 @@ def _shown(found: Report, line: Line) -> dict[str, Any]:
         "target": percent(line.objective.target),
         "achieved": share(line.achieved),
         "uncorrected": share(line.achieved_uncorrected),
-        "measured": found.coverage(line),
+        "spent": part(line.spent),
+        "proxy": part(line.spent_proxy),
+        "backend": part(line.spent_backend),
+        "measured": share(found.coverage(line)),
     }
 
 

@@ -28,10 +28,14 @@ class SpentBy:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What was left out of the month: a correction or maintenance, with who and why."""
+    """What was left out of the month: a correction, or maintenance that was on `times` times, with who and
+    why. `span` is from its first beginning to its last end.
+    """
 
     kind: str
+    scope: str
     span: Span
+    times: int
     by: str
     reason: str
 
@@ -105,6 +109,15 @@ class Report:
     def name(self) -> str:
         """`2026-03`."""
         return f"{self.month.start:%Y-%m}"
+
+    @property
+    def left_out(self) -> dict[LeftOut, list[Line]]:
+        """What was left out, and of which objectives; in order."""
+        found: dict[LeftOut, list[Line]] = {}
+        for line in self.lines:
+            for each in line.left_out:
+                found.setdefault(each, []).append(line)
+        return dict(sorted(found.items(), key=lambda item: item[0].span))
 
     @property
     def so_far(self) -> bool:

@@ -10,6 +10,8 @@ from slo.domain.report import Line, Report
 from slo.domain.spans import Span
 from slo.domain.wording import percent
 
+NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -91,9 +93,7 @@ def _number(value: Decimal | None) -> str:
 
 def as_markdown(report: Report) -> str:
     """A table of the objectives, and under it what spent their budgets and what was left out."""
-    return "\n".join(
-        [*_heading(report), *_table(report), *_causes(report.lines), *_left_out(report.lines), ""]
-    )
+    return "\n".join([*_heading(report), *_table(report), *_causes(report.lines), *_left_out(report), ""])
 
 
 def _heading(report: Report) -> Iterator[str]:
@@ -114,9 +114,9 @@ def _table(report: Report) -> Iterator[str]:
             f"{_cell(line.objective.tier)} / {_cell(line.objective.name)}",
             percent(line.objective.target),
             _achieved(line),
-            share(line.spent),
-            share(line.spent_proxy),
-            share(line.spent_backend),
+            part(line.spent),
+            part(line.spent_proxy),
+            part(line.spent_backend),
             f"{line.corrected.bad:,.0f} of {line.corrected.total:,.0f}",
             percent(report.coverage(line)),
         ]
@@ -140,21 +140,32 @@ def _causes(lines: Sequence[Line]) -> Iterator[str]:
             yield f"- {_cell(line.objective.name)}: {what} ({_span(each.span)}{spent})"
 
 
-def _left_out(lines: Sequence[Line]) -> Iterator[str]:
-    if any(line.left_out for line in lines):
+def _left_out(report: Report) -> Iterator[str]:
+    if report.left_out:
         yield from ("", "## Left out", "")
-    for line in lines:
-        for each in line.left_out:
-            what = f"{each.kind}, {_span(each.span)}"
-            yield f"- {_cell(line.objective.name)}: {what}, by {_cell(each.by)}: {_cell(each.reason)}"
+    for each, lines in report.left_out.items():
+        names = ", ".join(_cell(line.objective.name) for line in lines[:NAMED])
+        more = f" and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
+        what = f"{each.kind}, {_span(each.span)}{times(each.times)}"
+        yield f"- {names}{more}: {what}, by {_cell(each.by)}: {_cell(each.reason)}"
+
+
+def times(often: int) -> str:
+    """`, 4 times`; once goes without saying."""
+    return f", {often} times" if often > 1 else ""
 
 
 def _span(span: Span) -> str:
     return f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
 
 
+def part(spent: Decimal | None) -> str:
+    """A part of the budget: `40 %`."""
+    return "no data" if spent is None else percent(spent)
+
+
 def share(value: Decimal | None) -> str:
-    """`99.95 %`; three decimals above 99.9 %, where two hide a promise that was broken."""
+    """What was achieved: `99.95 %`; never rounded up, for that would hide a promise that was broken."""
     if value is None:
         return "no data"
     digits = Decimal("0.001") if Decimal("0.999") <= value < 1 else Decimal("0.01")

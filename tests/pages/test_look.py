@@ -31,6 +31,12 @@ PAGES = {
     "incident": "/incidents/{incident}/",
     "objectives": "/objectives/",
     "objective": "/objectives/{objective}/",
+    "corrections": "/corrections/",
+    "correction-add": "/corrections/add/?tier=edge&route=shop",
+    "maintenance": "/maintenance/",
+    "maintenance-add": "/maintenance/add/",
+    "reports": "/reports/",
+    "report": "/reports/-/{month}/",
     "audit": "/audit/",
     "lab": "/lab/",
     "account": "/account/",
@@ -45,12 +51,14 @@ def filled() -> dict[str, Any]:
     world.tier(now)
     world.heartbeats(now)
     objective = world.budgets(now)
+    world.left_out(now)
     incident = world.incident(now)
     return {
         "incident": incident,
         "run": world.run(now, incident),
         "rollout": world.rollout(now),
         "objective": objective,
+        "month": f"{now:%Y-%m}",
     }
 
 

@@ -14,6 +14,9 @@ from canary.domain.odds import Cell
 from canary.domain.plan import read
 from canary.models import Observation, Rollout
 from runbooks.models import Run, Step
+from slo.domain.corrections import Scope
+from slo.domain.maintenance import Window
+from slo.domain.spans import Span
 from slo.models import Budget, DailyCount, HourlyCount, Objective
 from tests.proxy.factories import document
 from tests.support.people import BY
@@ -150,6 +153,25 @@ def routes(now: datetime, number: int) -> None:
             windows=[{"window": "5m", "burn": 0.4}, {"window": "1h", "burn": place / 100}],
         )
         for place, objective in enumerate(Objective.objects.filter(budget=None).order_by("name"))
+    )
+
+
+def left_out(now: datetime) -> None:
+    """What budgets leave out: a load test, and a window that repeats and is on."""
+    services, on = slo.services, now.replace(second=0, microsecond=0)
+    services.correct(
+        scope=Scope("edge", "shop"),
+        span=Span(on - timedelta(hours=3), on - timedelta(hours=2)),
+        by=BY,
+        reason="a load test that was announced to everybody who calls the shop",
+        now=now,
+    )
+    services.maintain(
+        scope=Scope("edge", objective="added-latency"),
+        window=Window(on, timedelta(hours=1), "FREQ=DAILY"),
+        by=BY,
+        reason="snapshots slow the disks",
+        now=now,
     )
 
 

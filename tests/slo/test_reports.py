@@ -177,7 +177,7 @@ class TestTexts:
         span = Span(FIRED, FIRED + HOUR)
         found = written(
             incidents=(SpentBy(7, "shop | burns", span, Decimal("0.3")),),
-            left_out=(LeftOut("correction", span, "ann", "a\nload test"),),
+            left_out=(LeftOut("correction", "edge", span, 3, "ann", "a\nload test"),),
         )
 
         text = as_markdown(found)
@@ -187,7 +187,9 @@ class TestTexts:
             r"- it: #7 shop \| burns (2026-03-10 09:05 to 2026-03-10 10:05 UTC, 30 % of the month's budget)"
             in text
         )
-        assert "- it: correction, 2026-03-10 09:05 to 2026-03-10 10:05 UTC, by ann: a load test" in text
+        assert (
+            "- it: correction, 2026-03-10 09:05 to 2026-03-10 10:05 UTC, 3 times, by ann: a load test" in text
+        )
 
     @pytest.mark.parametrize(
         ("value", "said"),
