@@ -47,6 +47,9 @@ def test_every_mistake_is_told_with_its_place() -> None:
     assert problems({"address": "0.0.0.0", "port": 80})[0][0] == "endpoints[0].address"  # noqa: S104  # pushed by mistake
     assert problems(7)[0][0] == "endpoints[0]"
     assert "would take the service off" in problems()[0][1]
+    both = problems({"address": "db.internal", "port": 80}, ONE, {**ONE, "port": 0}, ONE)
+    assert [path for path, _ in both] == ["endpoints[0].address", "endpoints[2].port", "endpoints[3]"]
+    assert both[1][1] == "must be greater than or equal to 1 (given: 0)"
 
 
 def test_the_order_of_a_push_does_not_matter() -> None:
