@@ -76,3 +76,15 @@ def test_no_wait_is_longer_than_the_longest_that_is_declared(world: World) -> No
     began = time.monotonic()
     assert sent(world, 10) == 30
     assert time.monotonic() - began < 2
+
+
+def test_a_budget_counts_the_requests_of_its_interval_where_one_is_declared(world: World) -> None:
+    """One request at a time: a share of those in flight is nothing, and one of the last seconds' is some."""
+    world.fault("payments-a", error_rate=1, reset=True)
+    budget: dict[str, Any] = {"percent": 20, "min_concurrency": 0}
+    served(world, endpoints(world, "payments-a"), {"attempts": 1}, retry_budget=budget)
+    assert sent(world, 20) == 20
+    accepted = {"accepted": {"retry_budget.budget_interval": TEST}}
+    budget["budget_interval"] = "10s"
+    served(world, endpoints(world, "payments-a"), {"attempts": 1}, retry_budget=budget, **accepted)
+    assert sent(world, 20) > 25
