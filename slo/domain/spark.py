@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 96.0, 24.0
 DASH = 2.0
+# Half of a stroke: a line at the very edge would be cut in two.
+EDGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Spark:
             if burn is None:
                 drawing = False
                 continue
-            x, y = place * step, HEIGHT * (1 - burn / (1 + burn))
+            x, y = place * step, EDGE + (HEIGHT - 2 * EDGE) / (1 + burn)
             alone = not drawing and _missing(self.burns, place + 1)
             parts.append(f"{'L' if drawing else 'M'}{x:.1f} {y:.1f}{f'h{DASH:g}' if alone else ''}")
             drawing = True

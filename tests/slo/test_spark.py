@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 1, 12, 20, tzinfo=UTC)
 
 
 def test_a_burn_of_one_is_at_half_of_the_height() -> None:
-    assert Spark((1.0, 0.0, 3.0)).path == "M0.0 12.0L47.0 24.0L94.0 6.0"
+    assert Spark((1.0, 0.0, 3.0)).path == "M0.0 12.0L47.0 23.0L94.0 6.5"
 
 
 def test_what_was_not_measured_is_a_gap_and_an_hour_alone_a_dash() -> None:
