@@ -9,7 +9,9 @@ import pytest
 from lab.http import Request, Response
 from tests.proxy.guarded import IDP, Api, guarded
 from tests.proxy.world import World
+from tests.support.processes import wait_until
 from tests.support.serving import serving
+from tests.support.tokens import Issuer
 
 pytestmark = pytest.mark.real
 
@@ -38,6 +40,23 @@ def test_tokens_without_an_end_or_with_one_far_off_are_taken_as_declared(api: Ap
     assert [api.status(headers=shown) for shown in (endless, long)] == [200, 200]
     api.serve(JWT, jwt_providers=[{**IDP, "max_lifetime": "1h"}])
     assert [api.status(headers=shown) for shown in (endless, long)] == [401, 401]
+
+
+def test_new_keys_of_a_provider_are_fetched_when_the_kept_ones_are_old(api: Api) -> None:
+    """With the default, ten minutes, the new issuer would be a stranger meanwhile."""
+    second, served = Issuer(kid="two"), [api.issuer]
+
+    async def keys(request: Request) -> Response:
+        return Response(200, served[0].jwks.encode())
+
+    with serving(keys) as port:
+        jwks = {"uri": "http://idp.test/keys", "upstream": "idp", "cache_duration": "8s"}
+        idp = {"name": "idp", "endpoints": [{"port": port}]}
+        api.serve(JWT, jwt_providers=[{**IDP, "jwks": jwks}], upstreams=[idp])
+        assert api.status(headers=api.issuer.bearer()) == 200
+        served[0] = second
+        assert api.status(headers=second.bearer()) == 401
+        wait_until(lambda: api.status(headers=second.bearer()) == 200, timeout=15, what="the new keys")
 
 
 def test_a_key_goes_on_to_the_backend_where_that_is_declared(api: Api) -> None:

@@ -1,6 +1,7 @@
 """Health checks of real Envoys that are not HTTP: by grpc.health.v1, and by a connection alone."""
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,6 +98,25 @@ def test_a_grpc_endpoint_that_says_it_does_not_serve_gets_nothing(world: World) 
         assert one.asked_for == {b"helloworld.Greeter"}
         one.well = True
         wait_until(lambda: greeted_by(world) == {"one", "other"}, timeout=5, what="it is well again")
+
+
+def test_an_endpoint_comes_back_after_as_many_good_answers_as_declared(world: World) -> None:
+    took = {}
+    for answers in (1, 10):
+        world.fault("shop-v1-a", error_rate=1)
+        pair = endpoints(world, "shop-v1-a", "shop-v1-b")
+        check = {"path": "/", "healthy_threshold": answers, "interval_jitter_percent": 0, **OFTEN}
+        serve(
+            world,
+            upstreams=[{"name": "u", "endpoints": pair, "health_check": check}],
+            routes=[{"name": "u", "hosts": ["u.test"], "upstream": "u", **ALONE}],
+        )
+        wait_until(lambda: healthy(world) == 1, timeout=5, what="one is unhealthy")
+        world.fault("shop-v1-a")
+        began = time.monotonic()
+        wait_until(lambda: healthy(world) == 2, timeout=10, what="it is well again")
+        took[answers] = time.monotonic() - began
+    assert took[10] - took[1] > 1  # nine intervals are 1.8 s
 
 
 def asked_often(world: World, upstream: str) -> bool:
