@@ -12,7 +12,7 @@ from slo import selectors, services
 from slo.domain.corrections import BadExclusion, Scope
 from slo.domain.maintenance import Window
 from slo.domain.spans import DAY, HOUR, Span, day_of, hour_of
-from slo.models import Correction, DailyCount, HourlyCount, Maintenance, Objective
+from slo.models import Correction, DailyCount, HourlyCount, Maintenance, Objective, PeriodCount
 from slo.services.counting import HOURS_KEPT
 from tests.slo.hourly import Hourly, Stretch
 from tests.slo.recorded import NOW as TICKED
@@ -256,6 +256,58 @@ class TestQuiet:
         told = [ticked(BURNING, after=after).firing for after in (3 * DAY + MINUTE, 3 * DAY + HOUR)]
 
         assert told == [False, True]
+
+
+@pytest.mark.usefixtures("declared")
+class TestPeriods:
+    """What a tick takes from the counts."""
+
+    def counted(self, name: str, days: float, **figures: float) -> None:
+        one = Objective.objects.get(name=name)
+        PeriodCount.objects.create(
+            objective=one,
+            start=TICKED.replace(day=1, hour=0),
+            end=TICKED,
+            counted_at=TICKED,
+            covered=days * 86_400,
+            **figures,
+        )
+
+    def tick(self, age: timedelta, backend: float = 0) -> dict[str, Any]:
+        declared = [row.plain() for row in Objective.objects.live()]
+        metrics = recorded(Traffic(backend=backend), of=declared, age=age)
+        services.tick(metrics=metrics, now=TICKED)
+        return {row.name: row for row in selectors.objectives()}
+
+    def test_where_prometheus_is_younger_than_a_rolling_period_the_counts_fill_in(self) -> None:
+        self.counted("gate", 20, events=1000.0, bad_proxy=5.0)
+
+        young = self.tick(DAY)["gate"]
+
+        assert (young.total, young.left) == (1000, 0.5)
+        assert young.coverage == pytest.approx(20 / 30)
+
+    def test_where_prometheus_knows_as_much_it_is_asked_and_only_what_is_left_out_is_counted(self) -> None:
+        self.counted("gate", 20, events=1000.0, excluded_events=400.0, excluded_bad_proxy=3.0)
+
+        row = self.tick(20 * DAY)["gate"]
+
+        assert (row.total, row.excluded_total, row.excluded_bad) == (20 * 86_400 * 100 - 400, 400, 3)
+
+    def test_counts_that_stopped_an_hour_ago_are_no_counts(self) -> None:
+        self.counted("shop", 10, events=1000.0)
+        PeriodCount.objects.update(counted_at=TICKED - 2 * HOUR)
+
+        assert self.tick(DAY)["shop"].total is None
+
+    def test_a_calendars_budget_is_gone_within_the_period_or_not_at_all(self) -> None:
+        # Half of the events' budget is left after half a day of 31: 99.2 % of the month's.
+        self.counted("shop", 0.5, events=1000.0, bad_backend=5.0)
+
+        slow, fast = (self.tick(DAY, backend=share)["shop"].exhausted_in for share in (0.01, 0.02))
+
+        assert slow is None
+        assert fast == pytest.approx(31 * DAY * (1 - 0.5 * 0.5 / 31) / 2, abs=HOUR)
 
 
 def test_hours_are_kept_by_whole_days() -> None:
