@@ -24,6 +24,7 @@ ORDERS = {
 STEADY = ("tier", "name")
 """What comes after the order that was asked for, so that no row is on two pages."""
 SHOWN = SHOWN_OF_FAMILY = 3
+WORST_FIRST: tuple[str, ...] = ("burning", "spent", "no_data", "ok")
 _LOOKED_AT = Coalesce("budget__state", Value(Budget.State.NO_DATA))
 
 
@@ -65,7 +66,8 @@ def standings() -> dict[str, Standing]:
     """
     found: dict[str, Standing] = defaultdict(Standing)
     live = Objective.objects.live()
-    for tier, state, number in live.values_list("tier", _LOOKED_AT).annotate(n=Count("pk")).order_by():
+    counted = live.values_list("tier", _LOOKED_AT).annotate(n=Count("pk")).order_by()
+    for tier, state, number in sorted(counted, key=lambda row: WORST_FIRST.index(row[1])):
         found[tier].states[state] = number
     matters = (
         Case(When(route="", upstream="", severity="page", then=0), default=1).asc(),
@@ -119,7 +121,8 @@ def families(tier: str) -> list[FamilyRow]:
 def listed(wanted: Wanted, *, offset: int = 0, limit: int | None = PAGE) -> Listed:
     """Two queries. An offset past the end gives no rows."""
     found = _narrowed(wanted).annotate(was=_LOOKED_AT)
-    states = dict(found.values_list("was").annotate(n=Count("pk")).order_by())
+    counted = dict(found.values_list("was").annotate(n=Count("pk")).order_by())
+    states = {state: counted[state] for state in WORST_FIRST if state in counted}
     if wanted.state:
         found = found.filter(was=wanted.state)
     end = None if limit is None else offset + limit

@@ -146,16 +146,6 @@ def objectives(tier: str | None = None) -> list[ObjectiveRow]:
     return [row_of(record) for record in (found.filter(tier=tier) if tier else found)]
 
 
-def budgets(tier: str) -> list[ObjectiveRow]:
-    """The objectives of `tier`, the least budget first, those without data last."""
-    return sorted(objectives(tier), key=lambda row: (row.left is None, row.left or 0))
-
-
-def firing() -> list[ObjectiveRow]:
-    """The objectives that burn badly enough to have told somebody."""
-    return [row for row in objectives() if row.firing]
-
-
 def demanded(tier: str, route: str = "") -> Demanded:
     """What the tier's budget policy demands of a change of `route`, by the objectives that page for it.
 

@@ -98,7 +98,7 @@ def test_states_are_counted_over_every_page_and_whatever_state_is_asked_for() ->
     found = listing.listed(Wanted(state="ok", sort="name"), offset=3, limit=10)
 
     assert [row.name for row in found.rows] == ["fine-3", "fine-4"]
-    assert (found.total, dict(found.states)) == (5, {"ok": 5, "burning": 1})
+    assert (found.total, list(found.states.items())) == (5, [("burning", 1), ("ok", 5)])
 
 
 def test_the_pages_of_equals_hold_each_of_them_once() -> None:

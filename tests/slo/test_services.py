@@ -311,15 +311,6 @@ def test_an_objective_that_is_not_there_is_unknown() -> None:
         selectors.objective(12345)
 
 
-def test_the_least_budget_comes_first_and_no_data_last() -> None:
-    declare("payments", "quiet", "shop")
-
-    tick(HEALTHY, Traffic("payments", backend=0.001))
-
-    names = [row.name for row in selectors.budgets("edge")]
-    assert (names[0], names[-1]) == ("payments-availability", "quiet-availability")
-
-
 def test_a_target_keeps_its_decimals() -> None:
     declare()
 
