@@ -96,6 +96,7 @@ def test_a_route_whose_retries_are_off_asks_for_no_hedge() -> None:
         ({"hash_on": {"header": "x-user"}}, "hash_on belongs to"),
         ({"lb_policy": "maglev", "hash_on": {"header": "x-a", "cookie": "b"}}, "exactly one of"),
         ({"protocol": "auto"}, "needs tls"),
+        ({"health_check": {"type": "grpc"}}, "grpc needs protocol http2"),
         ({"outlier_detection": {"max_ejection_time": "1s"}}, "must not be shorter than base_ejection_time"),
     ],
 )

@@ -183,6 +183,12 @@ class Upstream(Declared):
         return self
 
     @model_validator(mode="after")
+    def _grpc_goes_over_http2(self) -> Self:
+        if self.health_check is not None and self.health_check.type == "grpc" and self.protocol != "http2":
+            raise ValueError("health_check.type grpc needs protocol http2")
+        return self
+
+    @model_validator(mode="after")
     def _asking_needs_a_handshake(self) -> Self:
         if self.protocol == "auto" and self.tls is None:
             raise ValueError("protocol auto needs tls: without a handshake nothing can be asked")
