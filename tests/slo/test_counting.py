@@ -72,6 +72,7 @@ def test_a_late_count_of_a_part_does_not_take_back_what_the_whole_hour_had() -> 
     services.count(metrics=prometheus(steady(rate=5)), now=NOW)
 
     assert hour(LAST + HOUR).events == 3600
+    assert CountedHour.objects.get(hour=LAST + HOUR).final
 
 
 def test_counting_again_changes_nothing() -> None:
