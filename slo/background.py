@@ -7,7 +7,7 @@ from datetime import datetime
 import alerts.selectors
 from alerts.selectors import AlertRow
 from proxy import selectors as proxy_selectors
-from proxy.domain.errors import UnknownTier
+from proxy.domain.errors import UnknownRoute, UnknownTier
 from slo import exclusions
 from slo.counted import running
 from slo.domain.corrections import Scope
@@ -25,7 +25,8 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """`events` and `bad` are the PromQL that counts it, which `shared_by` objectives have in common.
+    """`events` and `bad` are the PromQL that counts it, which `shared_by` objectives have in common;
+    `route_id` is the number of its route.
 
     `spenders` are its alerts in the running period, the newest first; `by_default`: the tier declares none,
     and this is one of those that every tier then has.
@@ -37,6 +38,7 @@ class Background:
     events: str
     bad: Mapping[Made, str]
     shared_by: int
+    route_id: int | None
     spenders: tuple[AlertRow, ...]
     corrections: tuple[CorrectionRow, ...]
 
@@ -57,6 +59,7 @@ def background(objective_id: int, *, now: datetime) -> Background:
         events=counted.events,
         bad=counted.bad,
         shared_by=_alike(plain),
+        route_id=_route(plain),
         spenders=tuple(row for row in reversed(fired) if _told(row, plain))[:SHOWN],
         corrections=tuple(row for row in corrected if row.ends_at > period.start)[:SHOWN],
     )
@@ -69,6 +72,14 @@ def _alike(plain: Plain) -> int:
     if where == "tier":
         return same.filter(route="", upstream="").count()
     return same.exclude(**{where: ""}).count()
+
+
+def _route(plain: Plain) -> int | None:
+    """Its number: its name may stand in another tier, too."""
+    try:
+        return proxy_selectors.route(f"{plain.tier}/{plain.route}").id if plain.route else None
+    except UnknownRoute:
+        return None
 
 
 def _by_default(tier: str) -> bool:
