@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Counts, and `seconds` of each stretch of load; `warm_up` goes before the first of them."""
+    """Counts, and `seconds` of each stretch of load; `warm_up` goes before the first of them.
+
+    `objectives` are numbers of routes, each with one, and `scraped` the proxies that count their requests.
+    `histories` are the routes whose past is made: of counters, and of what Sluice records of them.
+    `ruled_seconds` go over `ruled` stretches of Prometheus with rules, after `settles` seconds.
+    """
 
     routes: tuple[int, int]
     changes: int
@@ -15,6 +20,12 @@ class Size:
     seconds: float
     warm_up: float
     handshakes: int
+    objectives: tuple[int, int, int]
+    scraped: int
+    histories: tuple[int, int]
+    ruled: int
+    ruled_seconds: float
+    settles: float
 
 
 FULL = Size(
@@ -26,6 +37,12 @@ FULL = Size(
     seconds=2,
     warm_up=1,
     handshakes=400,
+    objectives=(10, 100, 1000),
+    scraped=40,
+    histories=(5, 200),
+    ruled=3,
+    ruled_seconds=60,
+    settles=150,  # rates are over a minute, and births are seen in the minute after that
 )
 QUICK = Size(
     routes=(10, 40),
@@ -36,4 +53,10 @@ QUICK = Size(
     seconds=0.5,
     warm_up=0,
     handshakes=10,
+    objectives=(2, 4, 8),
+    scraped=1,
+    histories=(1, 1),
+    ruled=1,
+    ruled_seconds=0.5,
+    settles=0,
 )

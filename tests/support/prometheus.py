@@ -30,6 +30,7 @@ class Running:
 
     url: str
     rules_dir: Path
+    pid: int
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def prometheus(
         "--log.level=warn",
     ]
     log = directory / "prometheus.log"
-    with started(argv, log=log, ready=lambda: ready(url), timeout=START_SECONDS):
-        yield Running(url=url, rules_dir=rules_dir)
+    with started(argv, log=log, ready=lambda: ready(url), timeout=START_SECONDS) as process:
+        yield Running(url=url, rules_dir=rules_dir, pid=process.pid)
 
 
 def ready(url: str) -> bool:
