@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Any
 
 from slo.domain.alerting import Judged, judge_all
@@ -20,7 +21,7 @@ from slo.domain.burn import (
 from slo.domain.forecast import From, forecast, of_whole
 from slo.domain.objectives import Objective, rolling
 from slo.domain.readings import Readings
-from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS, Severity
+from slo.domain.windows import LONG, MIDDLE, SHORT, TIERS, AlertTier, Severity
 from telemetry.domain.promql import duration
 
 
@@ -53,7 +54,7 @@ def uncounted(objective: Objective) -> Counted:
     return Counted(objective.calendar or duration(objective.period))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """What was seen. `period` is what the budget is added up over."""
 
@@ -64,12 +65,12 @@ class Look:
     burns: dict[timedelta, Decimal | None]
     tiers: tuple[Judged, ...]
 
-    @property
+    @cached_property
     def counts(self) -> Counts | None:
         """The events of the period that count, as far as they are known."""
         return self.period.counts - self.period.excluded if self.period.counts else None
 
-    @property
+    @cached_property
     def budget(self) -> Budget | None:
         return budget(self.counts, self.objective.target) if self.counts else None
 
@@ -200,19 +201,10 @@ def window_facts(seen: Look) -> list[dict[str, Any]]:
 
 def tier_facts(seen: Look) -> list[dict[str, Any]]:
     """The alert tiers as JSON values. A total outage burns at `1 / (1 - target)`."""
-    target, period = seen.objective.target, seen.objective.period
-    outage = 1 / (1 - target)
+    one = seen.objective
     return [
         {
-            "name": judged.tier.name,
-            "severity": judged.tier.severity,
-            "long": duration(judged.tier.long),
-            "short": duration(judged.tier.short),
-            "factor": plain(judged.factor),
-            "threshold": plain(threshold(judged.factor, target)),
-            "spends": plain(spent_when_fired(judged.factor, judged.tier.long, period)),
-            "outage_after_s": time_to_detect(judged.factor, judged.tier.long, outage).total_seconds(),
-            "over_after_s": reset(judged.factor, judged.tier.short, outage).total_seconds(),
+            **_declared(judged.tier, one.target, one.period),
             "long_burn": plain(judged.long_burn),
             "short_burn": plain(judged.short_burn),
             "verdict": judged.verdict,
@@ -220,6 +212,23 @@ def tier_facts(seen: Look) -> list[dict[str, Any]]:
         }
         for judged in seen.tiers
     ]
+
+
+@lru_cache
+def _declared(tier: AlertTier, target: Decimal, period: timedelta) -> dict[str, Any]:
+    """What the objectives of one promise have in common, however many they are."""
+    outage, factor = 1 / (1 - target), tier.factor(period)
+    return {
+        "name": tier.name,
+        "severity": tier.severity,
+        "long": duration(tier.long),
+        "short": duration(tier.short),
+        "factor": plain(factor),
+        "threshold": plain(threshold(factor, target)),
+        "spends": plain(spent_when_fired(factor, tier.long, period)),
+        "outage_after_s": time_to_detect(factor, tier.long, outage).total_seconds(),
+        "over_after_s": reset(factor, tier.short, outage).total_seconds(),
+    }
 
 
 def plain(value: Decimal | None) -> float | None:

@@ -18,7 +18,6 @@ RECORDED_WITHIN = timedelta(minutes=11)
 SCRAPED_WITHIN = timedelta(hours=6)
 # Beyond this the last scrape is no longer "now": the rates over a minute are empty by then.
 STALE_AFTER = timedelta(seconds=60)
-WHERE = ("sli", "tier", "route", "upstream", "window")
 
 Where = tuple[str, str, str, str, str]
 """The indicator, tier, route, upstream ("" where it is of no one) and window of some events."""
@@ -89,8 +88,9 @@ def read(
 
 
 def _where(sample: Sample) -> Where:
-    sli, tier, route, upstream, window = (sample.labels.get(name, "") for name in WHERE)
-    return sli, tier, route, upstream, window
+    # Of tens of thousands of samples each tick: spelt out, it takes half of the time.
+    known = sample.labels.get
+    return known("sli", ""), known("tier", ""), known("route", ""), known("upstream", ""), known("window", "")
 
 
 def _exact(sample: Sample) -> Decimal:

@@ -8,6 +8,7 @@ The factor follows from the share of the budget that may go before somebody is t
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 Severity = Literal["page", "ticket"]
@@ -40,6 +41,7 @@ TICKET_SLOW = AlertTier("ticket-slow", "ticket", timedelta(days=3), timedelta(ho
 TIERS = (PAGE_FAST, PAGE_SLOW, TICKET_FAST, TICKET_SLOW)
 
 
+@lru_cache
 def seconds(window: timedelta) -> Decimal:
     """The window in seconds, exactly."""
     return Decimal(window // timedelta(microseconds=1)) / 1_000_000

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
@@ -62,6 +63,7 @@ def selector(metric: str, *matchers: str, **labels: str) -> str:
     return f"{metric}{{{','.join(inside)}}}" if inside else metric
 
 
+@lru_cache
 def duration(window: timedelta) -> str:
     """A Prometheus duration in its largest whole unit: `90s`, `5m`, `1h`, `30d`; `1500ms` at the finest."""
     milliseconds = round(window / timedelta(milliseconds=1))
