@@ -1,8 +1,9 @@
 """Maintenance windows: one, or repeating by a recurrence rule of iCalendar (RFC 5545), in UTC."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
 from dateutil.rrule import rrule, rrulestr
@@ -14,6 +15,8 @@ LONGEST = timedelta(days=7)
 AHEAD = timedelta(days=730)
 PARTS = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "WKST")
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+OF_MONTHS = ("BYMONTHDAY", "BYSETPOS")
+_INTERVAL = re.compile(r"0*[1-9][0-9]{0,3}")
 # Two neighbours overlap within a year or never: what people write repeats by then.
 LOOKED_AT = 400
 
@@ -37,10 +40,10 @@ def check(window: Window, *, now: datetime) -> None:
         raise BadExclusion("minutes", f"a window lasts from a minute to {LONGEST.days} days")
     if window.start > now + AHEAD:
         raise BadExclusion("starts_at", f"it has to begin within {AHEAD.days} days")
-    if window.rule:
-        _check_rule(window)
     if window.start < now - timedelta(minutes=5):
         raise BadExclusion("starts_at", "it has to begin now or later: what was is corrected by a correction")
+    if window.rule:
+        _check_rule(window)
 
 
 def _check_rule(window: Window) -> None:
@@ -49,6 +52,7 @@ def _check_rule(window: Window) -> None:
         raise BadExclusion("rule", f"{unknown[0] or 'nothing'} is not one of {', '.join(PARTS)}")
     if parts.get("FREQ") not in FREQUENCIES:
         raise BadExclusion("rule", f"FREQ has to be one of {', '.join(FREQUENCIES)}: FREQ=WEEKLY;BYDAY=SU")
+    _check_ends(parts)
     try:
         starts = list(islice(_rule(window), LOOKED_AT))
     except ValueError as error:
@@ -61,8 +65,19 @@ def _check_rule(window: Window) -> None:
         )
 
 
+def _check_ends(parts: Mapping[str, str]) -> None:
+    """Looking for the first window ends: dateutil looks for ever by an interval of 0, and day by day until
+    the year 9999 for a 30 February.
+    """
+    if not _INTERVAL.fullmatch(parts.get("INTERVAL", "1")):
+        raise BadExclusion("rule", "INTERVAL has to be a whole number from 1 to 9999")
+    if parts["FREQ"] in ("DAILY", "WEEKLY") and (found := [name for name in OF_MONTHS if name in parts]):
+        raise BadExclusion("rule", f"{found[0]} goes with FREQ=MONTHLY or FREQ=YEARLY")
+
+
 def _rule(window: Window) -> rrule:
-    found = rrulestr(window.rule.upper(), dtstart=window.start)
+    """In UTC, whatever the time zone that the start was given in: a Sunday there may be a Saturday here."""
+    found = rrulestr(window.rule.upper(), dtstart=window.start.astimezone(UTC))
     if not isinstance(found, rrule):
         raise ValueError("a set of rules is more than one")
     return found

@@ -1,6 +1,6 @@
 """When maintenance windows are on."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
@@ -81,6 +81,9 @@ def test_a_single_one_that_is_over_has_no_next() -> None:
         (Window(SUNDAY, HOUR, "FREQ=WEEKLY;BYDAY=MO"), "starts_at", "one that the rule gives"),
         (Window(SUNDAY, DAY, "FREQ=DAILY"), "minutes", "before the last one is over"),
         (Window(SUNDAY, HOUR, "FREQ=DAILY;COUNT=1e9"), "rule", "no recurrence rule"),
+        (Window(SUNDAY, HOUR, "FREQ=DAILY;INTERVAL=0;BYDAY=MO"), "rule", "INTERVAL has to be"),
+        (Window(SUNDAY, HOUR, "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), "rule", "goes with FREQ=MONTHLY"),
+        (Window(SUNDAY, HOUR, "FREQ=WEEKLY;BYDAY=SU;BYSETPOS=2"), "rule", "goes with FREQ=MONTHLY"),
     ],
 )
 def test_a_window_that_makes_no_sense_is_refused_at_its_field(window: Window, field: str, says: str) -> None:
@@ -92,6 +95,15 @@ def test_a_window_that_makes_no_sense_is_refused_at_its_field(window: Window, fi
 
 def test_a_good_one_is_accepted() -> None:
     check(WEEKLY, now=NOW)
+
+
+def test_days_are_of_utc_whatever_the_time_zone_of_the_start() -> None:
+    berlin = timezone(HOUR)
+    just_sunday_there = datetime(2026, 3, 1, 0, 30, tzinfo=berlin)
+
+    check(Window(just_sunday_there, HOUR, "FREQ=WEEKLY;BYDAY=SA"), now=NOW - DAY)
+    with pytest.raises(BadExclusion, match="one that the rule gives"):
+        check(Window(just_sunday_there, HOUR, "FREQ=WEEKLY;BYDAY=SU"), now=NOW - DAY)
 
 
 SPANS = st.tuples(st.integers(0, 100), st.integers(1, 50)).map(
