@@ -11,7 +11,7 @@ from slo.domain import maintenance as windows
 from slo.domain.corrections import BadExclusion, Scope
 from slo.domain.maintenance import Window
 from slo.domain.spans import Span, day_of, hour_of
-from slo.models import Correction, HourlyCount, Maintenance, Objective
+from slo.models import Correction, CountedHour, HourlyCount, Maintenance, Objective
 from slo.services.counting import HOURS_KEPT
 
 
@@ -133,8 +133,10 @@ def _count_again(scope: Scope, span: Span) -> None:
         covered["objective__route"] = scope.route
     if scope.objective:
         covered["objective__name"] = scope.objective
-    hours = HourlyCount.objects.filter(hour__gte=hour_of(span.start), hour__lt=span.end, **covered)
-    hours.update(stale=True)
+    within = {"hour__gte": hour_of(span.start), "hour__lt": span.end}
+    # Counting locks the hour that it writes: it sees this correction, or this sees what it wrote.
+    list(CountedHour.objects.select_for_update().filter(**within).order_by("hour"))
+    HourlyCount.objects.filter(**within, **covered).update(stale=True)
 
 
 def _kept(now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Counts the events of every objective by the hour, so that they outlive what Prometheus keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -99,6 +99,7 @@ class _Counter:
             self._exclude(row, self._declared[row.objective_id], span, left_out)
         with transaction.atomic():
             if _claim(span.start, final=final, now=self._now):
+                _recheck(found, span, left_out)
                 _write(span.start, found)
                 roll(span.start.date())
 
@@ -140,6 +141,8 @@ class _Counter:
             for row in found:
                 self._exclude(row, row.objective.plain(), span, left_out)
             with transaction.atomic():
+                CountedHour.objects.select_for_update().filter(hour=hour).first()
+                _recheck(found, span, left_out)
                 _upsert(found, EXCLUDED)
                 roll(hour.date())
 
@@ -170,6 +173,15 @@ def _claim(hour: datetime, *, final: bool, now: datetime) -> bool:
     held.final, held.at = final, now
     held.save(update_fields=["final", "at"])
     return True
+
+
+def _recheck(rows: Iterable[HourlyCount], span: Span, left_out: Sequence[Exclusion]) -> None:
+    """Whoever corrected since `left_out` was read, as while Prometheus was asked, said that these hours are
+    stale: they stay so, or that correction would never count. The hour is locked, as it is to correct it.
+    """
+    if exclusions(span) != left_out:
+        for row in rows:
+            row.stale = True
 
 
 def _write(hour: datetime, found: Sequence[HourlyCount]) -> None:

@@ -1,5 +1,6 @@
 """Corrections and maintenance: what budgets leave out, shown beside what they would be, and never lost."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from slo.domain.maintenance import Window
 from slo.domain.spans import DAY, HOUR, Span, day_of, hour_of
 from slo.models import Correction, DailyCount, HourlyCount, Maintenance, Objective, PeriodCount
 from slo.services.counting import HOURS_KEPT
+from telemetry.domain.series import Sample
 from tests.slo.hourly import Hourly, Stretch
 from tests.slo.recorded import NOW as TICKED
 from tests.slo.recorded import Traffic, recorded, tier
@@ -49,7 +51,42 @@ def hour(at: datetime = LAST, name: str = "shop") -> HourlyCount:
     return HourlyCount.objects.get(objective__name=name, hour=at)
 
 
+class Meanwhile(Hourly):
+    """Something happens once, while it is asked as of a moment."""
+
+    def __init__(self, like: Hourly, at: datetime, happens: Callable[[], object]) -> None:
+        super().__init__(like.of, *like.stretches)
+        self.awaited: datetime | None = at
+        self.happens = happens
+
+    def vector(self, promql: str, *, at: datetime) -> tuple[Sample, ...]:
+        if at == self.awaited:
+            self.awaited = None
+            self.happens()
+        return super().vector(promql, at=at)
+
+
 class TestCorrections:
+    def test_one_that_is_made_while_another_is_counted_counts_next(self, metrics: Hourly) -> None:
+        correct()
+        more = Span(BAD.end, BAD.end + 5 * MINUTE)
+
+        services.count(metrics=Meanwhile(metrics, BAD.end, lambda: correct(more)), now=NOW + MINUTE)
+        services.count(metrics=metrics, now=NOW + 2 * MINUTE)
+
+        assert hour().excluded_events == 600
+
+    def test_one_that_is_made_while_its_hour_is_counted_whole_counts_next(self, metrics: Hourly) -> None:
+        now, begun = NOW + HOUR, hour_of(NOW)
+        first, more = (Span(begun + n * MINUTE, begun + (n + 1) * MINUTE) for n in (0, 1))
+        correct(first, now=now)
+        meanwhile = Meanwhile(metrics, first.end, lambda: correct(more, now=now))
+
+        services.count(metrics=meanwhile, now=now)
+        services.count(metrics=metrics, now=now + MINUTE)
+
+        assert hour(begun).excluded_events == 120
+
     def test_a_part_of_an_hour_is_left_out_to_the_event(self, metrics: Hourly) -> None:
         correct()
 
