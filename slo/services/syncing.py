@@ -78,9 +78,10 @@ def _problem(one: objectives.Objective) -> str:
 
 def _retire(row: Objective, *, by: Actor, now: datetime) -> None:
     Objective.objects.filter(pk=row.pk).update(retired_at=now, changed_at=now)
-    # A tick that is under way read it as it was: its word must not stand.
-    firing = Budget.objects.filter(objective=row, firing=True)
-    if firing.update(firing=False, told="", version=F("version") + 1):
+    # A tick that is under way read it as it was: its word must not stand, or nobody would end that alert.
+    held = Budget.objects.filter(objective=row)
+    held.update(version=F("version") + 1)
+    if held.filter(firing=True).update(firing=False, told=""):
         why = "the objective is no longer declared"
         for rule in (RULE, TICKET_RULE):
             alerts.services.clear(rule=rule, labels=labels(row), why=why, by=by, now=now)

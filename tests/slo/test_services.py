@@ -11,8 +11,10 @@ from audit.models import Entry
 from slo import selectors, services
 from slo.domain import objectives
 from slo.domain.readings import QUERIES
-from slo.models import Objective, PeriodCount
+from slo.models import Budget, Objective, PeriodCount
 from slo.selectors import ObjectiveRow
+from slo.services import writing
+from slo.services.writing import Change
 from telemetry.domain.errors import MetricsUnavailable
 from telemetry.memory import InMemoryMetrics
 from tests.slo.recorded import NOW, Traffic, recorded, tier
@@ -269,6 +271,17 @@ def test_a_burning_objective_that_is_retired_is_cleared() -> None:
     declare("shop")
 
     assert alerts.selectors.open_incidents() == []
+
+
+def test_a_tick_that_read_an_objective_before_it_was_retired_tells_of_it_no_more() -> None:
+    declare("shop", "payments")
+    tick(HEALTHY)
+    row = Objective.objects.get(name="payments-availability")
+    change = Change(Budget.objects.get(objective=row), {"firing": True, "told": "page"})
+
+    declare("shop")
+
+    assert not writing.write_one(change, now=NOW)
 
 
 def test_a_tick_asks_five_times_whatever_the_number_of_objectives() -> None:
