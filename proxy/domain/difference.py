@@ -20,8 +20,8 @@ _HIDDEN = "(not shown)"
 class Change:
     """One field of one resource: `kind` is cluster, endpoints, listener, routes, secret or runtime.
 
-    Or of what no proxy is told: `kind` is objective, runbook or accepted, and the path is as a person wrote
-    it.
+    Or of what no proxy is told: `kind` is objective, runbook, budget policy or accepted, and the path is as a
+    person wrote it.
 
     `whole`: all that is at `path` came or went, a named item of a list or, where it is empty, the resource. A
     side that is not there is None.
@@ -73,7 +73,7 @@ def _plain(host: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def untold(before: Tier | None, after: Tier) -> tuple[Change, ...]:
-    """The changes of objectives and runbooks, by name and field."""
+    """The changes of objectives, of the budget policy and of runbooks, by name and field."""
     found: list[Change] = []
     old, new = _untold(before), _untold(after)
     for kind, name in sorted({*old, *new}):
@@ -84,8 +84,9 @@ def untold(before: Tier | None, after: Tier) -> tuple[Change, ...]:
 def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
     if tier is None:
         return {}
-    document = tier.model_dump(mode="json", include={"objectives", "runbooks"})
+    document = tier.model_dump(mode="json", include={"objectives", "runbooks", "budget_policy"})
     found = {("objective", one["name"]): one for one in document["objectives"]}
+    found["budget policy", tier.name] = document["budget_policy"]
     found |= {("runbook", name): one for name, one in document["runbooks"].items()}
     accepted = {f"tier {tier.name}": tier.accepted}
     accepted |= {f"upstream {upstream.name}": upstream.accepted for upstream in tier.upstreams}

@@ -69,7 +69,7 @@ def test_what_was_applied_is_summed_up_and_told_in_full_when_asked_for(tmp_path:
     assert len(back) == len(planned) + 2
 
 
-def test_a_plan_shows_objectives_and_runbooks_which_no_proxy_is_told() -> None:
+def test_a_plan_shows_objectives_policy_and_runbooks_which_no_proxy_is_told() -> None:
     given = document()
     kept = {"name": "tls", "kind": "proxy_availability", "target": 99.9, "owner": "ann"}
     given["tiers"][0] |= {
@@ -80,8 +80,11 @@ def test_a_plan_shows_objectives_and_runbooks_which_no_proxy_is_told() -> None:
     given["tiers"][0] |= {
         "objectives": [{**kept, "target": 99.95, "owner": "bo"}],
         "runbooks": {"retry-storm": {"mode": "auto"}},
+        "budget_policy": {"tell": 60, "freeze": None},
     }
     expected = [
+        "~ budget policy edge: freeze: 0.0 -> null",
+        "~ budget policy edge: tell: 50.0 -> 60.0",
         "- objective gone",
         "~ objective tls: owner: ann -> bo",
         "~ objective tls: target: 99.9 -> 99.95",

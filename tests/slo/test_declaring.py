@@ -1,11 +1,13 @@
 """The YAML that declares an objective declares that very objective."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from proxy.domain.tier import Objective as Declared
 from slo.domain.declaring import written
@@ -41,3 +43,23 @@ def test_what_is_shown_declares_it(fields: dict[str, Any]) -> None:
     one = Objective(**{"tier": "edge", "name": "it", "target": Decimal("0.999"), **fields})
 
     assert again(one) == one
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kind": "total_latency", "route": "shop"}, "kind total_latency needs threshold_ms"),
+        ({"kind": "ratio", "bad": "x"}, "kind ratio needs total"),
+        (
+            {"kind": "gauge", "gauge": "x", "resource": "memory", "at_most": 1},
+            "resource belongs to kind saturation",
+        ),
+        ({"kind": "retry_budget", "route": "shop"}, "is of the whole tier or an upstream, not of a route"),
+        ({"kind": "tls_resumption", "at_least": 30}, "at_least is a share of 1: 0.8 are 80 % (given: 30)"),
+        ({"kind": "saturation", "resource": "memory", "at_most": 0}, "at_most is a share of 1"),
+    ],
+    ids=lambda value: str(value["kind"]) if isinstance(value, dict) else "",
+)
+def test_a_refusal_says_what_the_kind_needs(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        Declared.model_validate({"name": "a", "target": 99, "severity": "ticket", **fields})

@@ -44,6 +44,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "gauge": ("", "route", "upstream"),
 }
 """What each kind is measured of; "" is the whole tier, which is all of those that are not named here."""
+_SPOKEN = {"": "the whole tier", "route": "a route", "upstream": "an upstream"}
 
 
 class Objective(Declared):
@@ -93,10 +94,8 @@ class Objective(Declared):
         if self.kind == "saturation" and self.resource == "pool":
             places = ("upstream",)
         if place not in places:
-            needed = " or ".join(f"a {each}" if each else "the whole tier" for each in places)
-            raise ValueError(
-                f"kind {self.kind} is of {needed}, not of {f'a {place}' if place else 'the whole tier'}"
-            )
+            needed = " or ".join(_SPOKEN[each] for each in places)
+            raise ValueError(f"kind {self.kind} is of {needed}, not of {_SPOKEN[place]}")
         return self
 
     @model_validator(mode="after")
@@ -111,7 +110,15 @@ class Objective(Declared):
             raise ValueError(f"kind {self.kind} needs {wanted}, and only that")
         if self.kind == "gauge" and len(sides) != 1:
             raise ValueError("kind gauge needs at_most or at_least, one of them")
+        bound = getattr(self, wanted) if wanted else None
+        if self._bound_is_a_share() and not 0 < bound <= 1:
+            raise ValueError(f"{wanted} is a share of 1: 0.8 are 80 % (given: {bound:g})")
         return self
+
+    def _bound_is_a_share(self) -> bool:
+        if self.kind == "saturation":
+            return self.resource != "buffers"  # which are bytes
+        return self.kind == "tls_resumption"
 
     @model_validator(mode="after")
     def _period_is_one(self) -> Self:
@@ -120,7 +127,10 @@ class Objective(Declared):
         return self
 
     def _belongs(self, field: str, *kinds: str) -> None:
-        if (self.kind in kinds) != (getattr(self, field) is not None):
+        given = getattr(self, field) is not None
+        if self.kind in kinds and not given:
+            raise ValueError(f"kind {self.kind} needs {field}")
+        if given and self.kind not in kinds:
             raise ValueError(f"{field} belongs to kind {' and '.join(kinds)}, and only there")
 
 
