@@ -44,7 +44,7 @@ class Command(BaseCommand):
             self._check()
         if options["publish"]:
             self._publish()
-        else:
+        elif not options["check"]:  # whose answer must not stand above a thousand lines
             self.stdout.write(services.rule_file(), ending="")
 
     def _check(self) -> None:
