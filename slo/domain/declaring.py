@@ -37,7 +37,7 @@ def declaration(one: Objective) -> dict[str, Any]:
 def written(one: Objective) -> str:
     """The same as text, to be put into the tier's file."""
     found = {"objectives": [declaration(one)]}
-    return yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _number(value: Decimal) -> int | float:

@@ -45,6 +45,14 @@ def test_the_sample_tier_is_declared_and_comes_back_the_same(tmp_path: Path) -> 
     assert run("apply", str(file)) == "no difference\n"
 
 
+@pytest.mark.parametrize("odd", ["a\x85b", "a\u2028b", "two\nlines: #", "'\"\\", "é {{ %"])
+def test_whatever_text_is_declared_comes_back(odd: str, tmp_path: Path) -> None:
+    one = {"name": "shop", "kind": "route_availability", "route": "shop", "target": 99.9, "description": odd}
+    services.apply(document=document(objectives=[one]), by=Actor("ann", "cli"), reason="", now=timezone.now())
+    (tier,) = yaml.safe_load(run("export"))["tiers"]
+    assert tier["objectives"][0]["description"] == odd
+
+
 @pytest.mark.real
 def test_a_plan_shows_the_exact_fields_and_writes_nothing(tmp_path: Path) -> None:
     run("apply", EDGE)

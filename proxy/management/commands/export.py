@@ -22,8 +22,14 @@ class Command(BaseCommand):
             declared = {"tiers": list(_declarations(options["tier"]))}
         except UnknownTier as error:
             raise CommandError(str(error)) from error
-        text = yaml.safe_dump(
-            declared, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+        # The one in Python writes U+0085 as it is, and every reader takes that for the end of a line.
+        text = yaml.dump(
+            declared,
+            Dumper=yaml.CSafeDumper,
+            sort_keys=False,
+            allow_unicode=True,
+            default_flow_style=None,
+            width=110,
         )
         self.stdout.write(_made_from(declared["tiers"]) + text, ending="")
         driven = {row.name for row in selectors.tiers()} & {one["name"] for one in declared["tiers"]}

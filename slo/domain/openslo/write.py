@@ -144,6 +144,10 @@ def _alerts(objective: Objective) -> list[tuple[AlertTier, timedelta]]:
     return [(tier, objective.period) for tier in alerting.telling(objective.severity)]
 
 
+_BREAKS = frozenset("\x85\u2028\u2029")
+"""Line breaks to YAML 1.1 beside the usual."""
+
+
 class _Dumper(yaml.SafeDumper):
     """PromQL of several lines stays readable; nothing becomes an anchor."""
 
@@ -152,7 +156,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    if _BREAKS.intersection(text):
+        style = '"'  # where they are escaped: elsewhere a reader takes them for the end of a line
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)
