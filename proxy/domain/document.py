@@ -13,6 +13,8 @@ from proxy.domain.observed import ObservedTier, is_one
 from proxy.domain.referring import doubles, name_of, references
 from proxy.domain.tier import Tier
 
+MOST_NODES = 2_000_000
+"""How much a file may hold when each alias is read as what it stands for: thousands of objectives fit."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -68,9 +70,25 @@ def load(text: str, *, environment: Mapping[str, str]) -> dict[str, Any]:
 def stream(text: str) -> list[Any]:
     """Every document of a YAML stream as it stands, such as a file of another tool. Raises Invalid."""
     try:
-        return list(_yaml(lambda: list(yaml.load_all(text, Loader=_Loader))))
+        found = list(_yaml(lambda: list(yaml.load_all(text, Loader=_Loader))))
+        size = _size(found, {})
     except RecursionError as error:
-        raise Invalid([("", "nested too deeply")]) from error
+        raise Invalid([("", "nested too deeply, or an anchor holds itself")]) from error
+    if size > MOST_NODES:
+        raise Invalid([("", f"its aliases stand for more than {MOST_NODES:,} values")])
+    return found
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """How many values it is for whoever follows each alias: ten lines can be a billion. Looks at each once;
+    a hundred characters of a text are one more.
+    """
+    if not isinstance(node, dict | list):
+        return 1 + (len(node) // 100 if isinstance(node, str) else 0)
+    if id(node) not in known:
+        within = [*node, *node.values()] if isinstance(node, dict) else node
+        known[id(node)] = 1 + sum(_size(each, known) for each in within)
+    return known[id(node)]
 
 
 def _yaml(read: Callable[[], Any]) -> Any:

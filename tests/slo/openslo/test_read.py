@@ -249,3 +249,14 @@ class TestTheFile:
     def test_that_is_no_yaml_is_refused(self) -> None:
         with pytest.raises(Invalid, match="stands twice"):
             read("kind: SLO\nkind: SLI\n")
+
+    def test_whose_aliases_stand_for_a_billion_values_is_refused(self) -> None:
+        lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+        lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+
+        with pytest.raises(Invalid, match="aliases stand for more than"):
+            read("\n".join([*lines, "apiVersion: 1"]))
+
+    def test_whose_anchor_holds_itself_is_refused(self) -> None:
+        with pytest.raises(Invalid, match="an anchor holds itself"):
+            read("a: &a [*a]")
