@@ -1,6 +1,6 @@
 """The page of a tier."""
 
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -73,6 +73,10 @@ def tier_chart(request: HttpRequest, name: str, slug: str) -> HttpResponse:
     return JsonResponse(chart(proxy.base(name), slug, timezone.now(), at=_asked(request)).payload)
 
 
+EPOCH = 1970
+"""Prometheus keeps nothing from before, and a chart has to begin somewhere."""
+
+
 def _asked(request: HttpRequest) -> datetime | None:
     """The time of the address, which a message leads to: what was to be seen then. None for now."""
     asked = request.GET.get("at", "")
@@ -80,7 +84,7 @@ def _asked(request: HttpRequest) -> datetime | None:
         at = parse_datetime(asked)
     except ValueError:
         at = None
-    if asked and (at is None or at.tzinfo is None):
+    if asked and (at is None or at.tzinfo is None or not EPOCH <= at.year < MAXYEAR):
         raise Http404("at= wants a time with its offset, such as 2026-03-01T12:00:00Z.")
     return at
 

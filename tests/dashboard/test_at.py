@@ -55,6 +55,15 @@ def test_without_a_time_they_end_now(client: Client, ends: list[datetime]) -> No
     assert all(abs(end - datetime.now(UTC)) < timedelta(minutes=1) for end in ends)
 
 
-@pytest.mark.parametrize("at", ["yesterday", "2026-03-01T12:00:00", "2026-13-01T12:00:00Z"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "yesterday",
+        "2026-03-01T12:00:00",
+        "2026-13-01T12:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+    ],
+)
 def test_what_is_no_time_is_not_found(client: Client, ends: list[datetime], at: str) -> None:
     assert client.get("/tiers/edge/", {"at": at}).status_code == 404
