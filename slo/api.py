@@ -20,7 +20,9 @@ TOTAL = "X-Total-Count"
 class ObjectivesAsked(Schema):
     """Which objectives, in what order; what is not given narrows nothing. Without a limit all are told."""
 
-    text: str = Field("", description="words in the name, description, tier, route, upstream or owner")
+    text: str = Field(
+        "", max_length=200, description="words in the name, description, tier, route, upstream or owner"
+    )
     tier: str = ""
     route: str = ""
     upstream: str = ""

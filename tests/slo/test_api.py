@@ -51,7 +51,11 @@ def test_it_is_narrowed_by_state_owner_and_tier(client: Client, viewer: dict[str
 
 
 @pytest.mark.parametrize(
-    "query", ["?state=sad", "?severity=shout", "?sort=up", "?limit=0", "?offset=-1", "?limit=1001"]
+    "query",
+    [
+        *("?state=sad", "?severity=shout", "?sort=up", "?limit=0", "?offset=-1", "?limit=1001"),
+        f"?text={'a+' * 101}",
+    ],
 )
 def test_a_senseless_question_names_its_field(query: str, client: Client, viewer: dict[str, str]) -> None:
     answer = get(client, query, viewer)
