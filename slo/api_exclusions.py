@@ -112,6 +112,7 @@ def end_maintenance(request: ApiRequest, maintenance_id: int, body: Because) -> 
 
 
 def _zoned(name: str, at: datetime) -> datetime:
+    """To the second, as iCalendar's rules are."""
     if at.tzinfo is None:
         raise field(name, "needs a time zone, such as 2026-01-31T12:00:00Z")
-    return at
+    return at.replace(microsecond=0)

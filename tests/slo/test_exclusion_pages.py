@@ -131,6 +131,16 @@ class TestApi:
         assert (gone.json()["on"], gone.json()["next_at"]) == (False, None)
         assert len(client.get("/api/v1/maintenance", headers=headers).json()) == 1
 
+    def test_a_part_of_a_second_is_no_other_time(
+        self, client: Client, headers: dict[str, str], now: datetime
+    ) -> None:
+        starts = (now + HOUR).replace(microsecond=123000)
+        body = {"tier": "edge", "starts_at": starts.isoformat(), "minutes": 30, "reason": "disks"}
+
+        made = post(client, "maintenance", headers, {**body, "rule": "FREQ=DAILY"})
+
+        assert made.status_code == 201
+
     @pytest.mark.parametrize(
         ("change", "field"),
         [
