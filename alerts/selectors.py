@@ -193,12 +193,16 @@ def alerts(*, state: str = "", limit: int = 200) -> list[AlertRow]:
     return [_alert(row, row.incident) for row in found[:limit]]
 
 
-def fired(*, rules: Collection[str], since: datetime, until: datetime) -> list[AlertRow]:
-    """The alerts of these rules that fired at any time in [since, until), the first one first."""
+def fired(*, rules: Collection[str], since: datetime, until: datetime, tier: str = "") -> list[AlertRow]:
+    """The alerts of these rules that fired at any time in [since, until), the first one first; of one tier
+    or of all.
+    """
     over = Q(resolved_at__lte=since)
     found = (
         Alert.objects.filter(rule__in=rules, first_seen__lt=until).exclude(over).select_related("incident")
     )
+    if tier:
+        found = found.filter(incident__tier=tier)
     return [_alert(row, row.incident) for row in found.order_by("first_seen", "id")]
 
 

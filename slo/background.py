@@ -50,7 +50,7 @@ def background(objective_id: int, *, now: datetime) -> Background:
         raise UnknownObjective(f"there is no objective {objective_id}")
     plain, period = record.plain(), running(record.plain(), now)
     counted = indicator(plain)
-    fired = alerts.selectors.fired(rules=TOLD, since=period.start, until=now)
+    fired = alerts.selectors.fired(rules=TOLD, since=period.start, until=now, tier=plain.tier)
     corrected = [row for row in exclusions.corrections(tier=plain.tier) if _is_of(row, plain)]
     return Background(
         plain=plain,

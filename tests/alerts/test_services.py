@@ -373,3 +373,14 @@ def test_a_page_takes_its_tickets_incident_over() -> None:
     assert incident is not None
     assert (page, incident.severity, incident.title) == (ticket, "page", "shop burns fast")
     assert Incident.objects.get().links == [["Now", "/now"]]
+
+
+def test_what_fired_in_a_tier_is_not_what_fired_in_another() -> None:
+    fire()
+    fire(labels={"tier": "inner", "route": "shop"})
+    hour = {"since": NOW - timedelta(hours=1), "until": NOW + timedelta(hours=1)}
+
+    found = selectors.fired(rules=["canary-failed"], tier="inner", **hour)
+
+    assert [row.tier for row in found] == ["inner"]
+    assert len(selectors.fired(rules=["canary-failed"], **hour)) == 2
