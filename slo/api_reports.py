@@ -57,6 +57,7 @@ class LineOut(Schema):
     spent: float | None
     spent_proxy: float | None
     spent_backend: float | None
+    spent_other: float | None
     events: float
     bad: float
     excluded_events: float
@@ -126,6 +127,7 @@ def _line(line: Line) -> LineOut:
         spent=_plain(line.spent),
         spent_proxy=_plain(line.spent_proxy),
         spent_backend=_plain(line.spent_backend),
+        spent_other=_plain(line.spent_other),
         events=float(line.corrected.total),
         bad=float(line.corrected.bad),
         excluded_events=float(line.excluded.total),

@@ -30,14 +30,15 @@ class UnknownObjective(LookupError):
 class ObjectiveRow:
     """An objective with its latest state. Shares are 0 to 1; a figure that is None is no data.
 
-    `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy` and `spent_backend` are
-    whose failures spent the rest. Corrections and maintenance took `excluded_total` events out of
-    `total`, and `excluded_bad` out of the bad ones; with them `left_uncorrected` would be left. Until
-    `maintained_until` nobody is told anything new. `state` is ok, burning (`told` by page or ticket), spent
-    (nothing is left, though too little burns now to tell) or no_data. `exhausted_in` is zero when it is
-    gone. `coverage` is the measured share of the period. `since` is when the state began; for `no_data`
-    when data ended. `problem` says why an objective cannot be measured. `demand` is what the tier's
-    budget policy demands since it was told: nothing, tell, approve or freeze.
+    `left` is 1 when nothing is spent and below 0 past the end; `spent_proxy`, `spent_backend` and
+    `spent_other` (of neither) are whose failures spent the rest. Corrections and maintenance took
+    `excluded_total` events out of `total`, and `excluded_bad` out of the bad ones; with them
+    `left_uncorrected` would be left. Until `maintained_until` nobody is told anything new. `state` is ok,
+    burning (`told` by page or ticket), spent (nothing is left, though too little burns now to tell) or
+    no_data. `exhausted_in` is zero when it is gone. `coverage` is the measured share of the period. `since`
+    is when the state began; for `no_data` when data ended. `problem` says why an objective cannot be
+    measured. `demand` is what the tier's budget policy demands since it was told: nothing, tell, approve or
+    freeze.
     """
 
     id: int
@@ -72,6 +73,7 @@ class ObjectiveRow:
     maintained_until: datetime | None
     spent_proxy: float | None
     spent_backend: float | None
+    spent_other: float | None
     originator: str
     coverage: float | None
     burn_5m: float | None
@@ -266,6 +268,7 @@ def row_of(record: Objective) -> ObjectiveRow:
         maintained_until=held.maintained_until,
         spent_proxy=_spent(plain, held.bad_proxy, held.total),
         spent_backend=_spent(plain, held.bad_backend, held.total),
+        spent_other=_spent(plain, held.bad_other, held.total),
         originator=_originator(held),
         coverage=held.coverage,
         burn_5m=burns.get("5m"),

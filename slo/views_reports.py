@@ -53,6 +53,7 @@ def _shown(found: Report, line: Line) -> dict[str, Any]:
         "spent": part(line.spent),
         "proxy": part(line.spent_proxy),
         "backend": part(line.spent_backend),
+        "other": part(line.spent_other),
         "measured": share(found.coverage(line)),
     }
 

@@ -19,6 +19,7 @@ class Budget:
     left: Decimal
     spent_proxy: Decimal
     spent_backend: Decimal
+    spent_other: Decimal
 
 
 def budget(counts: Counts, target: Decimal) -> Budget | None:
@@ -34,15 +35,16 @@ def budget(counts: Counts, target: Decimal) -> Budget | None:
         left=1 - counts.bad / allowed,
         spent_proxy=counts.bad_proxy / allowed,
         spent_backend=counts.bad_backend / allowed,
+        spent_other=counts.bad_other / allowed,
     )
 
 
 def originator(counts: Counts) -> Originator:
-    """Who made the bad events: one side alone when it made at least nine in ten."""
+    """Who made the bad events: one side alone, or both together, when they made at least nine in ten."""
     if counts.bad <= 0:
         return "unknown"
     if counts.bad_proxy >= MOSTLY * counts.bad:
         return "proxy"
     if counts.bad_backend >= MOSTLY * counts.bad:
         return "backend"
-    return "both"
+    return "both" if counts.bad_proxy + counts.bad_backend >= MOSTLY * counts.bad else "unknown"

@@ -88,6 +88,11 @@ class Line:
         return found.spent_backend if found else None
 
     @property
+    def spent_other(self) -> Decimal | None:
+        found = self._budget
+        return found.spent_other if found else None
+
+    @property
     def promise(self) -> str:
         return promise(self.objective)
 

@@ -11,6 +11,7 @@ from slo.domain.spans import Span
 from slo.domain.wording import percent
 
 NAMED = 5
+MADE_BY = ("by the proxy", "by backends", "by neither")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Row:
     budget_spent: str
     spent_by_proxy: str
     spent_by_backends: str
+    spent_by_neither: str
     events: str
     bad: str
     excluded_events: str
@@ -77,6 +79,7 @@ def _row(report: Report, line: Line) -> Row:
         budget_spent=_number(line.spent),
         spent_by_proxy=_number(line.spent_proxy),
         spent_by_backends=_number(line.spent_backend),
+        spent_by_neither=_number(line.spent_other),
         events=_number(line.corrected.total),
         bad=_number(line.corrected.bad),
         excluded_events=_number(line.excluded.total),
@@ -107,8 +110,9 @@ def _heading(report: Report) -> Iterator[str]:
 
 
 def _table(report: Report) -> Iterator[str]:
-    yield "| Objective | Target | Achieved | Budget spent | by the proxy | by backends | Failed | Measured |"
-    yield "|---|---|---|---|---|---|---|---|"
+    columns = ("Objective", "Target", "Achieved", "Budget spent", *MADE_BY, "Failed", "Measured")
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
     for line in report.lines:
         cells = [
             f"{_cell(line.objective.tier)} / {_cell(line.objective.name)}",
@@ -117,6 +121,7 @@ def _table(report: Report) -> Iterator[str]:
             part(line.spent),
             part(line.spent_proxy),
             part(line.spent_backend),
+            part(line.spent_other),
             f"{line.corrected.bad:,.0f} of {line.corrected.total:,.0f}",
             percent(report.coverage(line)),
         ]

@@ -90,7 +90,11 @@ def test_the_budget_says_what_is_left_and_who_spent_the_rest() -> None:
 
     assert found is not None
     assert (found.allowed, found.left) == (Decimal(100), Decimal("0.5"))
-    assert (found.spent_proxy, found.spent_backend) == (Decimal("0.2"), Decimal("0.3"))
+    assert (found.spent_proxy, found.spent_backend, found.spent_other) == (
+        Decimal("0.2"),
+        Decimal("0.3"),
+        Decimal(0),
+    )
 
 
 def test_windows_weigh_by_events_and_not_by_hours() -> None:
@@ -102,11 +106,22 @@ def test_windows_weigh_by_events_and_not_by_hours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proxy", "backend", "expected"),
-    [(0, 0, "unknown"), (9, 1, "proxy"), (1, 9, "backend"), (8, 2, "both")],
+    ("proxy", "backend", "other", "expected"),
+    [
+        (0, 0, 0, "unknown"),
+        (9, 1, 0, "proxy"),
+        (1, 9, 0, "backend"),
+        (8, 2, 0, "both"),
+        (5, 4, 1, "both"),
+        (4, 4, 2, "unknown"),
+        (0, 0, 9, "unknown"),
+    ],
 )
-def test_one_side_is_named_when_it_made_nine_in_ten(proxy: int, backend: int, expected: str) -> None:
-    assert originator(Counts(Decimal(100), Decimal(proxy), Decimal(backend))) == expected
+def test_sides_are_named_when_they_made_nine_in_ten(
+    proxy: int, backend: int, other: int, expected: str
+) -> None:
+    made = (Decimal(each) for each in (proxy, backend, other))
+    assert originator(Counts(Decimal(100), *made)) == expected
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))

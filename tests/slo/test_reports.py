@@ -162,6 +162,13 @@ class TestTexts:
         )
         assert (row["budget_spent"], row["spent_by_proxy"], row["measured"]) == ("0.5", "0.2", "1")
 
+    def test_what_nobody_is_known_to_have_made_is_spent_by_neither(self) -> None:
+        counts = Counts(Decimal(100), bad_proxy=Decimal(1), bad_other=Decimal(2))
+        found = Report("shop", MARCH, MARCH.end, (Line(1, only("route_availability", "0.99"), counts),))
+
+        assert next(csv.DictReader(io.StringIO(as_csv(found))))["spent_by_neither"] == "2"
+        assert "| 300 % | 100 % | 0 % | 200 % | 3 of 100 |" in as_markdown(found)
+
     def test_csv_runs_no_formula(self) -> None:
         found = Report("=cmd()", MARCH, MARCH.end, written().lines)
 
@@ -182,7 +189,7 @@ class TestTexts:
 
         text = as_markdown(found)
 
-        assert "| edge / it | 99 % | 99.5 % | 50 % | 20 % | 30 % | 5 of 1,000 | 100 % |" in text
+        assert "| edge / it | 99 % | 99.5 % | 50 % | 20 % | 30 % | 0 % | 5 of 1,000 | 100 % |" in text
         assert (
             r"- it: #7 shop \| burns (2026-03-10 09:05 to 2026-03-10 10:05 UTC, 30 % of the month's budget)"
             in text
