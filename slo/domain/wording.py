@@ -64,7 +64,8 @@ def _bound(objective: Objective) -> str:
     limit = objective.at_least if objective.at_most is None else objective.at_most
     shares = objective.kind == "tls_resumption" or objective.resource not in (None, "buffers")
     if limit is None or not shares:
-        return f"{limit or 0:f}"
+        unit = " bytes" if objective.resource == "buffers" else ""
+        return f"{(limit or Decimal(0)).normalize():,f}{unit}"
     return percent(limit)
 
 

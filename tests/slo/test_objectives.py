@@ -10,6 +10,7 @@ import pytest
 from proxy.domain.tier import Tier
 from slo.domain.objectives import BadObjective, Objective, arithmetic, check, looser, of_tier, too_loose
 from slo.domain.windows import Severity
+from slo.domain.wording import promise
 
 
 def tier(**changes: Any) -> Tier:
@@ -117,3 +118,19 @@ def test_a_target_that_no_alert_can_defend_is_refused(target: str, severity: Sev
         return
     with pytest.raises(BadObjective, match=problem):
         check(one)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kind": "saturation", "resource": "buffers", "at_most": 1e7}, "used to at most 10,000,000 bytes"),
+        ({"kind": "saturation", "resource": "memory", "at_most": 0.8}, "used to at most 80 %"),
+        ({"kind": "gauge", "gauge": "up", "at_least": 2}, "of edge is at least 2"),
+        ({"kind": "tls_fresh", "at_most": 0.5}, "makes at most 0.5 fresh TLS handshakes a second"),
+    ],
+    ids=lambda value: str(value["kind"]) if isinstance(value, dict) else "",
+)
+def test_a_bound_is_told_in_its_unit(fields: dict[str, Any], said: str) -> None:
+    (one,) = of_tier(tier(objectives=[{"name": "a", "target": 99, "severity": "ticket", **fields}]))
+
+    assert said in promise(one)
