@@ -90,7 +90,7 @@
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
       showlegend: chart.series.length > 1,
       xaxis: { ...axis, type: "date", tickformatstops: TICKS, hoverformat: long(chart) ? "%b %-d, %H:%M" : "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
-      yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: "e", rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
+      yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: log ? "e" : "none", separatethousands: true, rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
       annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart, width - MARGIN.l - MARGIN.r)],
     };
