@@ -110,8 +110,8 @@ class Objective(Declared):
             raise ValueError(f"kind {self.kind} needs {wanted}, and only that")
         if self.kind == "gauge" and len(sides) != 1:
             raise ValueError("kind gauge needs at_most or at_least, one of them")
-        bound = getattr(self, wanted) if wanted else None
-        if self._bound_is_a_share() and not 0 < bound <= 1:
+        bound = self.at_least if self.at_most is None else self.at_most
+        if self._bound_is_a_share() and bound is not None and not 0 < bound <= 1:
             raise ValueError(f"{wanted} is a share of 1: 0.8 are 80 % (given: {bound:g})")
         return self
 
