@@ -20,7 +20,7 @@ _HIDDEN = "(not shown)"
 class Change:
     """One field of one resource: `kind` is cluster, endpoints, listener, routes, secret or runtime.
 
-    Or of what no proxy is told: `kind` is objective, runbook, budget policy or accepted, and the path is as a
+    Or of what no proxy is told: `kind` is objective, runbook, budget_policy or accepted, and the path is as a
     person wrote it.
 
     `whole`: all that is at `path` came or went, a named item of a list or, where it is empty, the resource. A
@@ -86,7 +86,7 @@ def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
         return {}
     document = tier.model_dump(mode="json", include={"objectives", "runbooks", "budget_policy"})
     found = {("objective", one["name"]): one for one in document["objectives"]}
-    found["budget policy", tier.name] = document["budget_policy"]
+    found["budget_policy", tier.name] = document["budget_policy"]
     found |= {("runbook", name): one for name, one in document["runbooks"].items()}
     accepted = {f"tier {tier.name}": tier.accepted}
     accepted |= {f"upstream {upstream.name}": upstream.accepted for upstream in tier.upstreams}

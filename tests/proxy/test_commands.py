@@ -91,8 +91,8 @@ def test_a_plan_shows_objectives_policy_and_runbooks_which_no_proxy_is_told() ->
         "budget_policy": {"tell": 60, "freeze": None},
     }
     expected = [
-        "~ budget policy edge: freeze: 0.0 -> null",
-        "~ budget policy edge: tell: 50.0 -> 60.0",
+        "~ budget_policy edge: freeze: 0.0 -> null",
+        "~ budget_policy edge: tell: 50.0 -> 60.0",
         "- objective gone",
         "~ objective tls: owner: ann -> bo",
         "~ objective tls: target: 99.9 -> 99.95",
