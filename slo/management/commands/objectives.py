@@ -72,7 +72,7 @@ class Command(BaseCommand):
         """The changes as output; what is pointed out beside it, as output is for programs too."""
         lines = [*taken.changes, *(f"tier {name}: revision {n}" for name, n in taken.revisions.items())]
         if planned and lines:
-            lines.append(f"{len(lines)} changes")
+            lines.append(f"{len(lines)} {'change' if len(lines) == 1 else 'changes'}")
         self.stdout.write("\n".join(lines) or "no difference")
         self._told("note: ", taken.notes)
         self._told("warning: ", (("", warning) for warning in taken.warnings))

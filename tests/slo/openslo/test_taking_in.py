@@ -102,7 +102,7 @@ def test_a_plan_tells_each_change_and_writes_nothing(file: Path) -> None:
     text = run("export")[0]
     file.write_text(text.replace("target: 0.9995", "target: 0.999", 1))
 
-    assert run("import", "--plan", file)[0] == "~ objective proxy: target: 99.95 -> 99.9\n1 changes\n"
+    assert run("import", "--plan", file)[0] == "~ objective proxy: target: 99.95 -> 99.9\n1 change\n"
     assert models.Revision.objects.count() == 1
 
 
