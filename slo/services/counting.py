@@ -141,7 +141,7 @@ class _Counter:
             for row in found:
                 self._exclude(row, row.objective.plain(), span, left_out)
             with transaction.atomic():
-                CountedHour.objects.select_for_update().filter(hour=hour).first()
+                _lock(hour, self._now)
                 _recheck(found, span, left_out)
                 _upsert(found, EXCLUDED)
                 roll(hour.date())
@@ -166,13 +166,22 @@ def _figures(names: Sequence[str], counts: Counts) -> dict[str, float]:
 
 def _claim(hour: datetime, *, final: bool, now: datetime) -> bool:
     """Whether this count of the hour may be written: not after one that knew all of it."""
-    CountedHour.objects.get_or_create(hour=hour, defaults={"at": now})
-    held = CountedHour.objects.select_for_update().get(hour=hour)
+    held = _lock(hour, now)
     if held.final:
         return False
     held.final, held.at = final, now
     held.save(update_fields=["final", "at"])
     return True
+
+
+def _lock(hour: datetime, now: datetime) -> CountedHour:
+    """The hour, and first its day by that one's first hour: two that count hours of one day would each add it
+    up without the other's.
+    """
+    for each in (day_of(hour), hour):
+        CountedHour.objects.get_or_create(hour=each, defaults={"at": now})
+        held = CountedHour.objects.select_for_update().get(hour=each)
+    return held
 
 
 def _recheck(rows: Iterable[HourlyCount], span: Span, left_out: Sequence[Exclusion]) -> None:
