@@ -17,6 +17,9 @@ ACTIONS = {
     "approve": "Rollouts that go on by themselves ask a person before each step up from now on.",
     "freeze": "No rollout begins or steps up there until there is budget again; a rollback is never held.",
 }
+LET_GO = (
+    "the policy acts on it no more: it is retired with its tier or alone, a ticket, or cannot be measured"
+)
 
 
 def warn(*, now: datetime, by: Actor = BY) -> int:
@@ -29,7 +32,7 @@ def warn(*, now: datetime, by: Actor = BY) -> int:
     for held in _budgets():
         row = held.objective
         standing = policy.Standing(row.name, _exact(held.left), _exact(held.coverage))
-        found = policy.Demanded()
+        found = policy.Demanded(why=LET_GO)
         if row.tier in policies and row.severity == "page" and row.retired_at is None and not row.problem:
             found = policy.demanded(policies[row.tier], [standing])
         if found.demand != held.demand:

@@ -67,6 +67,8 @@ def test_a_retired_objective_demands_nothing_more() -> None:
     Objective.objects.filter(name="shop-availability").update(retired_at=NOW)
     assert services.warn(now=NOW) == 1
     assert alerts.selectors.open_incidents() == []
+    (told,) = said("RESOLVED")
+    assert "it is retired" in told
 
 
 def test_a_ticket_and_what_was_never_measured_are_not_told() -> None:
