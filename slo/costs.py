@@ -8,9 +8,11 @@ from django.core.cache import cache
 
 from slo.background import Background
 from slo.domain import rates
+from slo.domain.rules import BASE
 from telemetry.domain.errors import MetricsError
 from telemetry.patience import patient
 
+OFTEN = f"every {BASE.total_seconds():g} s"
 KEPT_SECONDS = 600
 TROUBLE_KEPT_SECONDS = 10
 
@@ -45,12 +47,12 @@ def costs(number: int, found: Background, budget_promql: str, *, now: datetime) 
 def _queries(found: Background, budget_promql: str) -> Iterator[CostRow]:
     for source in rates.needed([found.events, *found.bad.values()]):
         what = f"reads {source.counter} of every proxy"
-        yield CostRow(what, source.rates, "every 15 s", "all that count it")
+        yield CostRow(what, source.rates, OFTEN, "all that count it")
     shared = "nobody else" if found.shared_by < 2 else f"{found.shared_by:,} objectives"
-    yield CostRow("counts all events", found.events, "every 15 s", shared)
+    yield CostRow("counts all events", found.events, OFTEN, shared)
     for made, promql in found.bad.items():
         whose = "" if made == "other" else f" by the {made}"
-        yield CostRow(f"counts bad events{whose}", promql, "every 15 s", shared)
+        yield CostRow(f"counts bad events{whose}", promql, OFTEN, shared)
     if budget_promql:
         yield CostRow("the budget, from what was counted", budget_promql, "when it is asked", "nobody else")
 

@@ -16,6 +16,8 @@ from telemetry.domain.promql import duration, selector
 
 ALLOWED = "sluice:sli_allowed"
 COVERAGE, SCRAPED = "sluice:coverage:ratio", "sluice:scrape:timestamp"
+LAST_SCRAPE = 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)'
+"""When some proxy of each tier was last scraped; it is recorded as SCRAPED."""
 WHERE = "sli, place, tier, route, upstream"
 # As the service does: a minute without a scrape is no data, and what burnt then is not over.
 NO_DATA_SECONDS = 60

@@ -71,7 +71,7 @@ def _born(counter: str) -> str:
     not worth reading every series three times.
 
     Evaluated once a minute, a birth is in one evaluation, and stays in the rates for that minute: it counts
-    once. Each 15 seconds it would be in four of them, which is the same sum for four times the reading.
+    once. As often as the rates it would be in two of them, at half: the same sum for twice the reading.
     """
     scraped_before = f'(up{{tier!=""}} offset {RANGE} == 1)'
     young = f"(min_over_time({counter}[{RANGE}]) unless {counter} offset {RANGE})"

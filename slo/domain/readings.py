@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from slo.domain.alert_rules import COVERAGE, SCRAPED
+from slo.domain.alert_rules import COVERAGE, LAST_SCRAPE, SCRAPED
 from slo.domain.burn import Counts
 from slo.domain.indicators import BAD, EVENTS, MAKERS, sli
 from slo.domain.objectives import Objective
@@ -14,7 +14,8 @@ from telemetry.domain.series import Sample
 
 # Long windows are recorded each 5 minutes, on the edge of Prometheus' own lookback.
 RECORDED_WITHIN = timedelta(minutes=11)
-# How far back the last good scrape is looked for, to say since when there is no data.
+# How far back the last good scrape is looked for, to say since when there is no data. What is recorded of it
+# may be half a minute older than the newest.
 SCRAPED_WITHIN = timedelta(hours=6)
 # Beyond this the last scrape is no longer "now": the rates over a minute are empty by then.
 STALE_AFTER = timedelta(seconds=60)
@@ -37,7 +38,7 @@ QUERIES = Queries(
     events=f"last_over_time({EVENTS}:count[{duration(RECORDED_WITHIN)}])",
     bad=f"last_over_time({BAD}:count[{duration(RECORDED_WITHIN)}])",
     coverage=f"last_over_time({COVERAGE}[{duration(RECORDED_WITHIN)}])",
-    scraped=f"last_over_time({SCRAPED}[{duration(SCRAPED_WITHIN)}])",
+    scraped=f"{LAST_SCRAPE} or last_over_time({SCRAPED}[{duration(SCRAPED_WITHIN)}])",
 )
 
 

@@ -2,7 +2,7 @@
 
 A burn that begins after a calm long window fires at the computed time to detect and not an evaluation
 before; a steady burn fires just above the factor and is silent just below. What the alerts are computed from
-is given: a second's events each 15 s, and a full coverage.
+is given: a second's events each 30 s, and a full coverage.
 """
 
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from slo.domain import creep, rates
-from slo.domain.alert_rules import ALLOWED, COVERAGE, SCRAPED, alerts, telling
+from slo.domain.alert_rules import ALLOWED, COVERAGE, LAST_SCRAPE, SCRAPED, alerts, telling
 from slo.domain.indicators import BAD, EVENTS, Indicator, indicator, needed, place, sli
 from slo.domain.objectives import Objective, rolling
 from slo.domain.windows import (
@@ -29,8 +29,9 @@ from slo.domain.windows import (
 from telemetry.domain.promql import duration, literal, matching, selector
 
 FILE = "sluice.yml"
-# Every 15 s over a minute: a full outage is seen in a minute and a quarter.
-BASE = timedelta(seconds=15)
+# Twice in the minute that the rates are over: a full outage pages in a minute and a half. Every 15 s it would
+# be 15 s less, for twice the reading of every counter, which is most of what all rules cost.
+BASE = timedelta(seconds=30)
 MIDDLE_EVERY = timedelta(minutes=1)
 BLOCK = timedelta(minutes=5)
 # What the fast page compares is as fresh as what it is made of; other alerts are asked each minute at most.
@@ -88,7 +89,7 @@ def _events(objectives: Sequence[Objective]) -> list[Rule]:
 
     The order matters: rules of a group run in order at one timestamp.
     """
-    scraped = _record(SCRAPED, 'max by (tier) (timestamp(up{tier!=""}) and up{tier!=""} == 1)')
+    scraped = _record(SCRAPED, LAST_SCRAPE)
     pairs = [rule for found in needed(objectives) for rule in _pair(found)]
     return [scraped, *_sources(pairs), *pairs]
 

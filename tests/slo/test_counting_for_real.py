@@ -13,6 +13,7 @@ from slo.domain.corrections import Scope
 from slo.domain.objectives import of_tier
 from slo.domain.spans import DAY, HOUR, Span, hour_of
 from slo.models import HourlyCount
+from telemetry.domain.promql import duration
 from telemetry.prometheus import Prometheus
 from tests.slo.recorded import tier
 from tests.slo.test_history import level
@@ -67,7 +68,9 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     for number, spans in ((0, evaluated), (1, evaluated), (2, (Span(SECOND - MINUTE, SECOND),))):
         with prometheus(place) as running:
             for span in spans:
-                backfill_rules(running, layer(number), start=span.start, end=span.end, every="15s")
+                backfill_rules(
+                    running, layer(number), start=span.start, end=span.end, every=duration(rules.BASE)
+                )
     with prometheus(place) as running:
         client = Prometheus(running.url, timeout=5.0)
         yield client

@@ -65,7 +65,7 @@ def test_a_group_that_is_evaluated_at_another_pace_is_told() -> None:
         for rule in WANTED
     ]
 
-    assert differences(slow) == ["sluice-events is evaluated each 0:05:00, and should be each 0:00:15"]
+    assert differences(slow) == ["sluice-events is evaluated each 0:05:00, and should be each 0:00:30"]
 
 
 def test_an_expression_is_the_same_in_another_spelling() -> None:

@@ -14,6 +14,7 @@ from slo import selectors, services
 from slo.domain import rates, rules
 from slo.domain.alert_rules import SCRAPED
 from slo.domain.objectives import of_tier
+from telemetry.domain.promql import duration
 from telemetry.prometheus import Prometheus
 from tests.slo.recorded import tier
 from tests.support.prometheus import History, backfill, backfill_rules, prometheus
@@ -69,7 +70,9 @@ def record(place: Path, *routes: str, start: datetime, end: datetime) -> None:
     for number in range(3):
         begins = start if number < 2 else max(start, end - timedelta(minutes=1))
         with prometheus(place) as running:
-            backfill_rules(running, layer(*routes, number=number), start=begins, end=end, every="15s")
+            backfill_rules(
+                running, layer(*routes, number=number), start=begins, end=end, every=duration(rules.BASE)
+            )
 
 
 @pytest.fixture(scope="module")

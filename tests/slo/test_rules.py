@@ -15,6 +15,7 @@ import yaml
 from slo.domain import rules
 from slo.domain.objectives import Objective
 from telemetry import rulefiles
+from telemetry.domain.promql import duration
 from tests.slo.recorded import only
 
 DECLARED = (
@@ -52,10 +53,11 @@ def promtool(
     series: dict[str, str],
     cases: list[tuple[str, str, list[Any]]],
     *,
-    every: str = "15s",
+    every: str = duration(rules.BASE),
+    apart: str = "15s",
     declared: Iterable[Objective] = DECLARED,
 ) -> str:
-    """Run the rules over `series` (15 s apart); each case is (time, PromQL, expected samples)."""
+    """Run the rules over `series`, whose samples are `apart`; each case is (time, PromQL, expected samples)."""
     (directory / "sluice.yml").write_text(rules.render(declared))
     test = {
         "rule_files": ["sluice.yml"],
@@ -63,7 +65,7 @@ def promtool(
         "group_eval_order": ORDER,
         "tests": [
             {
-                "interval": "15s",
+                "interval": apart,
                 "input_series": [{"series": name, "values": values} for name, values in series.items()],
                 "promql_expr_test": [
                     {"expr": expr, "eval_time": at, "exp_samples": expected} for at, expr, expected in cases
@@ -372,7 +374,7 @@ def test_coverage_is_the_share_of_the_window_that_was_scraped(tmp_path: Path) ->
 def test_days_add_up_blocks_of_five_minutes(tmp_path: Path) -> None:
     # promtool evaluates every group at one interval, so the rates that blocks are made of are given.
     name = 'sluice:sli_events:rate1m{sli="route_availability",tier="edge",route="shop"}'
-    series = {name: "_ 10x119 20x119"}
+    series = {name: "_ 10x59 20x59"}
 
     said = promtool(
         tmp_path,
@@ -383,6 +385,7 @@ def test_days_add_up_blocks_of_five_minutes(tmp_path: Path) -> None:
             ("60m", f"round({count('sluice:sli_events', '1d')})", is_true(54_000)),
         ],
         every="5m",
+        apart=duration(rules.BASE),
     )
 
     assert said == ""
