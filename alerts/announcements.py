@@ -34,7 +34,8 @@ def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool =
         key=f"alert/{alert.pk}/firing",
         kind="FIRING",
         incident=incident,
-        payload=message.payload(facts, broadcast=broadcast),
+        # A ticket in the thread of a page is still a ticket.
+        payload=message.payload(replace(facts, severity=alert.severity), broadcast=broadcast),
         now=now,
     )
 

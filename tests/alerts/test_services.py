@@ -269,6 +269,14 @@ def test_a_consequence_of_an_open_incident_stays_in_its_thread() -> None:
     assert root().startswith("shop-v2 fails 30 %")
 
 
+def test_a_ticket_that_joins_a_page_is_told_as_a_ticket() -> None:
+    fire()
+    fire(rule="slo-burn", cause="slo_burn", severity="ticket", summary="shop burns")
+    said = [str(post.payload["blocks"]) for post in posts()]
+    assert ["*Severity*\\npage" in said[0], "*Severity*\\nticket" in said[1]] == [True, True]
+    assert Incident.objects.get().severity == "page"
+
+
 def test_a_page_that_joins_a_ticket_is_told_in_the_channel() -> None:
     fire(rule="slo-burn", cause="slo_burn", severity="ticket", runbook="slo-burn")
     fire(summary="shop-v2 fails")
