@@ -6,9 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench import sloth
+from slo.domain import rules
 
-SCRAPE, BLOCK, SLOTH = 15, 300, sloth.EVERY_SECONDS
-"""Seconds between two samples: of counters and rates, of Sluice's blocks, and of Sloth's rules."""
+SCRAPE, SLOTH = 15, sloth.EVERY_SECONDS
+RATES, BLOCK = int(rules.BASE.total_seconds()), int(rules.BLOCK.total_seconds())
+"""Seconds between two samples: of counters, of Sloth's rules, and of Sluice's rates and blocks."""
 DAY = 86_400
 # As large as Prometheus' own compaction makes them of a history of 40 days.
 LARGEST_BLOCK = timedelta(hours=64)
@@ -61,7 +63,7 @@ def sluices(routes: Sequence[str], *, end: int) -> Iterator[str]:
     places = [f'sli="route_availability",place="route",tier="edge",route="{route}"' for route in routes]
     for at in range((end - 30 * DAY) // BLOCK * BLOCK, end, BLOCK):
         yield from _family("block", places, at)
-    for at in range(end - 7 * 3600, end, SCRAPE):
+    for at in range(end - 7 * 3600, end, RATES):
         yield from _family("rate1m", places, at)
         yield f'sluice:scrape:timestamp{{tier="edge"}} {at} {at}'
     at = end - SCRAPE

@@ -40,10 +40,11 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A rule's expression, and how often it is evaluated."""
+    """A rule's expression, how often it is evaluated, and whether it finds something where all is well."""
 
     promql: str
     every: timedelta
+    finds: bool
 
 
 def run(size: Size, folder: Path) -> list[Figure]:
@@ -149,16 +150,22 @@ def _past(size: Size, folder: Path, document: dict[str, Any]) -> Past:
     )
     histories.backfill(folder, lines)
     ours = [
-        Asked(rule["expr"], _every(group))
+        Asked(rule["expr"], _every(group), finds=str(rule.get("record")).startswith("sluice:sli"))
         for group in document["groups"]
         for rule in group["rules"]
         if _windowed(rule)
     ]
     every = timedelta(seconds=sloth.EVERY_SECONDS)
-    theirs = [Asked(promql, every) for route in few for promql in sloth.expressions(route)]
+    theirs = [
+        Asked(promql, every, finds=not alerts)
+        for route in few
+        for alerts, promqls in ((False, sloth.recordings(route)), (True, sloth.alerts(route)))
+        for promql in promqls
+    ]
     found, routes = Past(), size.objectives[-1]
     with prometheus(folder) as running:
         asker = _Asker(running, end - histories.SCRAPE)
+        asker.check([*ours, *theirs])
         for _ in range(size.ruled):
             found.sluice.append(asker.cores(ours) * routes / len(some))
             found.sloth.append(asker.cores(theirs) * routes / len(few))
@@ -184,6 +191,12 @@ class _Asker:
         spent = ((self._seconds(each.promql) - nothing) / each.every.total_seconds() for each in asked)
         return max(0.0, sum(spent))
 
+    def check(self, asked: Sequence[Asked]) -> None:
+        """What finds nothing costs nothing: that is no measurement."""
+        for each in asked:
+            if each.finds and not self._ask(each.promql):
+                raise RuntimeError(f"the history has nothing for {each.promql}")
+
     def _seconds(self, promql: str) -> float:
         """The second time: the first may have read from disk."""
         self._ask(promql)
@@ -191,6 +204,9 @@ class _Asker:
         self._ask(promql)
         return cpu_seconds(self.running.pid) - before
 
-    def _ask(self, promql: str) -> None:
+    def _ask(self, promql: str) -> int:
+        """How many series it finds."""
         sent = {"query": promql, "time": self.at}
-        requests.post(f"{self.running.url}/api/v1/query", data=sent, timeout=TIMEOUT).raise_for_status()
+        answer = requests.post(f"{self.running.url}/api/v1/query", data=sent, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return len(answer.json()["data"]["result"])

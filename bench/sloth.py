@@ -13,15 +13,14 @@ PAGES = (("5m", "1h", 14.4), ("30m", "6h", 6))
 TICKETS = (("2h", "1d", 3), ("6h", "3d", 1))
 
 
-def expressions(route: str) -> list[str]:
-    """The PromQL of all 17."""
-    return [
-        *(_ratio(route, window) for window in WINDOWS),
-        _period(route),
-        *_meta(route),
-        _alert(route, PAGES),
-        _alert(route, TICKETS),
-    ]
+def recordings(route: str) -> list[str]:
+    """The PromQL of the 15 rules that record: eight ratios, seven of them from the counters, and metadata."""
+    return [*(_ratio(route, window) for window in WINDOWS), _period(route), *_meta(route)]
+
+
+def alerts(route: str) -> list[str]:
+    """The PromQL of the page and of the ticket."""
+    return [_alert(route, PAGES), _alert(route, TICKETS)]
 
 
 def recorded(window: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench import sloth
 from bench.envoy import unmeasured
 from bench.figures import Target, figure, percentile, table
 from proxy.domain.translate import measuring
@@ -25,10 +26,20 @@ def test_a_quick_run_measures_everything_and_writes_it_down(tmp_path: Path) -> N
     document = json.loads(output.read_text())
     figures = {(each["bench"], each["name"]): each for each in document["figures"]}
     assert document["quick"]
-    assert {bench for bench, _ in figures} == {"push", "scale", "throughput", "hop", "handshakes"}
+    assert {bench for bench, _ in figures} == {
+        "push",
+        "scale",
+        "objectives",
+        "throughput",
+        "hop",
+        "handshakes",
+    }
     assert all(each["least"] <= each["value"] <= each["greatest"] for each in figures.values())
     assert 0 < figures["push", "10 routes"]["value"] < 5000
     assert 0 < figures["scale", "10 clients: all acknowledge"]["value"] < 10
+    assert figures["objectives", "rules of 8 objectives: Sloth's shape / Sluice"]["target"]["limit"] == 100
+    assert figures["objectives", "tick, 8 routes: SQL queries"]["verdict"] == "holds"
+    assert figures["objectives", "overview, 8 routes: PromQL queries"]["verdict"] == "holds"
     assert 0 < figures["throughput", "with / without"]["value"] < 10
     assert figures["hop", "saturation, direct"]["value"] > 100
     assert _faster(figures, "RSA-2048, TLS 1.2")
@@ -54,6 +65,11 @@ def test_a_figure_is_the_median_with_its_spread_and_is_held_to_its_target() -> N
 def test_a_percentile_is_a_measured_value_that_its_share_does_not_exceed() -> None:
     assert percentile(range(1, 101), 0.99) == 99
     assert percentile([7], 0.99) == 7
+
+
+def test_a_rule_set_in_sloths_shape_has_seventeen_rules() -> None:
+    assert len(sloth.recordings("shop")) == 15
+    assert len(sloth.alerts("shop")) == 2
 
 
 def test_an_unmeasured_envoy_has_none_of_the_loggers_that_measure() -> None:
