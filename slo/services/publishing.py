@@ -28,9 +28,13 @@ def rule_file() -> str:
 
 def drifted(*, metrics: Metrics) -> list[str]:
     """How the rules that Prometheus runs differ from `rule_file`, and which of ours fail. Raises Away."""
+    return _differing(rule_file(), metrics)
+
+
+def _differing(text: str, metrics: Metrics) -> list[str]:
     try:
         loaded = metrics.rules()
-        return [*drift.differences(rule_file(), loaded, metrics.formatted), *drift.failing(loaded)]
+        return [*drift.differences(text, loaded, metrics.formatted), *drift.failing(loaded)]
     except MetricsError as error:
         raise Away(f"Prometheus gave no answer: {error.message}") from error
 
@@ -41,7 +45,10 @@ def publish_rules(*, files: RuleFiles, metrics: Metrics, by: Actor = BY, now: da
     A file that is in place may not be what runs: a reload got lost, or somebody's edit was loaded meanwhile.
     Raises `telemetry.rulefiles.NotPublished`; Prometheus then has the rules that it had before.
     """
-    text = rule_file()
+    return _publish(rule_file(), files=files, metrics=metrics, by=by, now=now)
+
+
+def _publish(text: str, *, files: RuleFiles, metrics: Metrics, by: Actor, now: datetime) -> bool:
     try:
         runs = not drift.differences(text, metrics.rules(), metrics.formatted)
     except MetricsError as error:
@@ -62,10 +69,14 @@ def publish_rules(*, files: RuleFiles, metrics: Metrics, by: Actor = BY, now: da
 
 
 def keep_rules(*, files: RuleFiles, metrics: Metrics, by: Actor = BY, now: datetime) -> bool:
-    """`publish_rules`, and tell when Prometheus refuses or runs others. True when it runs these now."""
+    """`publish_rules`, and tell when Prometheus refuses or runs others. True when it runs these now.
+
+    The objectives may change meanwhile: what is asked is whether what was published runs.
+    """
+    text = rule_file()
     try:
-        publish_rules(files=files, metrics=metrics, by=by, now=now)
-        found = drifted(metrics=metrics)
+        _publish(text, files=files, metrics=metrics, by=by, now=now)
+        found = _differing(text, metrics)
     except Away:
         return False
     except NotPublished as error:
