@@ -1,5 +1,6 @@
 """Describes objectives: frozen rows for pages, the API and the apps above. Asks Prometheus nothing."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -205,7 +206,7 @@ def objective(objective_id: int) -> ObjectiveDetail:
     return ObjectiveDetail(
         row=row_of(record),
         windows=tuple(_window(plain, span, facts.get(duration(span), {})) for span in spans),
-        tiers=tuple(AlertTierRow(**fact) for fact in (held.tiers if held else [])),
+        tiers=tuple(_telling(plain, held.tiers if held else [])),
         too_loose_for=tuple(other.name for other in loose),
         arithmetic=tuple(domain.arithmetic(plain, other) for other in loose),
         budget_promql="" if plain.calendar else f"1 - {burn_promql(plain, plain.period)}",
@@ -280,6 +281,12 @@ def row_of(record: Objective) -> ObjectiveRow:
         fired_at=held.fired_at,
         incident_id=held.incident_id,
     )
+
+
+def _telling(plain: domain.Objective, facts: Iterable[Mapping[str, Any]]) -> Iterator[AlertTierRow]:
+    """The alert tiers that can tell of it: one whose severity is ticket never pages."""
+    rows = (AlertTierRow(**fact) for fact in facts)
+    return (row for row in rows if row.severity in (plain.severity, "ticket"))
 
 
 def _spent(plain: domain.Objective, bad: float | None, total: float | None) -> float | None:

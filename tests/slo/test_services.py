@@ -136,6 +136,19 @@ def test_a_healthy_tier_keeps_its_budgets() -> None:
     assert named("shop-availability").total == 30 * 86_400 * 100
 
 
+def test_an_objective_shows_the_alerts_that_can_tell_of_it() -> None:
+    declare()
+
+    tick(HEALTHY)
+
+    shown = {
+        name: [tier.name for tier in selectors.objective(named(name).id).tiers]
+        for name in ("shop-availability", "worker-cpu")
+    }
+    tickets = ["ticket-fast", "ticket-slow"]
+    assert shown == {"shop-availability": ["page-fast", "page-slow", *tickets], "worker-cpu": tickets}
+
+
 def test_a_backends_failures_spend_the_routes_budget_and_never_the_proxys() -> None:
     declare()
 
