@@ -14,15 +14,15 @@ from proxy.domain.translate.runtime import beneath
 
 
 def plan(declared: Tier) -> tuple[Change, ...]:
-    """What publishing the declared tier would change in the base: in Envoy's terms, then objectives and
-    runbooks.
+    """What publishing the declared tier would change in the base: in Envoy's terms, then objectives, the
+    budget policy and runbooks.
     """
     known = models.Revision.objects.filter(tier__name=declared.name)
     return between(selectors.base(declared.name) if known.exists() else None, declared)
 
 
 def between(old: Tier | None, new: Tier) -> tuple[Change, ...]:
-    """What differs between two base configurations: in Envoy's terms, then objectives and runbooks."""
+    """What differs between two base configurations: in Envoy's terms, then objectives, policy, runbooks."""
     return (*_changes(old, new), *untold(old, new))
 
 
