@@ -11,6 +11,9 @@ from decimal import Decimal
 from slo.domain.windows import seconds
 
 
+FORESEEN = timedelta(days=36_500)
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Events of one window: all of them, and the bad ones by who made them."""
@@ -71,10 +74,13 @@ def reset(factor: Decimal, short: timedelta, burning: Decimal) -> timedelta:
 
 
 def exhaustion(left: Decimal, period: timedelta, burning: Decimal | None) -> timedelta | None:
-    """When the budget is gone at this burn: `period x left / burn`. None when it does not burn."""
+    """When the budget is gone at this burn: `period x left / burn`. None when it does not burn, or for longer
+    than anybody plans: what floats leave over of `total - good` burns at 1e-13, and its end is no date.
+    """
     if not burning or burning <= 0:
         return None
-    return timedelta(seconds=float(seconds(period) * max(left, Decimal(0)) / burning))
+    after = seconds(period) * max(left, Decimal(0)) / burning
+    return timedelta(seconds=float(after)) if after <= seconds(FORESEEN) else None
 
 
 def can_fire(factor: Decimal, target: Decimal) -> bool:

@@ -80,6 +80,10 @@ def test_exhaustion_is_the_period_times_what_is_left_over_the_burn() -> None:
     assert burn.exhaustion(Decimal("0.5"), MONTH, None) is None
 
 
+def test_what_floats_leave_over_of_a_difference_exhausts_nothing() -> None:
+    assert burn.exhaustion(Decimal(1), MONTH, Decimal("1e-13")) is None
+
+
 def test_a_loose_objective_cannot_burn_fast_enough_to_page() -> None:
     assert burn.can_fire(Decimal("14.4"), Decimal("0.94"))
     assert not burn.can_fire(Decimal("14.4"), Decimal("0.93"))
