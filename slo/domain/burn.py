@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from slo.domain.windows import seconds
 
-
 FORESEEN = timedelta(days=36_500)
 
 
