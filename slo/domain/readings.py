@@ -17,6 +17,8 @@ RECORDED_WITHIN = timedelta(minutes=11)
 # How far back the last good scrape is looked for, to say since when there is no data. What is recorded of it
 # may be half a minute older than the newest.
 SCRAPED_WITHIN = timedelta(hours=6)
+# Three evaluations: past that the rules stand still, and what they recorded last is old, whatever is scraped.
+EVALUATED_WITHIN = timedelta(seconds=90)
 # Beyond this the last scrape is no longer "now": the rates over a minute are empty by then.
 STALE_AFTER = timedelta(seconds=60)
 
@@ -38,7 +40,10 @@ QUERIES = Queries(
     events=f"last_over_time({EVENTS}:count[{duration(RECORDED_WITHIN)}])",
     bad=f"last_over_time({BAD}:count[{duration(RECORDED_WITHIN)}])",
     coverage=f"last_over_time({COVERAGE}[{duration(RECORDED_WITHIN)}])",
-    scraped=f"{LAST_SCRAPE} or last_over_time({SCRAPED}[{duration(SCRAPED_WITHIN)}])",
+    scraped=(
+        f"({LAST_SCRAPE}) and last_over_time({SCRAPED}[{duration(EVALUATED_WITHIN)}])"
+        f" or last_over_time({SCRAPED}[{duration(SCRAPED_WITHIN)}])"
+    ),
 )
 
 
