@@ -25,7 +25,7 @@ def declaration(tier: Tier, published: Tier | None, now: datetime) -> Said:
     fresh = [(index, one) for index, one in enumerate(declared) if tier.objectives and one not in held]
     problems = list(_problems(fresh))
     warnings = list(objectives.looser(declared))
-    if fresh and not problems:
+    if fresh:
         asked, more = _asked(fresh, ports.from_settings(timeout=PATIENCE_SECONDS), now)
         problems += asked
         warnings += more

@@ -76,6 +76,15 @@ class TestWithoutAPrometheus:
         said = refused(metrics, monkeypatch, ROUTE)
         assert "keeps 15 d" in said["tiers[0].objectives[0].window_days"]
 
+    def test_what_prometheus_says_is_told_beside_what_arithmetic_says(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        metrics = InMemoryMetrics()
+        metrics.kept = timedelta(days=40)
+        low = {**ROUTE, "name": "low", "target": 50}
+        said = refused(metrics, monkeypatch, {**ROUTE, "window_days": 80}, low)
+        assert sorted(said) == ["tiers[0].objectives[0].window_days", "tiers[0].objectives[1].target"]
+
     def test_one_that_is_away_refuses_only_what_it_has_to_check(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
