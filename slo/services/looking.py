@@ -1,5 +1,6 @@
 """Looks at each objective: burn, budget, state, alert."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from telemetry.domain.promql import duration
 from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 
+logger = logging.getLogger(__name__)
 NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
 EVERY = timedelta(seconds=15)
 # How far ahead the end of a maintenance window is known: they last a week at most.
@@ -55,11 +57,11 @@ def tick(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     readings, why = _ask(metrics, now)
     around = _Around(_Failures(metrics, now), counted.periods(now), maintenance(Span(now, now + TELLS_AHEAD)))
     held = writing.read(rows, now=now)
-    seen = [_look(row, held[row.pk], readings, why, around, now=now) for row in rows]
+    seen = [_looked(row, held[row.pk], readings, why, around, now=now) for row in rows]
     writing.write((each.change for each in seen if not each.told), now=now)
     for each in seen:
         if each.told:
-            _tell(each, around, by=by, now=now)
+            _told(each, around, by=by, now=now)
     return writing.budgets().filter(firing=True).count()
 
 
@@ -121,6 +123,26 @@ class _Seen:
         """Whether somebody is, or was, told that it burns."""
         firing = self.change.fields.get("firing") or self.change.held.firing
         return self.look is not None and bool(firing)
+
+
+def _looked(
+    row: Objective, held: Budget, readings: Readings | None, why: str, around: _Around, *, now: datetime
+) -> _Seen:
+    """`_look`, where what one objective breaks blinds no other: it says so itself, as no data."""
+    try:
+        return _look(row, held, readings, why, around, now=now)
+    except Exception as error:
+        logger.exception("%s could not be looked at", row)
+        said = f"it could not be looked at: {type(error).__name__}: {error}"[:200]
+        return _Seen(row, Change(held, _without_data(held, said, None)))
+
+
+def _told(each: _Seen, around: _Around, *, by: Actor, now: datetime) -> None:
+    """`_tell`, where what one objective breaks keeps no other from being told: the next tick tries again."""
+    try:
+        _tell(each, around, by=by, now=now)
+    except Exception:
+        logger.exception("nobody could be told of %s", each.row)
 
 
 def _look(

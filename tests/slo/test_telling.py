@@ -1,12 +1,17 @@
 """What is told of an objective that burns, when, and what ends it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 import alerts.selectors
+import alerts.services
 from alerts.models import Alert
 from slo import selectors, services
+from slo.domain.looks import Look, look
+from slo.domain.objectives import Objective
+from slo.services import looking
 from telemetry.domain import catalogue
 from tests.slo.recorded import NOW, Traffic, recorded
 from tests.slo.test_services import FAILING, HEALTHY, TICK, declare, named, tick
@@ -150,4 +155,33 @@ def test_what_burnt_is_not_cleared_just_below_its_page() -> None:
     tick(Traffic(backend=0.028), after=TICK)  # 5.6 times: below 6 and above 0.8 x 6
 
     assert named("shop-availability").state == "burning"
+    assert len(alerts.selectors.open_incidents()) == 1
+
+
+def test_what_one_objective_breaks_blinds_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare("shop", "payments")
+
+    def breaks(objective: Objective, *args: Any, **more: Any) -> Look:
+        if objective.route == "payments":
+            raise ZeroDivisionError("never seen before")
+        return look(objective, *args, **more)
+
+    monkeypatch.setattr(looking, "look", breaks)
+    tick(FAILING)
+    assert (
+        named("payments-availability").why
+        == "it could not be looked at: ZeroDivisionError: never seen before"
+    )
+    assert named("payments-availability").state == "no_data"
+    (incident,) = alerts.selectors.open_incidents()
+    assert incident.route == "shop"
+
+
+def test_one_that_nobody_could_be_told_of_is_told_by_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare()
+    with monkeypatch.context() as broken:
+        broken.setattr(alerts.services, "signal", lambda **_: 1 / 0)
+        tick(FAILING)
+    assert alerts.selectors.open_incidents() == []
+    tick(FAILING, after=TICK)
     assert len(alerts.selectors.open_incidents()) == 1
