@@ -6,12 +6,15 @@ proxy, are read once each time and not once for each indicator.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from telemetry.domain import catalogue
 from telemetry.domain.failure import ORIGINATORS, Matchers, failed_attempts, failed_requests
-from telemetry.domain.promql import selector, unequal
+from telemetry.domain.promql import duration, selector, unequal
 
 RANGE = "1m"
+BIRTHS = timedelta(minutes=2)
+"""How often births are looked for: no longer, since a sample is taken for the present for five minutes."""
 REQUESTS, ATTEMPTS = "sluice:rq:rate1m", "sluice:attempt:rate1m"
 BORN = {"born": "yes"}
 """The label of what a counter was born with, so that two rules of one name differ."""
@@ -34,7 +37,7 @@ class Source:
 
     @property
     def births(self) -> str:
-        """PromQL of what rates do not see, to be evaluated once each RANGE: see `_born`."""
+        """PromQL of what rates do not see, to be evaluated once each BIRTHS: see `_born`."""
         born = " or ".join(_born(selector(self.counter, _ROUTED, *way)) for way in self.rare)
         return f"sum by ({self.labels}) ({born})"
 
@@ -62,17 +65,18 @@ def needed(expressions: Iterable[str]) -> list[Source]:
 
 
 def _born(counter: str) -> str:
-    """What a counter counted before it was first seen, in events a second of the minute after that.
+    """What a counter counted before it was first seen, in events a second of the two minutes after that.
 
     Envoy makes a counter at its first event, so it is born at 1 and not at 0, and `rate` never sees that
     event: a rare failure, whose labels are new each time, would never be counted. So a counter that was not
-    there a minute ago counts with its first value, if its proxy was scraped then. Where it was not, as after
-    a start of Prometheus, nobody knows when those events happened. Of what is not rare, one event in many is
-    not worth reading every series three times.
+    there two minutes ago counts with its first value, if its proxy was scraped then. Where it was not, as
+    after a start of Prometheus, nobody knows when those events happened. Of what is not rare, one event in
+    many is not worth reading every series three times.
 
-    Evaluated once a minute, a birth is in one evaluation, and stays in the rates for that minute: it counts
-    once. As often as the rates it would be in two of them, at half: the same sum for twice the reading.
+    Evaluated once in that time, a birth is in one evaluation and stays in the rates until the next: it counts
+    once. As often as the rates it would be in four, at a quarter: the same sum for four times the reading.
     """
-    scraped_before = f'(up{{tier!=""}} offset {RANGE} == 1)'
-    young = f"(min_over_time({counter}[{RANGE}]) unless {counter} offset {RANGE})"
-    return f"({young} and on (tier, proxy) {scraped_before}) / 60"
+    within = duration(BIRTHS)
+    scraped_before = f'(up{{tier!=""}} offset {within} == 1)'
+    young = f"(min_over_time({counter}[{within}]) unless {counter} offset {within})"
+    return f"({young} and on (tier, proxy) {scraped_before}) / {BIRTHS.total_seconds():g}"

@@ -106,7 +106,7 @@ def _files(objective: Objective, tier: AlertTier) -> Files:
     document = {
         "rule_files": [rules_name],
         "evaluation_interval": duration(EVERY[tier]),
-        "group_eval_order": ["sluice-events", "sluice-hours", "sluice-days"],
+        "group_eval_order": ["sluice-events", "sluice-births", "sluice-hours", "sluice-days"],
         "tests": [_test(objective, tier, case) for case in cases(objective, tier)],
     }
     text = yaml.safe_dump(document, sort_keys=False, width=100_000)

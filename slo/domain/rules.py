@@ -64,14 +64,17 @@ def render(objectives: Iterable[Objective] = (), *, base: timedelta = BASE, site
     long = sorted({*LONG, DEFAULT_PERIOD, *(span for one in declared for span in rolling(one))})
     groups = [
         _group("sluice-events", base, [*_events(declared), *_windows(FAST, base), *fast]),
+        _group("sluice-births", rates.BIRTHS, _births(declared)),
         _group(
             "sluice-hours",
             max(base, MIDDLE_EVERY),
-            [*_births(declared), *_windows(SLOWER, base), *_allowed(declared), *slow, telling()],
+            [*_windows(SLOWER, base), *_allowed(declared), *slow, telling()],
         ),
         _group("sluice-days", BLOCK, [*_blocks(base), *_days(long, base), *_latency(), *tickets]),
     ]
-    text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=100_000)
+    text = yaml.safe_dump(
+        {"groups": [each for each in groups if each["rules"]]}, sort_keys=False, width=100_000
+    )
     return HEADER + str(text)
 
 
@@ -100,7 +103,7 @@ def _sources(made: Iterable[Rule]) -> list[Rule]:
 
 
 def _births(objectives: Sequence[Objective]) -> list[Rule]:
-    """Each minute, since that is what a birth is worth a reading of the counters for."""
+    """In a group of their own: they are worth a reading of the counters only now and then."""
     pairs = (rule for found in needed(objectives) for rule in _pair(found))
     return [_record(source.recorded, source.births, **rates.BORN) for source in _needed(pairs)]
 

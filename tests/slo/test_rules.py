@@ -42,7 +42,7 @@ EVERY_KIND = (
     only("ratio", "0.99", bad="rate(bad_total[1m])", total="rate(all_total[1m])"),
     only("gauge", "0.99", gauge="max(depth)", at_most=Decimal(10)),
 )
-ORDER = ["sluice-events", "sluice-hours", "sluice-days"]
+ORDER = ["sluice-events", "sluice-births", "sluice-hours", "sluice-days"]
 SHOP = 'tier="edge",proxy="edge-1",route="shop"'
 ALL = 'envoy_sluice_rq{tier="edge",route="shop"}'
 BACKEND = 'envoy_sluice_rq{tier="edge",route="shop",reason="backend",code=~"5.."}'

@@ -36,7 +36,12 @@ def rules(**options: Any) -> str:
 def test_standard_output_is_the_rule_file_as_yaml() -> None:
     document = yaml.safe_load(rules())
 
-    assert [group["name"] for group in document["groups"]] == ["sluice-events", "sluice-hours", "sluice-days"]
+    assert [group["name"] for group in document["groups"]] == [
+        "sluice-events",
+        "sluice-births",
+        "sluice-hours",
+        "sluice-days",
+    ]
 
 
 def test_another_period_adds_its_window() -> None:
