@@ -41,8 +41,8 @@ FULL = Size(
     scraped=40,
     histories=(5, 200),
     ruled=3,
-    ruled_seconds=60,
-    settles=150,  # rates are over a minute, and births are seen in the minute after that
+    ruled_seconds=120,  # as often as births are looked for
+    settles=200,  # until every counter is older than a birth
 )
 QUICK = Size(
     routes=(10, 40),

@@ -38,7 +38,6 @@ def test_standard_output_is_the_rule_file_as_yaml() -> None:
 
     assert [group["name"] for group in document["groups"]] == [
         "sluice-events",
-        "sluice-births",
         "sluice-hours",
         "sluice-days",
     ]
