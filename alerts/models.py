@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 
 from alerts.domain.states import OPEN_STATES
+from alerts.figures import FiguresField
 
 
 class Incident(models.Model):
@@ -19,7 +20,7 @@ class Incident(models.Model):
     severity = models.CharField(max_length=8)
     originator = models.CharField(max_length=16)
     title = models.CharField(max_length=300)
-    numbers = models.JSONField(default=dict)
+    numbers = FiguresField(default=dict)
     action = models.TextField(blank=True)
     # What clients still feel while it is mitigated.
     standing = models.TextField(blank=True, default="")
@@ -65,7 +66,7 @@ class Alert(models.Model):
     upstream = models.CharField(max_length=63, blank=True, default="")
     cause = models.CharField(max_length=32)
     summary = models.TextField()
-    numbers = models.JSONField(default=dict)
+    numbers = FiguresField(default=dict)
     action = models.TextField(blank=True)
     runbook = models.CharField(max_length=63, blank=True)
     # (words, path) of the pages that show what it is about, as it was when it fired.
