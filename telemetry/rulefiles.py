@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,8 @@ class RuleFiles:
 
     def _replace(self, name: str, text: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        beside = self.directory / f"{name}.new"
+        # Each writer has a file of its own, or two at once would mix their text.
+        beside = self.directory / f"{name}.{os.getpid()}-{threading.get_ident()}"
         with beside.open("w") as file:
             file.write(text)
             file.flush()
