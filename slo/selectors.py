@@ -162,13 +162,7 @@ def demanded(tier: str, route: str = "") -> Demanded:
         coverage__isnull=False,
     ).select_related("objective")
     policy = proxy_selectors.base(tier).budget_policy
-    return policies.demanded(policy, [_standing(held) for held in budgets])
-
-
-def _standing(held: Budget) -> policies.Standing:
-    return policies.Standing(
-        held.objective.name, Decimal(str(held.left or 0)), Decimal(str(held.coverage or 0))
-    )
+    return policies.demanded(policy, [held.standing for held in budgets])
 
 
 def rule_tests(tier: str, name: str) -> list[testing.Files]:

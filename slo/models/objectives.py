@@ -1,13 +1,14 @@
 """Objectives, and the latest state of each one's budget. Tiers and routes are named as in the metrics."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import cast
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from proxy.domain.tier import Calendar, Resource
-from slo.domain import objectives, windows
+from slo.domain import objectives, policy, windows
 
 
 class ObjectiveQuerySet(models.QuerySet["Objective"]):
@@ -150,6 +151,12 @@ class Budget(models.Model):
     left_before = models.FloatField(null=True, blank=True)
     incident_id = models.PositiveBigIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=0)
+
+    @property
+    def standing(self) -> policy.Standing:
+        """What the budget policy looks at, of a budget that was measured (`left` and `coverage` are set)."""
+        left, coverage = (Decimal(str(value or 0)) for value in (self.left, self.coverage))
+        return policy.Standing(self.objective.name, left, coverage)
 
     def __str__(self) -> str:
         return f"{self.objective}: {self.state}"

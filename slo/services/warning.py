@@ -1,7 +1,6 @@
 """Tells, once each, that a tier's budget policy acts on an objective, and that it does no more."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import transaction
 
@@ -31,10 +30,9 @@ def warn(*, now: datetime, by: Actor = BY) -> int:
     changed = 0
     for held in _budgets():
         row = held.objective
-        standing = policy.Standing(row.name, _exact(held.left), _exact(held.coverage))
         found = policy.Demanded(why=LET_GO)
         if row.tier in policies and row.severity == "page" and row.retired_at is None and not row.problem:
-            found = policy.demanded(policies[row.tier], [standing])
+            found = policy.demanded(policies[row.tier], [held.standing])
         if found.demand != held.demand:
             changed += _tell(held, found, by=by, now=now)
     return changed
@@ -78,7 +76,3 @@ def _signal(row: Objective, found: policy.Demanded, *, by: Actor, now: datetime)
 
 def _labels(row: Objective, demand: str) -> dict[str, str]:
     return {**labels(row), "demand": demand}
-
-
-def _exact(value: float | None) -> Decimal:
-    return Decimal(str(value or 0))
