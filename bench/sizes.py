@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Size:
     """Counts, and `seconds` of each stretch of load; `warm_up` goes before the first of them.
 
+    `pairs` of processes are compared where one process differs from the next of the same configuration.
     `objectives` are numbers of routes, each with one, and `scraped` the proxies that count their requests.
     `histories` are the routes whose past is made: of counters, and of what Sluice records of them.
     `ruled_seconds` go over `ruled` stretches of Prometheus with rules, after `settles` seconds.
@@ -17,6 +18,7 @@ class Size:
     clients: int
     client_changes: int
     repeats: int
+    pairs: int
     seconds: float
     warm_up: float
     handshakes: int
@@ -34,6 +36,7 @@ FULL = Size(
     clients=1000,
     client_changes=7,
     repeats=9,
+    pairs=21,
     seconds=2,
     warm_up=1,
     handshakes=400,
@@ -50,6 +53,7 @@ QUICK = Size(
     clients=10,
     client_changes=1,
     repeats=1,
+    pairs=1,
     seconds=0.5,
     warm_up=0,
     handshakes=10,

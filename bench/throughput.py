@@ -12,7 +12,7 @@ from bench.envoy import Running, envoy
 from bench.figures import Figure, Target, figure
 from bench.load import p99_us, saturate, warm_up
 from bench.parts import cpu_seconds
-from bench.site import certify, ecdsa
+from bench.site import Files, certify, ecdsa
 from bench.sizes import Size
 
 BENCH = "throughput"
@@ -30,28 +30,35 @@ class Saturated:
 
 
 def run(size: Size, folder: Path) -> list[Figure]:
-    """In turn, so that what the machine does otherwise meets both."""
+    """Each round is a new pair of processes: of one configuration they differ by some hundredths, always."""
     files = certify(folder / "site", ecdsa(), now=timezone.now())
     with contextlib.ExitStack() as stack:
         backend = stack.enter_context(nginx.backend(folder / "backend"))
+        rounds = [
+            _round(size, folder / f"{number}", files, backend, first=(WITH, WITHOUT)[number % 2])
+            for number in range(size.pairs)
+        ]
+    return [*_throughput([taken for taken, _ in rounds]), *_latency([tails for _, tails in rounds])]
+
+
+def _round(
+    size: Size, folder: Path, files: Files, backend: int, *, first: str
+) -> tuple[dict[str, Saturated], dict[str, float]]:
+    """As much as both take, and their 99th percentiles at half of what the slower takes."""
+    names = sorted((WITH, WITHOUT), key=lambda name: name != first)
+    with contextlib.ExitStack() as stack:
         running = {
             name: stack.enter_context(envoy(folder / name, files, backend, measured=name == WITH))
-            for name in (WITH, WITHOUT)
+            for name in names
         }
         warm_up((each.https_port for each in running.values()), size.warm_up)
-        rounds = [
-            {name: saturated(each, size.seconds) for name, each in running.items()}
-            for _ in range(size.repeats)
-        ]
-        half = min(answered.rate for each in rounds for answered in each.values()) / 2
-        tails = [
-            {
-                name: p99_us(each.https_port, half, size.seconds, folder / "answers.tsv")
-                for name, each in running.items()
-            }
-            for _ in range(size.repeats)
-        ]
-    return [*_throughput(rounds), *_latency(tails)]
+        taken = {name: saturated(each, size.seconds) for name, each in running.items()}
+        half = min(each.rate for each in taken.values()) / 2
+        tails = {
+            name: p99_us(each.https_port, half, size.seconds, folder / "answers.tsv")
+            for name, each in running.items()
+        }
+    return taken, tails
 
 
 def saturated(running: Running, seconds: float) -> Saturated:
@@ -67,12 +74,12 @@ def _throughput(rounds: Sequence[dict[str, Saturated]]) -> list[Figure]:
     return [
         *(
             figure(BENCH, f"{name} measurements", "requests/s", [each[name].rate for each in rounds])
-            for name in rounds[0]
+            for name in (WITH, WITHOUT)
         ),
         figure(BENCH, "with / without", "", ratios, LEAST_RATIO),
         *(
             figure(BENCH, f"processor time, {name}", "us/request", [each[name].cpu_us for each in rounds])
-            for name in rounds[0]
+            for name in (WITH, WITHOUT)
         ),
     ]
 
@@ -80,6 +87,9 @@ def _throughput(rounds: Sequence[dict[str, Saturated]]) -> list[Figure]:
 def _latency(tails: Sequence[dict[str, float]]) -> list[Figure]:
     ratios = [each[WITH] / each[WITHOUT] for each in tails]
     return [
-        *(figure(BENCH, f"p99 at half, {name}", "us", [each[name] for each in tails]) for name in tails[0]),
+        *(
+            figure(BENCH, f"p99 at half, {name}", "us", [each[name] for each in tails])
+            for name in (WITH, WITHOUT)
+        ),
         figure(BENCH, "p99 at half, with / without", "", ratios, MOST_LATENCY),
     ]
