@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
+from canary.domain.plan import MODES
 from canary.domain.states import LIVE, ROLLOUT
 
 
@@ -20,6 +21,7 @@ class RolloutQuerySet(models.QuerySet["Rollout"]):
 class Rollout(models.Model):
     """One canary on one route. Whoever changes it bumps `version` by a conditional update.
 
+    `retry_of` is the one that was rolled back and is tried again.
     `base` is the route's split when it began and `weight` the canary's share, in basis points. `push` is the
     latest change of weights on its way to the proxies. `evidence` is what the judge remembers.
     """
@@ -30,8 +32,9 @@ class Rollout(models.Model):
     upstream = models.CharField(max_length=63)
     base: "models.JSONField[dict[str, int], dict[str, int]]" = models.JSONField()
     plan: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
-    mode = models.CharField(max_length=8, choices=[("approve", "approve"), ("auto", "auto")])
+    mode = models.CharField(max_length=8, choices=[(mode, mode) for mode in MODES])
     key = models.CharField(max_length=100, null=True, unique=True)  # null: no key given
+    retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="retries")
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=150)
 

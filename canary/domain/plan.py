@@ -1,15 +1,19 @@
 """A rollout's plan: the steps, the promise, the patience; and the weights of a step, in basis points."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from canary.domain.baking import Bake
 from canary.domain.judge import BadLimit, Limits
+from proxy.domain.tier import Freeze
 
 WHOLE = 10_000
 # Thirty days, in seconds: no step is meant to take longer.
 LONGEST = 30 * 86_400.0
+# approve: a person takes the steps that were earned. auto: the machine does. observe: judged and never moved.
+MODES = ("approve", "auto", "observe")
 DEFAULT_STEPS = (500, 2500, 5000, 10_000)
 
 
@@ -26,7 +30,8 @@ class Plan(BaseModel):
     """Steps in basis points, rising to 10000 (added where it is missing): reaching that is the promotion.
 
     longest_stay, warm_up and push_deadline are seconds: how long a step may stay undecided before a person is
-    asked, what is left out after a step's weights are obeyed, and how soon every proxy must obey.
+    asked, what is left out after a step's weights are obeyed, and how soon every proxy must obey. `approvals`
+    is what mode approve asks for: each step, or only the last; `freeze` adds to the tier's own windows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -40,6 +45,9 @@ class Plan(BaseModel):
     w0: float = 1.0
     w1: float = 3.0
     negligible: float | None = 0.001
+    bake: Bake = Bake()
+    approvals: Literal["each", "last"] = "each"
+    freeze: tuple[Freeze, ...] = ()
 
     @field_validator("steps")
     @classmethod
@@ -49,6 +57,19 @@ class Plan(BaseModel):
         if list(steps) != sorted(set(steps)):
             raise ValueError("must rise from step to step")
         return steps if steps[-1] == WHOLE else (*steps, WHOLE)
+
+    @property
+    def last(self) -> int:
+        """The number of the step that is the promotion."""
+        return len(self.steps) - 1
+
+    @property
+    def bakes(self) -> bool:
+        return self.bake.seconds > 0
+
+    def share(self, step: int) -> int:
+        """What the canary gets at a step: at the last one all but what keeps the old arm warm in a bake."""
+        return WHOLE - self.bake.warm if step == self.last and self.bakes else self.steps[step]
 
     def following(self, step: int, weight: int) -> int:
         """The step to take from `step`: itself where its weight was refused or lost, else the next one."""
@@ -76,6 +97,9 @@ def read(given: Mapping[str, Any] | None) -> Plan:
         raise BadPlan(error.field, error.why) from error
     if plan.steps == (WHOLE,):
         raise BadPlan("steps", "must hold a step below 10000, where the canary can be compared")
+    if plan.share(plan.last) <= plan.steps[-2]:
+        most = WHOLE - plan.steps[-2] - 1
+        raise BadPlan("bake.warm", f"must leave the canary more than the step before: at most {most}")
     return plan
 
 

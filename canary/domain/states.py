@@ -9,6 +9,7 @@ ROLLOUT: dict[str, dict[str, str]] = {
         "refuse": "needs_human",
         "overstay": "needs_human",
         "lose": "needs_human",
+        "skip": "running",
         "pause": "paused",
         "promote": "promoting",
         "roll_back": "rolling_back",
@@ -27,6 +28,7 @@ ROLLOUT: dict[str, dict[str, str]] = {
         "refuse": "needs_human",
         "lose": "needs_human",
         "resume": "running",
+        "skip": "running",
         "promote": "promoting",
         "roll_back": "rolling_back",
     },
@@ -41,19 +43,27 @@ ROLLOUT: dict[str, dict[str, str]] = {
     "promoting": {
         "refuse": "needs_human",
         "lose": "needs_human",
+        "bake": "baking",
         "verify": "promoted",
         "roll_back": "rolling_back",
     },
+    "baking": {
+        "fail": "rolling_back",
+        "lose": "needs_human",
+        "finish": "promoting",
+        "promote": "promoting",
+        "roll_back": "rolling_back",
+    },
     "rolling_back": {"verify": "rolled_back", "close": "rolled_back"},
-    "promoted": {},
+    "promoted": {"undo": "rolling_back"},
     "rolled_back": {},
 }
 TERMINAL = ("promoted", "rolled_back")
 LIVE = tuple(state for state in ROLLOUT if state not in TERMINAL)
 # The canary has traffic at a step of the plan, and is judged. A rollback is never stopped by a pause.
-JUDGED = ("running", "awaiting_approval", "paused", "needs_human")
-# What a person may do; the rest is the machine's.
-PERSONS = ("approve", "pause", "resume", "promote", "roll_back", "close")
+JUDGED = ("running", "awaiting_approval", "paused", "needs_human", "baking")
+# What a person may do to a rollout; the rest is the machine's. A retry is a rollout of its own.
+PERSONS = ("approve", "skip", "pause", "resume", "promote", "roll_back", "close", "undo")
 
 
 class WrongState(Exception):

@@ -20,7 +20,7 @@ _HIDDEN = "(not shown)"
 class Change:
     """One field of one resource: `kind` is cluster, endpoints, listener, routes, secret or runtime.
 
-    Or of what no proxy is told: `kind` is objective, runbook, budget_policy or accepted, and the path is as a
+    Or of what no proxy is told: `kind` is objective, runbook, budget_policy, freeze or accepted, and the path is as a
     person wrote it.
 
     `whole`: all that is at `path` came or went, a named item of a list or, where it is empty, the resource. A
@@ -84,9 +84,10 @@ def untold(before: Tier | None, after: Tier) -> tuple[Change, ...]:
 def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
     if tier is None:
         return {}
-    document = tier.model_dump(mode="json", include={"objectives", "runbooks", "budget_policy"})
+    document = tier.model_dump(mode="json", include={"objectives", "runbooks", "budget_policy", "freeze"})
     found = {("objective", one["name"]): one for one in document["objectives"]}
     found["budget_policy", tier.name] = document["budget_policy"]
+    found |= {("freeze", str(one["weekly"] or one["begins"])): one for one in document["freeze"]}
     found |= {("runbook", name): one for name, one in document["runbooks"].items()}
     accepted = {f"tier {tier.name}": tier.accepted}
     accepted |= {f"upstream {upstream.name}": upstream.accepted for upstream in tier.upstreams}

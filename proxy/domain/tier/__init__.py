@@ -27,6 +27,7 @@ from proxy.domain.tier.fields import (
     is_ip,
     seconds,
 )
+from proxy.domain.tier.freezes import Freeze
 from proxy.domain.tier.limits import Limits
 from proxy.domain.tier.logging import AccessLog, RouteLog, TierLogField
 from proxy.domain.tier.objectives import BudgetPolicy, Calendar, Objective, ObjectiveKind, Resource
@@ -57,6 +58,7 @@ __all__ = [
     "Duration",
     "Endpoint",
     "ExtAuthz",
+    "Freeze",
     "Hedge",
     "Host",
     "JwtProvider",
@@ -150,6 +152,7 @@ class Tier(Declared):
     accepted: Accepted = {}
     objectives: tuple[Objective, ...] = ()
     budget_policy: BudgetPolicy = BudgetPolicy()
+    freeze: tuple[Freeze, ...] = ()
     runbooks: dict[str, RunbookSetting] = {}
 
     def route(self, name: str) -> Route | None:
