@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from telemetry.charts import Boundary, Chart, Mark, Trace, gapped
+from telemetry.charts import Boundary, Chart, Ink, Mark, Trace, gapped
 
 # E-values run over hundreds of decades once a canary has clearly failed; what matters is near the boundaries.
 LEAST, MOST = 1e-3, 1e9
@@ -12,6 +12,7 @@ MARGIN = timedelta(seconds=5)
 # Ticks come every second or few: after so many without one, evidence was not measured.
 LONGEST_PAUSE_SECONDS = 10.0
 Point = tuple[datetime, float, float]
+INKS: tuple[Ink, ...] = ("trace-1", "trace-2", "acting", "wait", "unknown")
 
 
 def evidence(
@@ -49,6 +50,39 @@ def evidence(
         marks=tuple(Mark(name, at.timestamp()) for at, name in moments),
         range=((first - MARGIN).timestamp(), (last + MARGIN).timestamp()) if first and last else None,
         scale="log",
+        promql=tuple(queries),
+        url=url,
+        every=EVERY_SECONDS if live else 0,
+    )
+
+
+def dispersion(
+    lines: Sequence[tuple[str, Sequence[tuple[datetime, float]]]],
+    *,
+    url: str,
+    moments: Sequence[tuple[datetime, str]] = (),
+    queries: Sequence[str] = (),
+    live: bool = True,
+) -> Chart:
+    """How clumped failures are, over time: each line is a metric's name with its phi at each tick."""
+    times = [at for _, points in lines for at, _ in points]
+    return Chart(
+        slug="dispersion",
+        title="Dispersion: how clumped failures are",
+        unit="",
+        series=tuple(
+            Trace(
+                name,
+                gapped([(at.timestamp(), phi) for at, phi in points], longest=LONGEST_PAUSE_SECONDS),
+                ink=INKS[number % len(INKS)],
+                dash="dot" if number else "solid",
+            )
+            for number, (name, points) in enumerate(lines)
+        ),
+        says="Dispersion over time: 1 is independent failures. It divides the logs of all e-values.",
+        lines=(Boundary("independent failures", 1.0, "good"),),
+        marks=tuple(Mark(name, at.timestamp()) for at, name in moments),
+        range=((min(times) - MARGIN).timestamp(), (max(times) + MARGIN).timestamp()) if times else None,
         promql=tuple(queries),
         url=url,
         every=EVERY_SECONDS if live else 0,

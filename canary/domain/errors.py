@@ -30,9 +30,17 @@ class Frozen(Refused):
     """The tier's error budget policy lets no canary have more traffic now."""
 
 
+class Stale(Refused):
+    """Somebody took the rollout to another step since the person looked at it."""
+
+
 class KeyReused(Refused):
     """The key started another rollout: another route, upstream, plan or mode."""
 
 
 class UnknownRollout(Refused, LookupError):
     """There is no rollout with this number."""
+
+
+class NothingKept(Refused, LookupError):
+    """Of the rollout's ticks none is kept from which it could be judged again."""

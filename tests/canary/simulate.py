@@ -1,23 +1,19 @@
-"""Measures the judge by simulation: time to FAIL, false alarms, wrong PASSes, clumped errors, late onset.
-
-    python tests/canary/simulate.py [--runs 400] [--json]
+"""Simulated canaries: how soon the judge fails them, and how often it errs.
 
 The figures beside them are those that the judge was designed with: 1,000 requests/s in all, 0.1 % of them
-failing, one tick a second. `table` returns rows for the benchmark; the tests run a small part of it.
+failing, one tick a second, requests independent except where said. `make bench BENCH=judge` measures all of
+them with many runs; the tests run a small part. A run has a seed of its own, so that a part of them is the
+same part on one processor or on several.
 """
 
-import argparse
-import json
-import sys
-from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from math import log
 from typing import Any
 
 import numpy as np
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from canary.domain import judge, odds, verdicts
 from canary.domain.judge import Evidence, Limits, Tick, observe
@@ -26,7 +22,7 @@ from canary.domain.verdicts import Words
 
 RATE = 1000
 STABLE = 0.001
-NO_FLOOR = {"min_failures": 0, "min_failing_ticks": 0}
+NO_FLOOR = Limits(min_failures=0, min_failing_ticks=0)
 # (canary's rate, its share): median and 95 % seconds to FAIL without the floor, median with floor and alpha / 5.
 DESIGNED = {
     (0.01, 0.01): (41, 115, 53),
@@ -37,6 +33,49 @@ DESIGNED = {
     (0.05, 0.10): (1, 2, 1),
 }
 WORDS = Words()
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is simulated, and what is waited for.
+
+    Of `rate` requests a second the canary gets `share`; from `onset` (seconds) on it fails at `canary`, else
+    as the control does at `stable` (0..1). `clump`: failures come in bursts of this mean size. `incident`: so
+    many fail in both arms from the onset on. `kinds` are the verdicts of which the first ends a run.
+    """
+
+    canary: float = STABLE
+    share: float = 0.05
+    seconds: int = HOUR
+    onset: int = 0
+    clump: float = 0
+    stable: float = STABLE
+    incident: float | None = None
+    rate: int = RATE
+    limits: Limits = Limits()
+    kinds: tuple[str, ...] = ("fail",)
+    seed: int = 1
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Requests a second of the canary and of the control."""
+        canary = round(self.rate * self.share)
+        return canary, self.rate - canary
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Failures of both arms, second by second."""
+
+    n_c: int
+    e_c: Any
+    n_k: int
+    e_k: Any
+
+    def ticks(self) -> Iterator[Tick]:
+        for t, (e_c, e_k) in enumerate(zip(self.e_c.tolist(), self.e_k.tolist(), strict=True)):
+            yield Tick(float(t), {"": Cell(self.n_c, e_c, self.n_k, e_k)})
 
 
 def errors(rng: np.random.Generator, n: int, rate: float, seconds: int, clump: float = 0) -> Any:
@@ -44,165 +83,99 @@ def errors(rng: np.random.Generator, n: int, rate: float, seconds: int, clump: f
     if not clump:
         return rng.binomial(n, rate, seconds)
     bursts = rng.poisson(n * rate / clump, seconds)
-    return np.array([min(n, int(rng.geometric(1 / clump, count).sum())) for count in bursts])
+    return np.array([min(n, int(rng.geometric(1 / clump, count).sum())) for count in bursts], dtype=int)
 
 
-def ticks(
-    rng: np.random.Generator,
-    share: float,
-    canary: float,
-    seconds: int,
-    *,
-    onset: int = 0,
-    clump: float = 0,
-    stable: float = STABLE,
-) -> Iterator[Tick]:
-    """One run: the canary fails at `canary` from second `onset` on, as the control does before."""
-    n_c = round(RATE * share)
-    n_k = RATE - n_c
-    before = errors(rng, n_c, stable, onset, clump) if onset else []
-    e_c = [*before, *errors(rng, n_c, canary, seconds - onset, clump)]
-    e_k = errors(rng, n_k, stable, seconds, clump)
-    for t in range(seconds):
-        yield Tick(float(t), {"": Cell(n_c, int(e_c[t]), n_k, int(e_k[t]))})
+def record(case: Case, run: int) -> Recorded:
+    """One run's counts; the same number gives the same ones."""
+    rng = np.random.default_rng([case.seed, run])
+    n_c, n_k = case.sizes
+    later = case.seconds - case.onset
+    bad = case.canary if case.incident is None else case.incident
+    rest = case.stable if case.incident is None else case.incident
+    e_c = [errors(rng, n_c, case.stable, case.onset, case.clump), errors(rng, n_c, bad, later, case.clump)]
+    e_k = [errors(rng, n_k, case.stable, case.onset, case.clump), errors(rng, n_k, rest, later, case.clump)]
+    return Recorded(n_c, np.concatenate(e_c), n_k, np.concatenate(e_k))
 
 
-def decided(run: Iterator[Tick], limits: Limits, kinds: tuple[str, ...]) -> tuple[str, float] | None:
+def decided(run: Iterator[Tick], limits: Limits, kinds: Sequence[str]) -> tuple[str, float] | None:
     """The first verdict of these kinds, and after how many seconds."""
     evidence = Evidence()
     for tick in run:
         evidence = observe(evidence, tick, limits)
+        # A FAIL takes an e-value at its limit, and the evidence knows its largest: nothing else is weighed.
+        if kinds == ("fail",) and evidence.peak < -log(limits.alpha):
+            continue
         kind = verdicts.decide(evidence, limits, WORDS).kind
         if kind in kinds:
             return kind, tick.at + 1
     return None
 
 
-def seconds_to_fail(
-    rate: float, share: float, *, runs: int, limits: Limits, seed: int = 1, onset: int = 0
-) -> tuple[float, float]:
-    """Median and 95 % quantile of seconds from the onset to FAIL."""
-    rng = np.random.default_rng(seed)
-    horizon = onset + (600 if share < 0.02 else 150)
-    found = [decided(ticks(rng, share, rate, horizon, onset=onset), limits, ("fail",)) for _ in range(runs)]
-    times = [one[1] - onset if one else horizon - onset for one in found]
-    return float(np.median(times)), float(np.quantile(times, 0.95))
+def outcome(case: Case, run: int) -> tuple[str, float] | None:
+    """How one run ends, and after how many seconds; None where nothing is decided."""
+    return decided(record(case, run).ticks(), case.limits, case.kinds)
 
 
-def share_decided(kind: str, *, rate: float, share: float, seconds: int, runs: int, seed: int = 2) -> float:
-    """The share of runs that end with this verdict (FAIL looked for to the end, PASS until either)."""
-    rng = np.random.default_rng(seed)
-    kinds = ("fail",) if kind == "fail" else ("fail", "pass")
-    found = [decided(ticks(rng, share, rate, seconds), Limits(), kinds) for _ in range(runs)]
+def outcomes(case: Case, runs: int, processes: int = 1) -> list[tuple[str, float] | None]:
+    """How each run ends, in the order of their numbers."""
+    if processes == 1:
+        return [outcome(case, run) for run in range(runs)]
+    with ProcessPoolExecutor(processes, initializer=remember_likelihoods) as pool:
+        return list(pool.map(partial(outcome, case), range(runs), chunksize=max(1, runs // (8 * processes))))
+
+
+def seconds_to_fail(case: Case, runs: int, processes: int = 1) -> list[float]:
+    """Seconds from the onset to FAIL of each run; those of a run that is never failed are all that it had."""
+    found = outcomes(case, runs, processes)
+    return [(one[1] if one else case.seconds) - case.onset for one in found]
+
+
+def share_decided(kind: str, case: Case, runs: int, processes: int = 1) -> float:
+    """The share of runs that end with this verdict."""
+    found = outcomes(case, runs, processes)
     return sum(one is not None and one[0] == kind for one in found) / runs
 
 
-def false_alarms_in_bursts(
-    clump: float, *, rate: float, runs: int, share: float = 0.05, seconds: int = 900, seed: int = 4
-) -> float:
-    """The share of healthy canaries that are failed while failures come in bursts in both arms."""
-    rng = np.random.default_rng(seed)
-    found = [
-        decided(ticks(rng, share, rate, seconds, clump=clump, stable=rate), Limits(), ("fail",))
-        for _ in range(runs)
-    ]
-    return sum(one is not None for one in found) / runs
+def regression(rate: float, share: float, limits: Limits) -> Case:
+    """A canary that is worse from the beginning, with time enough to be found."""
+    return Case(canary=rate, share=share, seconds=900 if share < 0.02 else 150, limits=limits)
 
 
-def false_alarms_in_rare_bursts(share: float, *, runs: int, seed: int = 5) -> float:
-    """The same where 10 requests of one arm fail together, once in 100 s, and else nothing fails.
+def rare_bursts(share: float, run: int, size: int = 10) -> Recorded:
+    """10 requests of one arm fail together, once in 100 s of 100 requests/s, and else nothing fails; 400 s.
 
-    100 requests/s; the burst hits the canary as often as its share of them says; 400 s.
+    The burst hits the canary as often as its share of requests says.
     """
-    rng = np.random.default_rng(seed)
-    found = [decided(_rare_bursts(rng, share), Limits(alpha=0.005), ("fail",)) for _ in range(runs)]
-    return sum(one is not None for one in found) / runs
-
-
-def _rare_bursts(rng: np.random.Generator, share: float, size: int = 10) -> Iterator[Tick]:
+    rng = np.random.default_rng([5, run])
     n_c = round(100 * share)
-    for t in range(400):
-        bursts = int(rng.poisson(0.01))
-        hit = int(rng.binomial(bursts, share))
-        e_c, e_k = min(n_c, size * hit), min(100 - n_c, size * (bursts - hit))
-        yield Tick(float(t), {"": Cell(n_c, e_c, 100 - n_c, e_k)})
+    bursts = rng.poisson(0.01, 400)
+    hit = rng.binomial(bursts, share)
+    e_c, e_k = np.minimum(n_c, size * hit), np.minimum(100 - n_c, size * (bursts - hit))
+    return Recorded(n_c, e_c, 100 - n_c, e_k)
 
 
-def healthy_ladder(*, runs: int, seed: int = 3) -> float:
-    """Median minutes of a healthy canary through 1 % (not 5x worse), 5 % (3x) and 25 % (2x)."""
-    rng = np.random.default_rng(seed)
-    totals = []
-    for _ in range(runs):
-        total = 0.0
-        for share, w1 in ((0.01, 5.0), (0.05, 3.0), (0.25, 2.0)):
-            found = decided(ticks(rng, share, STABLE, 1800), Limits(w1=w1), ("pass",))
-            total += found[1] if found else 1800.0
-        totals.append(total)
-    return float(np.median(totals)) / 60
+def failed_in_rare_bursts(share: float, run: int) -> bool:
+    """Whether the healthy canary of one such run is failed at alpha 0.5 %."""
+    return decided(rare_bursts(share, run).ticks(), Limits(alpha=0.005), ("fail",)) is not None
 
 
-def table(runs: int) -> list[dict[str, Any]]:
-    """Every figure with the one it was designed for."""
-    rows: list[dict[str, Any]] = []
+def ladder_minutes(run: int) -> float:
+    """Minutes of a healthy canary through 1 % (not 5x worse), 5 % (not 3x) and 25 % (not 2x)."""
+    total = 0.0
+    for step, (share, w1) in enumerate(((0.01, 5.0), (0.05, 3.0), (0.25, 2.0))):
+        case = Case(share=share, seconds=1800, limits=Limits(w1=w1), kinds=("pass",), seed=30 + step)
+        found = outcome(case, run)
+        total += found[1] if found else case.seconds
+    return total / 60
 
-    def row(what: str, measured: float, designed: str) -> None:
-        rows.append({"figure": what, "measured": round(measured, 3), "designed": designed})
 
-    split = Limits(alpha=0.01 / 5)
-    for (rate, share), (median, late, floored) in DESIGNED.items():
-        name = f"0.1 % -> {rate:.0%} at {share:.0%}"
-        got = seconds_to_fail(rate, share, runs=runs, limits=Limits(**NO_FLOOR))
-        row(f"{name}: median s to FAIL", got[0], str(median))
-        row(f"{name}: 95 % s to FAIL", got[1], str(late))
-        floor = seconds_to_fail(rate, share, runs=runs, limits=split)[0]
-        row(f"{name}: median s, 5 failures and alpha / 5", floor, str(floored))
-    few = max(runs // 4, 20)
-    row(
-        "late onset at 900 s, 1 % at 5 %: median s",
-        seconds_to_fail(0.01, 0.05, runs=few, limits=Limits(), onset=900)[0],
-        "20",
-    )
-    row(
-        "false alarms in 3,600 looks",
-        share_decided("fail", rate=STABLE, share=0.05, seconds=3600, runs=few),
-        "0.003-0.008",
-    )
-    for share in (0.05, 0.5):
-        for clump, rate in ((5, STABLE), (20, STABLE), (5, 2 * STABLE), (20, 2 * STABLE)):
-            alarms = false_alarms_in_bursts(clump, rate=rate, runs=runs, share=share)
-            row(
-                f"false alarms, bursts of {clump} at {rate:.1%}, {share:.0%}, 900 looks", alarms, "about 0.01"
-            )
-        rare = false_alarms_in_rare_bursts(share, runs=2 * runs)
-        row(f"false alarms, rare bursts of 10, {share:.0%}, 400 looks", rare, "about 0.005")
-    row(
-        "wrong PASS at odds ratio 3",
-        share_decided("pass", rate=3 * STABLE, share=0.05, seconds=600, runs=runs),
-        "0.047",
-    )
-    row("healthy ladder: median minutes", healthy_ladder(runs=few), "3.5")
-    return rows
+def family_of(limits: Limits, metrics: int) -> Limits:
+    """One metric's share of the promise, where so many share it alike."""
+    return replace(limits, alpha=limits.alpha / metrics)
 
 
 def remember_likelihoods() -> None:
     """The same few counts come again and again here: keep their likelihoods. Changes no figure."""
     kept = lru_cache(maxsize=200_000)(lambda cells, grid: odds.log_likelihood(cells, np.frombuffer(grid)))
     setattr(judge, "log_likelihood", lambda cells, grid: kept(tuple(cells), grid.tobytes()))  # noqa: B010 (an import of the judge, replaced)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=400)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    remember_likelihoods()
-    rows = table(options.runs)
-    if options.json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
-        return
-    for one in rows:
-        sys.stdout.write(f"{one['figure']:<60} {one['measured']:>9g}   designed {one['designed']}\n")
-
-
-if __name__ == "__main__":
-    main()
