@@ -23,7 +23,7 @@ system:
 	@scripts/system-packages prometheus=prometheus redis-server=redis-server
 
 test-system: system
-	@scripts/system-packages chromium=chromium docker-compose=docker-compose
+	@scripts/system-packages chromium=chromium docker-compose=docker-compose curl=curl jq=jq
 	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
 	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy
 
@@ -37,8 +37,9 @@ check: .venv/ready ## format, lint, types, import contracts, migrations, generat
 	@scripts/system-packages promtool=prometheus
 	@$(BIN)/python scripts/check.py
 
-bench: .venv/ready ## every benchmark beside what it is compared with: a table and var/bench.json; BENCH=NAME runs one
+bench: .venv/ready system ## every benchmark beside what it is compared with: a table and var/bench.json; BENCH=NAME runs one
 	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy taskset=util-linux
+	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
 	@$(BIN)/python -m bench $(BENCH)
 
 format: .venv/ready ## put the code in order

@@ -39,6 +39,7 @@ def every(seconds: float, task: str) -> dict[str, object]:
 
 beat_schedule = {
     "judge rollouts": every(1, "canary.tick"),
+    "ask hooks": every(1, "canary.ask"),
     "send messages": every(1, "alerts.deliver"),
     "run runbooks": every(3, "runbooks.tick"),
     "read proxies back": every(5, "proxy.readback"),
@@ -49,5 +50,7 @@ beat_schedule = {
     "warn of budgets": every(60, "slo.warn"),
     "watch added latency creep": every(300, "slo.creep"),
     "publish rules": every(60, "slo.publish"),
+    "measure loads": every(10, "canary.measure"),
+    "measure capacity": every(300, "canary.capacity"),
     "forget old evidence": every(3600, "canary.prune"),
 }

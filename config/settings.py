@@ -138,6 +138,7 @@ SLACK_BOT_TOKEN = env.str("SLUICE_SLACK_BOT_TOKEN", default="")
 SLACK_WEBHOOK_URL = env.str("SLUICE_SLACK_WEBHOOK_URL", default="")
 SLACK_CHANNEL = env.str("SLUICE_SLACK_CHANNEL", default="#sluice")
 SLACK_API_URL = env.str("SLUICE_SLACK_API_URL", default="https://slack.com/api/")
+HOOK_HOSTS = env.list("SLUICE_HOOK_HOSTS", default=[])
 LAB_URL = env.str("SLUICE_LAB_URL", default="")
 LAB_RECEIVER_URL = env.str("SLUICE_LAB_RECEIVER_URL", default="")
 

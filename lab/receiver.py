@@ -6,6 +6,7 @@
     GET  /messages                                                   what came, the newest last
     DELETE /messages                                                 forget it
     GET, POST /mode    {"mode": "ok|error|rate_limited|unavailable|drop|hang"}: how it fails from now on
+    /hook, /hook/answer    a hook of rollouts: see hooks.py
 
 The last messages are kept in `var/receiver.json`, so that they outlive a restart.
 """
@@ -23,6 +24,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from lab import ports
+from lab.hooks import Hook
 from lab.http import Request, Response, Server
 
 KEPT = 300
@@ -45,13 +47,16 @@ def fields(request: Request) -> dict[str, Any]:
 class Receiver:
     """Keeps messages and answers as Slack does: failures of a call are HTTP 200 with `ok` false."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, *, hook_secret: str = "") -> None:
         self._file = file
+        self._hook = Hook(hook_secret)
         self.mode = "ok"
         self.messages: deque[Message] = deque(_kept(file), maxlen=KEPT)
         self._last_ts = 0
 
     async def answer(self, request: Request) -> Response | None:
+        if request.path.startswith("/hook"):
+            return await self._hook.answered(request)
         match request.method, request.path:
             case "GET", "/messages":
                 return Response.of({"messages": list(self.messages)})
@@ -172,7 +177,7 @@ async def run(environment: Mapping[str, str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     var = Path(environment.get("SLUICE_VAR") or "var")
     var.mkdir(parents=True, exist_ok=True)
-    receiver = Receiver(var / "receiver.json")
+    receiver = Receiver(var / "receiver.json", hook_secret=environment.get("LAB_HOOK_SECRET", ""))
     server = Server(ports.port("LAB_RECEIVER_PORT", environment), receiver.answer)
     await server.open()
     await ended.wait()

@@ -68,7 +68,7 @@ class Hook(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a hook said; `said` None is no answer, which lets nothing go on, and `reason` says why it is none."""
+    """What a hook said; None is no answer, which lets nothing go on; `reason` says why it is none."""
 
     said: Said | None
     reason: str

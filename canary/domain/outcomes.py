@@ -1,0 +1,12 @@
+"""What a rollout's state means to a pipeline, which knows exit codes only."""
+
+PROMOTED, ROLLED_BACK, UNDECIDED = 0, 1, 2
+ENDS = {"promoted": PROMOTED, "rolled_back": ROLLED_BACK}
+WANTS_A_PERSON = ("awaiting_approval", "paused", "needs_human")
+
+
+def exit_code(state: str, *, patient: bool) -> int | None:
+    """0 promoted, 1 rolled back, 2 a person is asked (unless the pipeline is patient); None: it goes on."""
+    if state in ENDS:
+        return ENDS[state]
+    return UNDECIDED if state in WANTS_A_PERSON and not patient else None
