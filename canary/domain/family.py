@@ -1,86 +1,177 @@
 """The metrics that a rollout is judged by, as one family with one promise.
 
 Alpha is split over the metrics by weight, so "a healthy canary is rolled back in at most alpha of rollouts"
-holds for all of them together. A step up needs every metric to pass, which needs no split: to pass a harmful
-canary wrongly, the metric that it harms must be wrong.
+holds for all of them together. A step up needs every metric to pass that is not only observed, which needs no
+split: to pass a harmful canary wrongly, the metric that it harms must be wrong.
+
+A family's evidence is kept by part: a counting metric is one part, a latency metric one an edge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from canary.domain import judge, verdicts
-from canary.domain.judge import Evidence, Limits, Tick
+from canary.domain import absolute, judge, latency, verdicts
+from canary.domain.judge import Counts, Evidence, Limits, Reading, Tick
+from canary.domain.metrics import DEFAULT, Action, Metric, share
 from canary.domain.verdicts import Kind, Verdict, Words
 
-Metric = Literal["first_attempt", "final"]
-# What the canary does, not masked by retries, and what users feel.
-WEIGHTS: Mapping[Metric, float] = {"first_attempt": 0.5, "final": 0.5}
-OF: Mapping[Metric, str] = {"first_attempt": "first attempts", "final": "requests after retries"}
+OF = {"first_attempt": "first attempts", "final": "requests after retries", "slo": "requests after retries"}
+SLOWER = {"added_latency": "has more than {} added in", "total_latency": "is slower than {} in"}
+
+Family = Mapping[str, Evidence]
+FamilyTick = Mapping[str, Tick]
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The family's verdict: what decided it, and each metric's own."""
+    """The family's verdict: the metric that decided it, what a FAIL of that does, and each one's own."""
 
     kind: Kind
     reason: str
-    metric: Metric | None
-    verdicts: Mapping[Metric, Verdict]
+    metric: str | None
+    verdicts: Mapping[str, Verdict]
+    action: Action = "roll_back"
 
 
-Family = Mapping[Metric, Evidence]
-FamilyTick = Mapping[Metric, Tick]
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One metric as it stands. `part`: where its counts are. `edge` (microseconds): a latency's loudest."""
+
+    metric: Metric
+    part: str
+    edge: float | None
+    evidence: Evidence
+    reading: Reading
+
+    @property
+    def counts(self) -> Counts:
+        return self.evidence.counts
 
 
 def empty() -> Family:
-    return {metric: Evidence() for metric in WEIGHTS}
+    return load({})
 
 
-def limits_of(limits: Limits, metric: Metric) -> Limits:
+def limits_of(limits: Limits, name: str, metrics: Sequence[Metric] = DEFAULT) -> Limits:
     """The metric's share of the promise."""
-    return replace(limits, alpha=limits.alpha * WEIGHTS[metric])
+    metric = next(one for one in metrics if one.name == name)
+    own = replace(limits, alpha=limits.alpha * share(metrics, metric))
+    return latency.limits_of(own) if metric.kind == "latency" else own
 
 
-def observe(family: Family, tick: FamilyTick, limits: Limits, *, earns: bool = True) -> Family:
-    return {m: judge.observe(e, tick[m], limits_of(limits, m), earns=earns) for m, e in family.items()}
+def observe(
+    family: Family,
+    tick: FamilyTick,
+    limits: Limits,
+    *,
+    metrics: Sequence[Metric] = DEFAULT,
+    earns: bool = True,
+) -> Family:
+    """The evidence with one more tick; see `judge.observe`."""
+    observed = dict(family)
+    for metric in metrics:
+        own = limits_of(limits, metric.name, metrics)
+        for part, counts in _parts(metric, tick):
+            before = observed.get(part, Evidence())
+            observed[part] = judge.observe(before, counts, own, earns=earns)
+    return observed
+
+
+def _parts(metric: Metric, tick: FamilyTick) -> Iterator[tuple[str, Tick]]:
+    if metric.kind == "latency":
+        yield from ((part, counts) for part, counts in tick.items() if latency.edge_of(metric.name, part))
+    else:
+        yield metric.name, tick["final" if metric.kind == "absolute" else metric.name]
 
 
 def begin_step(family: Family) -> Family:
-    return {m: judge.begin_step(e) for m, e in family.items()}
+    return {part: judge.begin_step(evidence) for part, evidence in family.items()}
 
 
 def decide(
-    family: Family, limits: Limits, *, canary: str, control: str, tick: FamilyTick | None
+    family: Family,
+    limits: Limits,
+    *,
+    canary: str,
+    control: str,
+    tick: FamilyTick | None,
+    metrics: Sequence[Metric] = DEFAULT,
 ) -> Judgement:
-    """FAIL as soon as one metric fails, PASS when all pass, NO_DATA when first attempts say nothing.
+    """FAIL as soon as one metric fails that may act, PASS when all pass, NO_DATA when one says nothing.
 
-    `tick` is the newest one; None decides nothing but says where things stand.
+    A metric that rolls back goes before one that pauses; one that is only observed decides nothing. `tick` is
+    the newest one; None decides nothing but says where things stand.
     """
-    found: dict[Metric, Verdict] = {
-        metric: verdicts.decide(
-            evidence,
-            limits_of(limits, metric),
-            Words(canary=canary, control=control, of=OF[metric]),
-            traffic_now=tick is not None and _has_traffic(tick[metric]),
-        )
-        for metric, evidence in family.items()
+    found = {
+        metric.name: _verdict(metric, family, limits_of(limits, metric.name, metrics), canary, control, tick)
+        for metric in metrics
     }
-    for kind in ("fail", "no_data", "inconclusive"):
-        for metric, verdict in found.items():
-            if verdict.kind == kind:
-                return Judgement(verdict.kind, verdict.reason, metric, found)
-    first = found["first_attempt"]
-    return Judgement("pass", first.reason, "first_attempt", found)
+    acting = [metric for metric in metrics if metric.action != "observe"]
+    for action in ("roll_back", "pause"):
+        for metric in acting:
+            if metric.action == action and found[metric.name].kind == "fail":
+                return Judgement("fail", found[metric.name].reason, metric.name, found, metric.action)
+    for kind in ("no_data", "inconclusive"):
+        for metric in acting:
+            if found[metric.name].kind == kind:
+                return Judgement(found[metric.name].kind, found[metric.name].reason, metric.name, found)
+    earning = next(metric for metric in acting if metric.kind != "absolute")
+    return Judgement("pass", found[earning.name].reason, earning.name, found)
 
 
-def _has_traffic(tick: Tick) -> bool:
-    return tick.canary()[0] > 0 and tick.control()[0] > 0
+def _verdict(
+    metric: Metric, family: Family, limits: Limits, canary: str, control: str, tick: FamilyTick | None
+) -> Verdict:
+    alone = metric.kind == "absolute"
+    now = tick is not None and any(_has_traffic(counts, alone) for _, counts in _parts(metric, tick))
+    if metric.kind == "latency":
+        edges = latency.edges(metric.name, family)
+        return latency.decide(edges, limits, _slower(metric, canary, control), traffic_now=now)
+    evidence = family.get(metric.name, Evidence())
+    words = Words(canary=canary, control=control, of=OF[metric.name])
+    if metric.kind == "counts":
+        return verdicts.decide(evidence, limits, words, traffic_now=now)
+    if metric.limit is None:
+        return Verdict("no_data", "no objective of the route says what may fail", None)
+    return absolute.decide(evidence, limits, words, limit=metric.limit, traffic_now=now)
+
+
+def _slower(metric: Metric, canary: str, control: str) -> latency.Naming:
+    def named(edge: float) -> Words:
+        fails = SLOWER[metric.name].format(latency.duration(edge))
+        return Words(canary=canary, control=control, of="requests", fails=fails)
+
+    return named
+
+
+def _has_traffic(tick: Tick, alone: bool) -> bool:
+    """`alone`: the canary is compared with no other arm."""
+    return tick.canary()[0] > 0 and (alone or tick.control()[0] > 0)
+
+
+def standings(family: Family, limits: Limits, metrics: Sequence[Metric] = DEFAULT) -> tuple[Standing, ...]:
+    """Every metric of the plan, in its order, measured or not."""
+    return tuple(_standing(metric, family, limits_of(limits, metric.name, metrics)) for metric in metrics)
+
+
+def _standing(metric: Metric, family: Family, limits: Limits) -> Standing:
+    edges = latency.edges(metric.name, family)
+    if edges:
+        weighed = latency.weigh_edges(edges, limits)
+        part = latency.part(metric.name, weighed.edge)
+        return Standing(metric, part, weighed.edge, weighed.evidence, weighed.reading)
+    evidence = family.get(metric.name, Evidence())
+    if metric.limit is not None:
+        return Standing(metric, "final", None, evidence, absolute.weigh(evidence, limits, metric.limit))
+    return Standing(metric, metric.name, None, evidence, judge.weigh(evidence, limits))
 
 
 def dump(family: Family) -> dict[str, Any]:
-    return {metric: judge.dump(evidence) for metric, evidence in family.items()}
+    return {part: judge.dump(evidence) for part, evidence in family.items()}
 
 
 def load(saved: Mapping[str, Any]) -> Family:
-    return {metric: judge.load(saved.get(metric, {})) for metric in WEIGHTS}
+    """The evidence by part; what every plan counts is there from the beginning."""
+    counted = {metric.name: Evidence() for metric in DEFAULT}
+    return {**counted, **{part: judge.load(evidence) for part, evidence in saved.items()}}

@@ -5,19 +5,17 @@ every edge) and `samples` (points of a gauge or a business metric: one Mann-Whit
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import exp, isfinite, log
+from math import isfinite
 from typing import Any
 
-from canary.domain import samples, verdicts
+from canary.domain import latency, samples, verdicts
 from canary.domain.judge import BadLimit, Evidence, Limits, Reading, Tick, e_value, observe, weigh
 from canary.domain.odds import Cell
 from canary.domain.verdicts import Words
 
 LIMITS = ("alpha", "beta", "w0", "w1", "negligible")
-# An edge that hardly anything was slower than cannot speak for a PASS.
-MIN_SLOW_FOR_PASS = 30
 Row = tuple[float, Sequence[int], Sequence[int]]
 Check = Callable[[Sequence[int]], str]
 
@@ -76,51 +74,26 @@ def _counts(recording: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
 
 def _latency(recording: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     edges = _edges(recording)
-    evidence, decided = [Evidence() for _ in edges], _Decided()
-    kind, reason = "no_data", "no requests were measured in both arms"
+    own, decided = replace(limits, negligible=None), _Decided()
+    evidence = {edge: Evidence() for edge in edges}
+    verdict = latency.decide(evidence, own, _slower)
     for at, canary, control in _rows(recording, len(edges) + 1, _check_rising):
-        for i in range(len(edges)):
+        for i, edge in enumerate(edges):
             slower = Cell(canary[-1], canary[-1] - canary[i], control[-1], control[-1] - control[i])
-            evidence[i] = observe(evidence[i], Tick(at, {"": slower}), limits)
-        kind, reason = _over_edges(edges, evidence, limits, now=_traffic(canary[-1], control[-1]))
-        if decided.note(kind, at, reason, None):
+            evidence[edge] = observe(evidence[edge], Tick(at, {"": slower}), own)
+        verdict = latency.decide(evidence, own, _slower, traffic_now=_traffic(canary[-1], control[-1]))
+        if decided.note(verdict.kind, at, verdict.reason, None):
             break
-    worst = max(evidence, key=lambda one: weigh(one, limits).log_fail)
-    mean = _mean_log([weigh(one, limits).log_fail for one in evidence])
+    weighed = latency.weigh_edges(evidence, own)
     return {
-        "verdict": decided.kind or kind,
+        "verdict": decided.kind or verdict.kind,
         "at": decided.at,
-        "reason": decided.reason or reason,
-        **_figures(weigh(worst, limits), worst),
-        "e_value": e_value(mean),
-        "edge": edges[evidence.index(worst)],
+        "reason": decided.reason or verdict.reason,
+        **_figures(weighed.reading, weighed.evidence),
+        "edge": weighed.edge,
         "passed_at": decided.passed_at,
         "limit": 1 / limits.alpha,
     }
-
-
-def _over_edges(
-    edges: Sequence[float], evidence: Sequence[Evidence], limits: Limits, *, now: bool
-) -> tuple[str, str]:
-    """A mean of e-values is one whatever their dependence. A PASS needs every edge that can speak."""
-    readings = [weigh(one, limits) for one in evidence]
-    worst = max(range(len(edges)), key=lambda i: readings[i].log_fail)
-    counts, words = evidence[worst].counts, _slower(edges[worst])
-    if not counts.n_c or not counts.n_k:
-        return "no_data", "no requests were measured in both arms"
-    mean = _mean_log([reading.log_fail for reading in readings])
-    said = f"{verdicts.rates(counts, words)}: e-value {e_value(mean):.2g} over all edges"
-    enough = counts.e_c >= limits.min_failures and evidence[worst].failing_ticks >= limits.min_failing_ticks
-    if now and enough and mean >= -log(limits.alpha):
-        return "fail", f"{said} against a limit of {1 / limits.alpha:.4g}"
-    speaking = [
-        reading.log_pass
-        for one, reading in zip(evidence, readings, strict=True)
-        if one.counts.e_c + one.counts.e_k >= MIN_SLOW_FOR_PASS
-    ]
-    if now and speaking and min(speaking) >= -log(limits.beta):
-        return "pass", f"{said}; at every edge the canary is not {limits.w1:g}x as likely to be slower"
-    return "inconclusive", f"{said} of {1 / limits.alpha:.4g}"
 
 
 def _slower(edge: float) -> Words:
@@ -157,11 +130,6 @@ def _figures(reading: Reading, evidence: Evidence) -> dict[str, Any]:
         "canary": [counts.n_c, counts.e_c],
         "control": [counts.n_k, counts.e_k],
     }
-
-
-def _mean_log(logs: Sequence[float]) -> float:
-    top = max(logs)
-    return top + log(sum(exp(one - top) for one in logs) / len(logs))
 
 
 def _traffic(n_c: int, n_k: int) -> bool:

@@ -7,25 +7,19 @@ arms are compared with one another, so one that comes and goes neither biases no
 whose counter went down says nothing either.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import ceil, floor
 from statistics import median
 
-from canary.domain.family import FamilyTick, Metric
+from canary.domain.family import FamilyTick
 from canary.domain.judge import Tick
 from canary.domain.odds import Cell
-from telemetry.domain.failure import failed
-from telemetry.domain.promql import selector, unequal
+from canary.domain.tally import UP, Tally, edges_of
 from telemetry.domain.series import Series
 
-ATTEMPT = "envoy_sluice_attempt"
-REQUEST = "envoy_sluice_rq"
-UP = "up"
-# A proxy-made failure counts against an arm only where the arm's own pool or connection caused it: connect
-# failure, termination, overflow, timeout, remote reset, protocol error, idle stream.
-POOL_FLAGS = frozenset({"UF", "UC", "UO", "UT", "UR", "UPE", "SI"})
 # How long after the end of an interval a scrape may still arrive, in intervals.
 GRACE = 1.5
 # How far back a proxy's last scrape may lie, in seconds. A longer gap begins afresh: the world has changed.
@@ -89,13 +83,14 @@ def fold(
 ) -> Folded:
     """The ticks that ended after `after` and are settled by `now`.
 
-    `series` are raw samples of ATTEMPT, REQUEST and UP with their labels, `proxy` among them, reaching at
-    least REACH and one interval back before `after`. UP tells of a scrape at which no counter existed yet.
+    `series` are raw samples of `tally.queries` with their labels, `proxy` among them, reaching at least REACH
+    and one interval back before `after`. UP tells of a scrape at which no counter existed yet.
     """
     clock = _clock(series, clock)
     if clock is None:
         return Folded((), (), after, None)
     slots = _slots(series, clock)
+    new = partial(Tally, canary, control, edges_of([one.labels for one in series]))
     first = min(slots) + 1 if after is None else clock.next_slot(after)
     ticks: list[FamilyTick] = []
     dropped: list[Dropped] = []
@@ -105,7 +100,7 @@ def fold(
         if not before.keys() <= present.keys() and now < clock.end(slot) + GRACE * clock.interval:
             break
         until = clock.end(slot)
-        tick, lacking = _tick(before, present, canary=canary, control=control, at=until)
+        tick, lacking = _tick(before, present, new=new, at=until)
         dropped += [Dropped(until, why) for why in lacking]
         if tick is not None:
             ticks.append(tick)
@@ -154,31 +149,26 @@ def _before(slots: Mapping[int, dict[str, Snapshot]], slot: int, clock: Clock) -
 
 
 def _tick(
-    before: Mapping[str, Snapshot],
-    present: Mapping[str, Snapshot],
-    *,
-    canary: str,
-    control: Collection[str],
-    at: float,
+    before: Mapping[str, Snapshot], present: Mapping[str, Snapshot], *, new: Callable[[], Tally], at: float
 ) -> tuple[FamilyTick | None, list[str]]:
     """The tick of the proxies that can say something, and what the others lack; no tick where none can."""
-    cells: dict[Metric, dict[str, Cell]] = {"first_attempt": {}, "final": {}}
+    cells: dict[str, dict[str, Cell]] = {}
     lacking = [f"no complete scrape of {proxy}" for proxy in sorted(before.keys() - present.keys())]
     for proxy, snapshot in sorted(present.items()):
-        tally = _grown(before[proxy], snapshot, _Tally(canary, control)) if proxy in before else None
+        tally = _grown(before[proxy], snapshot, new()) if proxy in before else None
         if tally is None:
             lacking.append(
                 f"a counter of {proxy} was reset" if proxy in before else f"no scrape before of {proxy}"
             )
             continue
-        for metric, per_proxy in cells.items():
-            per_proxy[proxy] = tally.cell(metric)
-    if not cells["first_attempt"]:
+        for part, cell in tally.cells().items():
+            cells.setdefault(part, {})[proxy] = cell
+    if not cells:
         return None, lacking or ["no complete scrape of any proxy"]
-    return {metric: Tick(at, per_proxy) for metric, per_proxy in cells.items()}, lacking
+    return {part: Tick(at, per_proxy) for part, per_proxy in cells.items()}, lacking
 
 
-def _grown(before: Snapshot, snapshot: Snapshot, tally: "_Tally") -> "_Tally | None":
+def _grown(before: Snapshot, snapshot: Snapshot, tally: Tally) -> Tally | None:
     """What was counted between two scrapes of one proxy; None where a counter went down."""
     for key in snapshot.keys() | before.keys():
         # A counter that is absent at a scrape has not been born yet: it is 0.
@@ -187,57 +177,3 @@ def _grown(before: Snapshot, snapshot: Snapshot, tally: "_Tally") -> "_Tally | N
             return None
         tally.add(dict(key), floor(grown + 0.5))
     return tally
-
-
-class _Tally:
-    """Attempts and failures of the two arms at one proxy in one tick."""
-
-    def __init__(self, canary: str, control: Collection[str]) -> None:
-        self._arms = {**dict.fromkeys(control, 2), canary: 0}
-        self._counts: dict[Metric, list[int]] = {"first_attempt": [0] * 4, "final": [0] * 4}
-
-    def add(self, labels: Mapping[str, str], grown: int) -> None:
-        arm = self._arms.get(labels.get("arm", ""))
-        judged = outcome(labels)
-        if arm is None or judged is None or not grown:
-            return
-        metric, failed = judged
-        self._counts[metric][arm] += grown
-        self._counts[metric][arm + 1] += grown * failed
-
-    def cell(self, metric: Metric) -> Cell:
-        return Cell(*self._counts[metric])
-
-
-def queries(tier: str, route: str) -> tuple[str, str, str]:
-    """The selectors to read raw: first attempts, requests, and which scrapes there were.
-
-    Requests that chose their arm by an attribute are left out: those who ask for a canary are no sample of
-    the traffic, and among the control's requests there is nobody like them.
-    """
-    drawn, where = unequal("chosen", "attribute"), {"tier": tier, "route": route}
-    return (
-        selector(ATTEMPT, drawn, **where),
-        selector(REQUEST, drawn, **where),
-        selector(UP, unequal("proxy", ""), tier=tier),
-    )
-
-
-def outcome(labels: Mapping[str, str]) -> tuple[Metric, bool] | None:
-    """Which metric a counter belongs to and whether what it counts failed; None where it says nothing.
-
-    Nothing is said by retries (attempts after the first), by clients that left, and by failures that the
-    proxy made for reasons of its own. Code 0 with no flag is a client that left: every route's per-try
-    timeout is below its timeout, so that a timeout reads UT.
-    """
-    code, flags = labels.get("code", ""), set(labels.get("flags", "").split(","))
-    if labels.get("__name__") == ATTEMPT:
-        if labels.get("attempt") != "1" or (code == "0" and not flags & POOL_FLAGS):
-            return None
-        return "first_attempt", failed(labels)
-    if labels.get("__name__") != REQUEST or code == "0" or labels.get("reason") == "client_gone":
-        return None
-    if not failed(labels):
-        return "final", False
-    theirs = labels.get("reason") == "backend" or bool(flags & POOL_FLAGS)
-    return ("final", True) if theirs else None

@@ -3,16 +3,18 @@
 from math import floor, log10
 
 from canary.domain import verdicts
-from canary.domain.family import OF, Family, Metric, limits_of
-from canary.domain.judge import Counts, Limits, attempts_to_pass
+from canary.domain.family import OF, Family, limits_of
+from canary.domain.judge import Counts, attempts_to_pass
+from canary.domain.metrics import FIRST
+from canary.domain.plan import Plan
 
-JUDGED: Metric = "first_attempt"
 # A figure further away than this is no help to anybody.
 FORESEEN = 200_000
 BEFORE_FIGURES = {
     "running": "No verdict yet",
     "paused": "Paused, and still judged",
     "awaiting_approval": "Passed, and waits for approval",
+    "baking": "Baking, and still judged",
 }
 WITH_REASON = {
     "needs_human": "A person is needed",
@@ -24,21 +26,30 @@ WITH_REASON = {
 
 
 def sentence(
-    state: str, *, upstream: str, reason: str, family: Family, limits: Limits, silent: bool = False
+    state: str,
+    *,
+    upstream: str,
+    reason: str,
+    family: Family,
+    plan: Plan,
+    silent: bool = False,
+    observed: bool = False,
 ) -> str:
     """`reason` is why the rollout is in its state; `silent` says that nothing is being measured.
+
+    `observed` is one that the judge never moves, whatever it finds.
 
     Counts are of both arms since the rollout began. The requests that are still to come are those of the
     canary that would earn the step if none of them failed, by the dispersion seen so far.
     """
     if state in WITH_REASON:
         return _with_reason(WITH_REASON[state], reason)
-    head = "No data" if silent else BEFORE_FIGURES[state]
-    counts = family[JUDGED].counts
+    head = "No data" if silent else _head(state, observed)
+    counts = family[FIRST].counts
     if not counts.n_c:
-        return f"{head}: no {OF[JUDGED]} of {upstream} were judged yet"
+        return f"{head}: no {OF[FIRST]} of {upstream} were judged yet"
     said = f"{head}: {_counts(counts, upstream)}"
-    more = _to_come(family, limits) if state == "running" and not silent else None
+    more = _to_come(family, plan) if state == "running" and not silent and not observed else None
     if more is None:
         return said
     return f"{said}; about {more:,} more requests without a failure earn the next step"
@@ -46,11 +57,11 @@ def sentence(
 
 def figures(family: Family, *, upstream: str, weight: int) -> dict[str, str]:
     """What a message says of a rollout in numbers; `weight` is the canary's share in basis points."""
-    counts = family[JUDGED].counts
+    counts = family[FIRST].counts
     return {
         "canary's share": f"{weight / 100:g} %",
-        f"failed {OF[JUDGED]} of {upstream}": _part(counts.e_c, counts.n_c),
-        f"failed {OF[JUDGED]} of the control": _part(counts.e_k, counts.n_k),
+        f"failed {OF[FIRST]} of {upstream}": _part(counts.e_c, counts.n_c),
+        f"failed {OF[FIRST]} of the control": _part(counts.e_k, counts.n_k),
     }
 
 
@@ -58,6 +69,11 @@ def _part(failed: int, attempts: int) -> str:
     if not attempts:
         return "none were judged yet"
     return f"{failed:,} of {attempts:,} ({verdicts.percent(failed, attempts)})"
+
+
+def _head(state: str, observed: bool) -> str:
+    observes = observed and state == "running"
+    return "Observed, and moved by nobody but people" if observes else BEFORE_FIGURES[state]
 
 
 def _with_reason(head: str, reason: str) -> str:
@@ -70,14 +86,23 @@ def _with_reason(head: str, reason: str) -> str:
 
 def _counts(counts: Counts, upstream: str) -> str:
     return (
-        f"{upstream} fails {counts.e_c:,} of {counts.n_c:,} {OF[JUDGED]}, "
+        f"{upstream} fails {counts.e_c:,} of {counts.n_c:,} {OF[FIRST]}, "
         f"the control {counts.e_k:,} of {counts.n_k:,}"
     )
 
 
-def _to_come(family: Family, limits: Limits) -> int | None:
-    """Requests until every metric passes, to two digits; None where nothing can be foreseen."""
-    each = [attempts_to_pass(one, limits_of(limits, metric), most=FORESEEN) for metric, one in family.items()]
+def _to_come(family: Family, plan: Plan) -> int | None:
+    """Requests until every metric passes, to two digits; None where nothing can be foreseen.
+
+    A latency passes by how it compares alone, which nobody can foresee.
+    """
+    earning = [one for one in plan.metrics if one.action != "observe" and one.kind != "absolute"]
+    each = [
+        attempts_to_pass(family[one.name], limits_of(plan.limits(), one.name, plan.metrics), most=FORESEEN)
+        if one.kind == "counts"
+        else None
+        for one in earning
+    ]
     known = [one for one in each if one is not None]
     if len(known) < len(each) or not max(known):
         return None

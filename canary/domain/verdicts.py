@@ -14,12 +14,14 @@ class Verdict:
     """One metric's verdict. `reading` is None only when nothing was measured.
 
     `rates` is the reason's first half, both arms' failure rates: what a message's heading has room for.
+    `edge` (microseconds) is the one of a latency's histogram that speaks loudest for FAIL.
     """
 
     kind: Kind
     reason: str
     reading: Reading | None
     rates: str = ""
+    edge: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from canary.domain.odds import Cell
-from canary.domain.scrapes import Folded, fold, outcome, queries
+from canary.domain.scrapes import Folded, fold
+from canary.domain.tally import outcome, queries
 from telemetry.domain.series import Series
 
 ARMS: dict[str, Any] = {"canary": "shop-v2", "control": {"shop-v1"}}

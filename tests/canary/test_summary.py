@@ -4,22 +4,23 @@ import pytest
 
 from canary.domain import family
 from canary.domain.family import Family
-from canary.domain.judge import Limits, Tick
+from canary.domain.judge import Tick
 from canary.domain.odds import Cell
+from canary.domain.plan import Plan
 from canary.domain.summary import sentence
 
-LIMITS = Limits(negligible=0.001)
+PLAN = Plan(negligible=0.001)
 
 
 def judged(n_c: int, e_c: int, n_k: int, e_k: int) -> Family:
     tick = Tick(0.0, {"edge-1": Cell(n_c, e_c, n_k, e_k)})
-    return family.observe(family.empty(), {"first_attempt": tick, "final": tick}, LIMITS)
+    return family.observe(family.empty(), {"first_attempt": tick, "final": tick}, PLAN.limits())
 
 
 def said(
-    state: str, weighed: Family, *, silent: bool = False, limits: Limits = LIMITS, reason: str = "because"
+    state: str, weighed: Family, *, silent: bool = False, plan: Plan = PLAN, reason: str = "because"
 ) -> str:
-    return sentence(state, upstream="shop-v2", reason=reason, family=weighed, limits=limits, silent=silent)
+    return sentence(state, upstream="shop-v2", reason=reason, family=weighed, plan=plan, silent=silent)
 
 
 def test_while_judged_it_says_what_each_arm_does_and_what_is_still_to_come() -> None:
@@ -30,7 +31,7 @@ def test_while_judged_it_says_what_each_arm_does_and_what_is_still_to_come() -> 
 
 
 def test_what_cannot_be_foreseen_is_not_said() -> None:
-    by_ratio = said("running", judged(145, 3, 2827, 1), limits=Limits())
+    by_ratio = said("running", judged(145, 3, 2827, 1), plan=Plan(negligible=None))
     assert by_ratio == ("No verdict yet: shop-v2 fails 3 of 145 first attempts, the control 1 of 2,827")
 
 
