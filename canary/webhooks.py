@@ -1,9 +1,9 @@
 """The real hooks: one signed POST over HTTP, to addresses that a rollout's author may have requests sent to.
 
 A plan is written by an operator, but the request leaves from the service's own network: so that a hook
-reads no metadata service and no neighbour's admin page, it goes to public addresses over TLS only, besides the
-hosts that the installation lists. The address that was checked is the one that is connected to (a second look-up
-could answer otherwise), and redirects are not followed.
+reads no metadata service and no neighbour's admin page, it goes to public addresses over TLS only, besides
+the hosts that the installation lists. The address that was checked is the one that is connected to (a second
+look-up could answer otherwise), and redirects are not followed.
 """
 
 import ipaddress
