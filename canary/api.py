@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -13,13 +14,16 @@ from access.paging import Limit
 from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from access.schema import Request, Why
-from canary import selectors, services
-from canary.domain.errors import Held, KeyReused, LiveRollout, Refused, UnknownRollout
+from canary import freezes, selectors, services
+from canary.domain.errors import Held, KeyReused, LiveRollout, Refused, Stale, UnknownRollout
+from canary.domain.plan import Plan
 from canary.domain.states import WrongState
-from canary.selectors import MetricRow, RolloutDetail, RolloutRow, StepRow, Times, VerifiedRow
+from canary.selectors import RolloutDetail, RolloutRow, StepRow, Times, VerifiedRow
+from canary.services.rehearsing import Rehearsal
+from canary.standings import MetricRow
 
 router = Router(tags=["rollouts"])
-CONFLICTS = (LiveRollout, Held, KeyReused)
+CONFLICTS = (LiveRollout, Held, KeyReused, Stale)
 
 
 class StartIn(Request):
@@ -28,15 +32,22 @@ class StartIn(Request):
     route: StrictStr | StrictInt
     upstream: str
     plan: dict[str, Any] | None = None
-    mode: Literal["approve", "auto"] = "approve"
+    mode: Literal["approve", "auto", "observe"] = "approve"
     reason: str = Field("", max_length=500)
     key: str = Field("", max_length=100)
+
+
+class StepWhy(Why):
+    """`step` is the number of the step that was looked at: 409 where somebody has ended that one already."""
+
+    step: StrictInt | None = None
 
 
 class RolloutOut(Schema):
     """A rollout in a list. `weight` and `steps` are in basis points.
 
     `summary`: where it stands. `reason`: why it is in its state. `stated_reason`: what was said at the start.
+    `reserve`: whether the other arms could take all of it back, with the figures.
     """
 
     id: int
@@ -58,6 +69,7 @@ class RolloutOut(Schema):
     created_by: str
     finished_at: datetime | None
     no_data_since: datetime | None
+    reserve: str
     overlay_expires_at: datetime | None
     key: str
 
@@ -65,7 +77,14 @@ class RolloutOut(Schema):
 class RolloutDetailOut(RolloutOut):
     """A rollout with its arms, ladder, what each proxy verified, and the phases of its last decision."""
 
+    plainly: str
     promise: str
+    plan: Plan
+    frozen: str
+    frozen_until: datetime | None
+    bake_ends_at: datetime | None
+    retry_of: int | None
+    retries: list[int]
     metrics: list[MetricRow]
     ladder: list[StepRow]
     proxies: list[VerifiedRow]
@@ -105,6 +124,29 @@ def start(request: ApiRequest, body: StartIn) -> Status[dict[str, Any]]:
     return Status(HTTPStatus.CREATED, _detail(selectors.rollout(started)))
 
 
+class DryRunIn(Request):
+    """What a start would be asked for."""
+
+    route: StrictStr | StrictInt
+    upstream: str
+    plan: dict[str, Any] | None = None
+    mode: Literal["approve", "auto", "observe"] = "approve"
+
+
+@router.post("/rollouts/dry-run", response=Rehearsal, auth=operates)
+def dry_run(request: ApiRequest, body: DryRunIn) -> Rehearsal:
+    """The plan with its defaults and the split of every proxy step by step. Nothing is written.
+
+    422 and 409 as for a start; what a freeze or a budget would refuse at the moment is in `held`.
+    """
+    try:
+        return services.rehearse(
+            route=body.route, upstream=body.upstream, plan=body.plan, mode=body.mode, now=timezone.now()
+        )
+    except Refused as error:
+        raise _problem(error) from error
+
+
 @router.get("/rollouts/{int:rollout_id}", response=RolloutDetailOut)
 def rollout(request: ApiRequest, rollout_id: int) -> dict[str, Any]:
     """One rollout."""
@@ -115,9 +157,37 @@ def rollout(request: ApiRequest, rollout_id: int) -> dict[str, Any]:
 
 
 @router.post("/rollouts/{int:rollout_id}/approve", response=RolloutDetailOut, auth=operates)
-def approve(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+def approve(request: ApiRequest, rollout_id: int, body: StepWhy | None = None) -> dict[str, Any]:
     """Take the next step."""
-    return _act(services.approve, request, rollout_id, body)
+    return _act(partial(services.approve, step=body.step if body else None), request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/skip", response=RolloutDetailOut, auth=operates)
+def skip(request: ApiRequest, rollout_id: int, body: StepWhy | None = None) -> dict[str, Any]:
+    """Take the next step without a PASS; a reason is demanded, and the whole is no such step."""
+    return _act(partial(services.skip, step=body.step if body else None), request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/undo", response=RolloutDetailOut, auth=operates)
+def undo(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Give back the split that a promotion has replaced. 422 where the split was changed since."""
+    return _act(services.undo, request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/retry", response={201: RolloutDetailOut}, auth=operates)
+def retry(request: ApiRequest, rollout_id: int, body: Why | None = None) -> Status[dict[str, Any]]:
+    """Start what was rolled back anew, with the same plan: the new rollout."""
+    try:
+        number = services.retry(
+            rollout_id=rollout_id, by=request.auth, reason=body.reason if body else "", now=timezone.now()
+        )
+    except UnknownRollout as error:
+        raise Problem(HTTPStatus.NOT_FOUND, error.why) from error
+    except WrongState as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    except Refused as error:
+        raise _problem(error) from error
+    return Status(HTTPStatus.CREATED, _detail(selectors.rollout(number)))
 
 
 @router.post("/rollouts/{int:rollout_id}/pause", response=RolloutDetailOut, auth=operates)
@@ -142,6 +212,12 @@ def promote(request: ApiRequest, rollout_id: int, body: Why | None = None) -> di
 def rollback(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
     """Take the canary's traffic away."""
     return _act(services.rollback, request, rollout_id, body)
+
+
+@router.post("/rollouts/{int:rollout_id}/force", response=RolloutDetailOut, auth=operates)
+def force(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
+    """Take all back at once of what returns in stages, whatever the other arms can take."""
+    return _act(services.force, request, rollout_id, body)
 
 
 @router.post("/rollouts/{int:rollout_id}/close", response=RolloutDetailOut, auth=operates)
@@ -173,8 +249,17 @@ def _row(row: RolloutRow) -> dict[str, Any]:
 
 
 def _detail(detail: RolloutDetail) -> dict[str, Any]:
+    row = detail.row
+    hold = freezes.of_rollout(row.tier, row.route, row.state, detail.plan, now=timezone.now())
     return {
         **_row(detail.row),
+        "plan": detail.plan,
+        "frozen": hold.why if hold else "",
+        "frozen_until": hold.until if hold else None,
+        "bake_ends_at": detail.bake_ends_at,
+        "retry_of": detail.retry_of,
+        "retries": detail.retries,
+        "plainly": detail.plainly,
         "promise": detail.promise,
         "metrics": detail.metrics,
         "ladder": detail.ladder,

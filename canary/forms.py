@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from canary.domain.plan import WHOLE, BadPlan, read
+from canary.domain.plan import LONGEST, WHOLE, BadPlan, read
 
 BASIS_POINTS_PER_PERCENT = 100
 # Another route has other upstreams; without a script the form says so once it is sent.
@@ -30,8 +30,22 @@ class StartForm(forms.Form):
         choices=[
             ("approve", "approve: a person takes each step that was earned"),
             ("auto", "auto: a step that was earned is taken"),
+            ("observe", "observe: it is judged at the first step, and only people move it"),
         ],
-        help_text="Either way a failing canary is rolled back at once.",
+        help_text="A failing canary is rolled back at once, but in observe.",
+    )
+    approvals = forms.ChoiceField(
+        choices=[("each", "each step"), ("last", "only the last step")],
+        initial="each",
+        required=False,
+        help_text="What mode approve asks for.",
+    )
+    bake = forms.FloatField(
+        min_value=0,
+        max_value=LONGEST / 60,
+        required=False,
+        help_text="Minutes that the old arm keeps 1 % after the last step, while the canary is still judged. "
+        "Empty: none.",
     )
     reason = forms.CharField(max_length=500, help_text="Kept in the audit.")
 
@@ -53,6 +67,13 @@ class StartForm(forms.Form):
         self.fields["upstream"] = forms.ChoiceField(
             choices=unchosen + choices, help_text=self.fields["upstream"].help_text
         )
+
+    def clean(self) -> dict[str, Any]:
+        """Only mode approve asks, so that only there is something to choose."""
+        given = super().clean() or {}
+        if given.get("approvals") == "last" and given.get("mode") != "approve":
+            self.add_error("approvals", "Only mode approve asks for approval.")
+        return given
 
     def clean_steps(self) -> list[int]:
         """Percents as basis points; what is wrong with them is said in percent."""

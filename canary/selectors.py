@@ -1,23 +1,23 @@
 """Describes rollouts: arms side by side, the ladder, evidence, what each action would change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Case, JSONField, When
 
 import proxy.selectors
-from canary.domain import family, plan, scrapes, states
+from canary import offers, standings
+from canary.domain import family, plainly, states, tally
 from canary.domain.errors import UnknownRollout
-from canary.domain.family import Metric
-from canary.domain.judge import Counts, Evidence, Limits, e_value, weigh
-from canary.domain.plan import WHOLE, Plan
+from canary.domain.metrics import FIRST
+from canary.domain.plan import Plan
 from canary.domain.summary import sentence
 from canary.models import Observation, Rollout, Step
+from canary.offers import ActionRow
+from canary.standings import MetricRow
 from proxy.domain.errors import ProxyError
-
-TITLES: dict[Metric, str] = {"first_attempt": "First attempts", "final": "After retries"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class RolloutRow:
     """One rollout in a list. `weight` in basis points; `state` is a word of `canary.domain.states`.
 
     `summary`: where it stands. `reason`: why it is in its state. `stated_reason`: what was said at the start.
+    `reserve`: whether the other arms could take all of it back, with the figures.
     """
 
     id: int
@@ -46,6 +47,7 @@ class RolloutRow:
     created_by: str
     finished_at: datetime | None
     no_data_since: datetime | None
+    reserve: str
     overlay_expires_at: datetime | None
     version: int
     key: str
@@ -53,43 +55,6 @@ class RolloutRow:
     @property
     def live(self) -> bool:
         return self.state in states.LIVE
-
-
-@dataclass(frozen=True, slots=True)
-class ArmRow:
-    """Attempts and failures of one arm; `share` is 0..1, None while it had no traffic."""
-
-    name: str
-    attempts: int
-    failed: int
-
-    @property
-    def share(self) -> float | None:
-        return self.failed / self.attempts if self.attempts else None
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One metric of the judge: both arms since the rollout began, and what the evidence says.
-
-    `fail_limit` and `pass_limit` are the e-values that decide. `low` and `high` bound the odds ratio with
-    95 % at all times; a None in `high` is no limit.
-    """
-
-    metric: Metric
-    title: str
-    canary: ArmRow
-    control: ArmRow
-    e_fail: float
-    e_pass: float
-    fail_limit: float
-    pass_limit: float
-    p: float
-    phi: float
-    odds: float | None
-    low: float
-    high: float | None
-    ticks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +83,6 @@ class VerifiedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionRow:
-    """What a person may do now and what exactly it would change: the split before and after."""
-
-    action: str
-    before: dict[str, int]
-    after: dict[str, int]
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class Times:
     """When the phases of the last decision happened; None where one has not."""
 
@@ -140,16 +95,23 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class RolloutDetail:
-    """All that a rollout's page shows. `dropped` are ticks that lacked something, by what they lacked."""
+    """All that a rollout's page shows. `dropped` are ticks that lacked something, by what they lacked.
+
+    `bake_ends_at` is known while it bakes. `retries` are the rollouts that tried it again.
+    """
 
     row: RolloutRow
     plan: Plan
+    plainly: str
     promise: str
     metrics: tuple[MetricRow, ...]
     ladder: tuple[StepRow, ...]
     proxies: tuple[VerifiedRow, ...]
     actions: tuple[ActionRow, ...]
     times: Times
+    bake_ends_at: datetime | None
+    retry_of: int | None
+    retries: tuple[int, ...]
     incident: int | None
     dropped_ticks: int
     dropped: Mapping[str, int]
@@ -191,26 +153,43 @@ def rollout(rollout_id: int) -> RolloutDetail:
     if found is None:
         raise UnknownRollout("rollout", f"there is no rollout {rollout_id}")
     steps = Plan.model_validate(found.plan)
+    proxies, metrics = _proxies(found), standings.rows(found, steps)
     return RolloutDetail(
         row=_row(found, found.evidence),
         plan=steps,
-        promise=f"A healthy canary is rolled back in at most {100 * steps.alpha:g} % of rollouts.",
-        metrics=_metrics(found, steps),
+        promise=plainly.promise(steps.limits()),
+        plainly=_plainly(found, metrics),
+        metrics=metrics,
         ladder=_ladder(found, steps),
-        proxies=_proxies(found),
-        actions=_actions(found, steps),
+        proxies=proxies,
+        actions=offers.actions(found, steps, unread=[row.proxy for row in proxies if not row.verified]),
+        bake_ends_at=_bake_ends_at(found, steps),
+        retry_of=found.retry_of_id,
+        retries=tuple(found.retries.order_by("pk").values_list("pk", flat=True)),
         times=_times(found),
         incident=found.incident,
         dropped_ticks=sum(found.evidence.get("dropped", {}).values()),
         dropped=found.evidence.get("dropped", {}),
-        queries=scrapes.queries(found.tier, found.route_name),
+        queries=tally.queries(found.tier, found.route_name, steps.metrics),
     )
 
 
-def evidence(rollout_id: int, *, metric: Metric = "first_attempt", limit: int = 1000) -> list[EvidencePoint]:
+def _plainly(found: Rollout, metrics: Sequence[MetricRow]) -> str:
+    acting = [plainly.way(row.e_fail, row.fail_limit) for row in metrics if row.action == "roll_back"]
+    return plainly.sentence(
+        found.state,
+        canary=found.upstream,
+        route=found.route_name,
+        weight=found.weight / 100,
+        by_person=found.reason.startswith("Rolled back by"),
+        worse=max(acting, default=0.0),
+    )
+
+
+def evidence(rollout_id: int, *, metric: str = FIRST, limit: int = 1000) -> list[EvidencePoint]:
     """The latest `limit` ticks in the order of time."""
     found = Observation.objects.filter(rollout=rollout_id).order_by("-at")[:limit]
-    return [_point(one, metric) for one in reversed(found)]
+    return [_point(one, one.figures[metric]) for one in reversed(found) if metric in one.figures]
 
 
 def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
@@ -220,8 +199,9 @@ def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
             upstream=found.upstream,
             reason=found.reason,
             family=family.load(weighed.get("family", {})),
-            limits=Plan.model_validate(found.plan).limits(),
+            plan=Plan.model_validate(found.plan),
             silent=found.no_data_since is not None,
+            observed=found.mode == "observe",
         ),
         stated_reason=found.stated_reason,
         id=found.pk,
@@ -241,40 +221,10 @@ def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
         created_by=found.created_by,
         finished_at=found.finished_at,
         no_data_since=found.no_data_since,
+        reserve=found.reserve,
         overlay_expires_at=found.overlay_expires_at,
         version=found.version,
         key=found.key or "",
-    )
-
-
-def _metrics(found: Rollout, steps: Plan) -> tuple[MetricRow, ...]:
-    weighed = family.load(found.evidence.get("family", {}))
-    limits = steps.limits()
-    return tuple(
-        _metric(metric, one, family.limits_of(limits, metric), found) for metric, one in weighed.items()
-    )
-
-
-def _metric(metric: Metric, one: Evidence, limits: Limits, found: Rollout) -> MetricRow:
-    counts: Counts = one.counts
-    reading = weigh(one, limits)
-    return MetricRow(
-        metric=metric,
-        title=TITLES[metric],
-        canary=ArmRow(found.upstream, counts.n_c, counts.e_c),
-        control=ArmRow(
-            ", ".join(sorted(arm for arm, weight in found.base.items() if weight > 0)), counts.n_k, counts.e_k
-        ),
-        e_fail=e_value(reading.log_fail),
-        e_pass=e_value(reading.log_pass),
-        fail_limit=1 / limits.alpha,
-        pass_limit=1 / limits.beta,
-        p=reading.p,
-        phi=reading.phi,
-        odds=reading.odds,
-        low=reading.low,
-        high=reading.high,
-        ticks=one.ticks,
     )
 
 
@@ -284,8 +234,8 @@ def _ladder(found: Rollout, steps: Plan) -> tuple[StepRow, ...]:
     reached = max((step.number for step in entered), default=-1)
     if found.state in states.LIVE and found.state != "rolling_back":
         rows += [
-            StepRow(number, weight, None, None, None, "", "", False)
-            for number, weight in enumerate(steps.steps)
+            StepRow(number, steps.share(number), None, None, None, "", "", False)
+            for number in range(len(steps.steps))
             if number > reached
         ]
     return tuple(rows)
@@ -324,41 +274,9 @@ def _proxies(found: Rollout) -> tuple[VerifiedRow, ...]:
     )
 
 
-def _actions(found: Rollout, steps: Plan) -> tuple[ActionRow, ...]:
-    before = plan.weights(found.base, found.upstream, found.weight)
-    shares = _shares(found, steps)
-    return tuple(
-        ActionRow(
-            action=event,
-            before=before,
-            after=plan.weights(found.base, found.upstream, shares[event]),
-            words=_words(event, found, shares[event]),
-        )
-        for event in states.allowed(found.state)
-    )
-
-
-def _shares(found: Rollout, steps: Plan) -> dict[str, int]:
-    """The canary's basis points after each action."""
-    return {
-        "approve": steps.steps[steps.following(found.step, found.weight)],
-        "pause": found.weight,
-        "resume": steps.steps[found.step],
-        "promote": WHOLE,
-        "roll_back": 0,
-        "close": 0,
-    }
-
-
-def _words(event: str, found: Rollout, share: int) -> str:
-    if event == "pause":
-        return (
-            f"{found.upstream} stays at {found.weight / 100:g} %; the judge goes on and may still roll back"
-        )
-    if event == "close":
-        silent = ", ".join(row.proxy for row in _proxies(found) if not row.verified) or "every proxy"
-        return f"it ends as rolled back, though it was not read back from {silent}"
-    return f"{found.upstream} goes from {found.weight / 100:g} % to {share / 100:g} % of {found.route_name}"
+def _bake_ends_at(found: Rollout, steps: Plan) -> datetime | None:
+    step = found.steps.filter(ended_at=None).last() if found.state == "baking" else None
+    return step.obeyed_at + timedelta(seconds=steps.bake.seconds) if step and step.obeyed_at else None
 
 
 def _times(found: Rollout) -> Times:
@@ -376,8 +294,7 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _point(one: Observation, metric: Metric) -> EvidencePoint:
-    figures = one.figures[metric]
+def _point(one: Observation, figures: Mapping[str, Any]) -> EvidencePoint:
     return EvidencePoint(
         at=datetime.fromtimestamp(one.at, tz=UTC),
         weight=one.weight,

@@ -1,6 +1,7 @@
 """Pages of rollouts: the list, one with its evidence, the start, and what people do about one."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -15,39 +16,43 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from canary import charts, selectors, services
+from canary import charts, freezes, hooked, selectors, services
 from canary.domain.errors import Refused, UnknownRollout
-from canary.domain.family import Metric
-from canary.domain.plan import weights
 from canary.domain.states import WrongState
 from canary.forms import StartForm
-from canary.selectors import ActionRow, MetricRow, RolloutDetail
-from proxy import differences
+from canary.offers import ActionRow
+from canary.selectors import RolloutDetail
+from canary.standings import MetricRow
 from proxy import selectors as proxy
-from proxy.domain.errors import ProxyError
 from proxy.domain.tier import Route, Tier
 from telemetry.charts import Chart
 
 LABELS = {
     "approve": "Approve the next step",
+    "skip": "Skip to the next step",
     "pause": "Pause",
     "resume": "Resume",
     "promote": "Promote now",
     "roll_back": "Roll back",
+    "force": "Take the rest back at once",
     "close": "Close unverified",
+    "undo": "Undo the promotion",
+    "retry": "Try it again",
 }
-DANGEROUS = ("promote", "roll_back", "close")
-DOINGS: dict[str, Callable[..., None]] = {
+DANGEROUS = ("skip", "undo", "promote", "roll_back", "force", "close")
+# What two people could do at once, each to another step.
+STEPPED = ("approve", "skip")
+DOINGS: dict[str, Callable[..., int | None]] = {
     "approve": services.approve,
+    "skip": services.skip,
+    "undo": services.undo,
     "pause": services.pause,
     "resume": services.resume,
     "promote": services.promote,
     "roll_back": services.rollback,
+    "force": services.force,
     "close": services.close,
-}
-TITLES: dict[Metric, str] = {
-    "first_attempt": "Evidence from first attempts",
-    "final": "Evidence from final answers",
+    "retry": services.retry,
 }
 
 
@@ -63,15 +68,18 @@ def rollouts(request: HttpRequest, fragment: str = "") -> HttpResponse:
 @require_safe
 def rollout(request: HttpRequest, rollout_id: int, fragment: str = "") -> HttpResponse:
     """Is the canary worse, how sure are we, what next?"""
-    detail = _found(rollout_id)
+    detail, now = _found(rollout_id), timezone.now()
+    row = detail.row
     context: dict[str, Any] = {
-        "now": timezone.now(),
+        "now": now,
+        "hold": freezes.of_rollout(row.tier, row.route, row.state, detail.plan, now=now),
         "rollout": detail.row,
         "detail": detail,
         "acts": [_act(detail, row) for row in detail.actions],
+        "hooked": hooked.hooked(rollout_id),
     }
     if not fragment:
-        context["charts"] = [_chart(detail, row) for row in detail.metrics]
+        context["charts"] = [*(_chart(detail, row) for row in detail.metrics), _dispersion(detail)]
     return render(request, f"canary/rollout.html{fragment}", context)
 
 
@@ -80,6 +88,8 @@ def rollout(request: HttpRequest, rollout_id: int, fragment: str = "") -> HttpRe
 def chart(request: HttpRequest, rollout_id: int, slug: str) -> HttpResponse:
     """One chart's data, for its script."""
     detail = _found(rollout_id)
+    if slug == "dispersion":
+        return JsonResponse(_dispersion(detail).payload)
     for row in detail.metrics:
         if row.metric == slug:
             return JsonResponse(_chart(detail, row).payload)
@@ -103,7 +113,7 @@ def start(request: HttpRequest) -> HttpResponse:
         started = services.start(
             route=given["route"],
             upstream=given["upstream"],
-            plan={"steps": given["steps"]},
+            plan=_plan(given),
             mode=given["mode"],
             reason=given["reason"],
             key=key,
@@ -125,15 +135,21 @@ def act(request: HttpRequest, rollout_id: int, action: str) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return _back(request, rollout_id, first_error(form))
+    seen = request.POST.get("step", "")
+    more = {"step": int(seen)} if action in STEPPED and seen.isascii() and seen.isdecimal() else {}
     try:
-        DOINGS[action](
-            rollout_id=rollout_id, by=actor(request), reason=form.cleaned_data["reason"], now=timezone.now()
+        begun = DOINGS[action](
+            rollout_id=rollout_id,
+            by=actor(request),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+            **more,
         )
     except UnknownRollout as error:
         raise Http404(str(error)) from error
     except (WrongState, Refused) as error:
         return _back(request, rollout_id, str(error))
-    return _back(request, rollout_id)
+    return _back(request, begun or rollout_id)
 
 
 def _back(request: HttpRequest, rollout_id: int, error: str = "") -> HttpResponse:
@@ -158,6 +174,7 @@ def _act(detail: RolloutDetail, row: ActionRow) -> Act:
         says=f"{row.words}.",
         change=_lines(row.before, row.after),
         danger=row.action in DANGEROUS,
+        hidden={"step": str(detail.row.step)} if row.action in STEPPED else {},
     )
 
 
@@ -171,20 +188,39 @@ def _lines(before: dict[str, int], after: dict[str, int]) -> list[Line]:
 
 def _chart(detail: RolloutDetail, row: MetricRow) -> Chart:
     points = selectors.evidence(detail.row.id, metric=row.metric)
-    moments = [(step.began_at, f"{step.weight / 100:g} %") for step in detail.ladder if step.began_at]
-    if detail.row.state in ("rolling_back", "rolled_back") and detail.times.decided_at:
-        moments.append((detail.times.decided_at, "rolled back"))
     return charts.evidence(
         [(point.at, point.e_fail, point.e_pass) for point in points],
         slug=row.metric,
-        title=TITLES[row.metric],
+        title=f"Evidence: {row.title}",
         fail_limit=row.fail_limit,
         pass_limit=row.pass_limit,
         url=reverse("rollout-chart", args=[detail.row.id, row.metric]),
-        moments=moments,
+        moments=_moments(detail),
         queries=detail.queries,
         live=detail.row.live,
     )
+
+
+def _dispersion(detail: RolloutDetail) -> Chart:
+    lines = [
+        (row.title, [(point.at, point.phi) for point in selectors.evidence(detail.row.id, metric=row.metric)])
+        for row in detail.metrics
+    ]
+    return charts.dispersion(
+        lines,
+        url=reverse("rollout-chart", args=[detail.row.id, "dispersion"]),
+        moments=_moments(detail),
+        queries=detail.queries,
+        live=detail.row.live,
+    )
+
+
+def _moments(detail: RolloutDetail) -> list[tuple[datetime, str]]:
+    """When the canary's share changed, and its end."""
+    moments = [(step.began_at, f"{step.weight / 100:g} %") for step in detail.ladder if step.began_at]
+    if detail.row.state in ("rolling_back", "rolled_back") and detail.times.decided_at:
+        moments.append((detail.times.decided_at, "rolled back"))
+    return moments
 
 
 def _start_form(request: HttpRequest) -> StartForm:
@@ -213,15 +249,25 @@ def _others(tier: Tier, route: Route) -> list[str]:
 
 
 def _preview(given: dict[str, Any]) -> dict[str, Any]:
-    """What the first step would change: the split, and the same in Envoy's terms."""
-    now = timezone.now()
+    """What would be done: each step's split, and the first one's change in Envoy's terms too."""
     try:
-        where = proxy.route(given["route"])
-        served = proxy.served(where.tier, now=now).live.route(where.name)
-        before = served.split if served else where.split
-        after = weights(where.split, given["upstream"], given["steps"][0])
-        patch = {"kind": "weights", "route": where.name, "weights": after}
-        changes = differences.difference(where.tier, [patch], now=now)
-    except (ProxyError, ValueError) as error:
-        return {"refused": str(error)}
-    return {"change": _lines(before, after), "changes": difference([str(change) for change in changes])}
+        found = services.rehearse(
+            route=given["route"],
+            upstream=given["upstream"],
+            plan=_plan(given),
+            mode=given["mode"],
+            now=timezone.now(),
+        )
+    except Refused as error:
+        return {"refused": error.why}
+    first = found.steps[0]
+    changes = difference(list(found.changes))
+    return {"change": _lines(first.before, first.after), "changes": changes, "rehearsal": found}
+
+
+def _plan(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "steps": given["steps"],
+        "approvals": given["approvals"] or "each",
+        "bake": {"seconds": 60 * (given["bake"] or 0)},
+    }

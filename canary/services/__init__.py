@@ -1,8 +1,32 @@
 """The only writer of rollouts: people start them and act on them, the tick takes them further."""
 
-from canary.services.acting import approve, close, pause, promote, resume, rollback
+from canary.services.acting import approve, close, force, pause, promote, resume, rollback, skip, undo
+from canary.services.declaring import apply
+from canary.services.hooking import ask
+from canary.services.loads import measure, measure_capacity
 from canary.services.pruning import prune
+from canary.services.rehearsing import rehearse
+from canary.services.retrying import retry
 from canary.services.starting import start
 from canary.services.ticking import tick
 
-__all__ = ["approve", "close", "pause", "promote", "prune", "resume", "rollback", "start", "tick"]
+__all__ = [
+    "apply",
+    "approve",
+    "ask",
+    "close",
+    "force",
+    "measure",
+    "measure_capacity",
+    "pause",
+    "promote",
+    "prune",
+    "resume",
+    "rehearse",
+    "retry",
+    "rollback",
+    "skip",
+    "start",
+    "tick",
+    "undo",
+]

@@ -5,27 +5,51 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+import proxy.selectors
 from audit.domain.actor import Actor
 from canary.domain import states
-from canary.domain.errors import Frozen, Held, Refused, UnknownRollout
+from canary.domain.errors import Frozen, Held, LiveRollout, Refused, Stale, UnknownRollout
+from canary.domain.plan import WHOLE
 from canary.models import Rollout
-from canary.services import moving, telling
+from canary.services import moving, returning, telling
 from proxy.domain.errors import ProxyError, TargetTaken
 
 
-def approve(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
-    """Take the next step. Raises UnknownRollout, WrongState, Held, Frozen."""
+def approve(*, rollout_id: int, by: Actor, reason: str = "", step: int | None = None, now: datetime) -> None:
+    """Take the next step. Raises UnknownRollout, WrongState, Held, Frozen, Stale.
+
+    `step` is the one that the person saw, where that is known: another one is not theirs to end.
+    """
     with _acting(rollout_id) as rollout:
+        _refuse_stale(rollout, step)
         event = "approve_last" if moving.is_last(rollout) else "approve"
         states.after(rollout.state, event)
-        _refuse_frozen(rollout)
+        _refuse_frozen(rollout, now)
         last = event == "approve_last"
         said = (
             _decided("Promoted", by, reason) if last else reason or f"the next step was approved by {by.name}"
         )
-        moving.up(rollout, event=event, by=by, reason=said, now=now, problem="")
+        moving.up(rollout, event=event, by=by, reason=said, now=now, verdict="approved", problem="")
+
+
+def skip(*, rollout_id: int, by: Actor, reason: str = "", step: int | None = None, now: datetime) -> None:
+    """Take the next step without a PASS, for a reason. Raises as `approve` does, and Refused without one.
+
+    `step` is as in `approve`: without it, of two who skip at once both do. The whole route is no step to skip
+    to: that is a promotion.
+    """
+    with _acting(rollout_id) as rollout:
+        _refuse_stale(rollout, step)
+        states.after(rollout.state, "skip")
+        if not reason.strip():
+            raise Refused("reason", "say why this step needs no PASS: it is kept with the rollout")
+        if moving.is_last(rollout):
+            raise Refused("rollout", "the next step is the whole route: promote it, or wait for its PASS")
+        _refuse_frozen(rollout, now)
+        said = f"skipped by {by.name}: {reason}"
+        moving.up(rollout, event="skip", by=by, reason=said, now=now, verdict="skipped", problem="")
 
 
 def pause(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
@@ -40,14 +64,14 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
         states.after(rollout.state, "resume")
         said = reason or f"resumed by {by.name}"
         plan = moving.plan_of(rollout)
-        share = plan.steps[rollout.step]
+        share = plan.share(rollout.step)
         kept = rollout.fence is not None and rollout.weight == share
         if not kept:
-            _refuse_frozen(rollout)
+            _refuse_frozen(rollout, now)
         moving.leave_step(rollout, verdict="resumed", reason=said, now=now)
         laid: dict[str, Any] = {}
         if not kept:
-            laid = moving.lay(rollout, share=share, reason=said, by=by, now=now)
+            laid = moving.lay_step(rollout, rollout.step, reason=said, by=by, now=now)
             laid["evidence"] = moving.stepped(rollout.evidence)
         moving.commit(rollout, event="resume", by=by, reason=said, now=now, problem="", **laid)
         obeyed = kept and rollout.push.get("acked_at")
@@ -55,10 +79,13 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
 
 
 def promote(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
-    """Give the canary everything at once, whatever the judge says so far. Raises as `approve` does."""
+    """Give the canary everything, whatever the judge says so far; what bakes is promoted after it has baked.
+
+    While it bakes already this ends the bake. Raises as `approve` does.
+    """
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "promote")
-        _refuse_frozen(rollout)
+        _refuse_frozen(rollout, now)
         said = _decided("Promoted", by, reason)
         moving.leave_step(rollout, verdict="promoted", reason=said, now=now)
         moving.whole(rollout, event="promote", by=by, reason=said, now=now, problem="")
@@ -80,6 +107,9 @@ def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
     """
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "close")
+        why = moving.restore_base(rollout, by=by, reason=reason, now=now)
+        if why:
+            raise Refused("route", why)
         said = f"closed by {by.name}: {reason}" if reason else f"closed by {by.name}"
         moving.release(rollout, by=by, reason=said, now=now)
         moving.commit(
@@ -91,15 +121,70 @@ def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
             problem="",
             fence=None,
             overlay_expires_at=None,
+            weight=0,
         )
         telling.closed(rollout, said, by=by, now=now)
 
 
-def _refuse_frozen(rollout: Rollout) -> None:
-    """The way out is the policy itself, which is declared: a revision, with its author and reason."""
-    why = moving.frozen(rollout.tier, rollout.route_name)
-    if why:
-        raise Frozen("route", f"{why}; roll back, wait, or change the tier's budget_policy")
+def force(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Take all back at once of what returns in stages, whatever the other arms can take.
+
+    Raises as `approve` does, and Refused where nothing is kept back any more.
+    """
+    with _acting(rollout_id) as rollout:
+        states.after(rollout.state, "force")
+        if not rollout.weight:
+            raise Refused("rollout", "all of it is taken back already: nothing is left to force")
+        said = _decided("Taken back at once", by, reason)
+        returning.at_once(rollout, by=by, reason=f"{rollout.reason}; {said}", now=now)
+
+
+def undo(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None:
+    """Give back the split that a promotion has replaced: by the overlay at once, and as a revision.
+
+    Refused where the route's split is another one by now. Raises as `approve` does, and LiveRollout.
+    """
+    try:
+        with _acting(rollout_id) as rollout:
+            states.after(rollout.state, "undo")
+            _refuse_changed(rollout)
+            moving.undo(rollout, by=by, reason=_decided("Promotion undone", by, reason), now=now)
+            telling.undone(rollout, by=by, now=now)
+    except IntegrityError as error:
+        raise LiveRollout("route", "the route has another rollout by now: end that one first") from error
+
+
+def _refuse_stale(rollout: Rollout, step: int | None) -> None:
+    if step is not None and step != rollout.step:
+        raise Stale("step", f"somebody was first: the rollout is at {rollout.weight / 100:g} % by now")
+
+
+def _refuse_changed(rollout: Rollout) -> None:
+    """What somebody declared since is not thrown away: the split must be the one that the promotion made."""
+    tier = proxy.selectors.base(rollout.tier)
+    route = tier.route(rollout.route_name)
+    if route is None:
+        raise Refused(
+            "route", f"{rollout.route_name} is not in the tier any more: there is nothing to give back"
+        )
+    split = {arm: weight for arm, weight in route.split.items() if weight > 0}
+    if split != {rollout.upstream: WHOLE}:
+        runs = ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in split.items()) or "no upstream"
+        raise Refused(
+            "route", f"the split of {rollout.route_name} was changed since the promotion, to {runs}"
+        )
+    gone = [arm for arm, weight in rollout.base.items() if weight > 0 and tier.upstream(arm) is None]
+    if gone:
+        raise Refused(
+            "route", f"{', '.join(gone)}, which had the traffic before, is not in the tier any more"
+        )
+
+
+def _refuse_frozen(rollout: Rollout, now: datetime) -> None:
+    """The way out is what is declared: a revision, with its author and reason."""
+    hold = moving.frozen(rollout, now)
+    if hold:
+        raise Frozen("route", f"{hold.why}; roll back, {hold.remedy}")
 
 
 def _decided(what: str, by: Actor, reason: str) -> str:

@@ -8,8 +8,10 @@ from django.conf import settings
 import alerts.services
 from audit.domain.actor import Actor, automation
 from canary.domain import family, summary
+from canary.domain.baking import Bake
 from canary.domain.family import Judgement
-from canary.domain.judge import e_value
+from canary.domain.judge import Reading, e_value
+from canary.domain.latency import duration
 from canary.models import Rollout
 
 RULE = "canary_failed"
@@ -26,8 +28,19 @@ def failed(rollout: Rollout, judgement: Judgement, *, before: int, now: datetime
         rollout,
         summary=_heading(rollout, judgement),
         numbers=_numbers(judgement, before),
-        action=f"Sluice takes {rollout.upstream} from {before / 100:g} % to 0 % on every proxy.",
+        action=_takes(rollout, before),
         now=now,
+    )
+
+
+def _takes(rollout: Rollout, before: int) -> str:
+    taken = f"Sluice takes {rollout.upstream} from {before / 100:g} % to"
+    if not rollout.weight:
+        return f"{taken} 0 % on every proxy."
+    until = datetime.fromisoformat(rollout.push["return_by"])
+    return (
+        f"{taken} {rollout.weight / 100:g} % on every proxy at once, since the other arms have no room for more,"
+        f" and to 0 % as they find it, at {until:%H:%M:%S} UTC at the latest."
     )
 
 
@@ -52,6 +65,11 @@ def needs_human(rollout: Rollout, why: str, *, now: datetime, originator: str = 
     _ask(rollout, f"{rollout.state}/{rollout.version}", why, originator=originator, now=now)
 
 
+def short(rollout: Rollout, why: str, *, now: datetime) -> None:
+    """Say that a rollback would not find room, once per step: there is time to make some."""
+    _ask(rollout, f"short/{rollout.step}", why, originator="unknown", now=now)
+
+
 def not_obeyed(rollout: Rollout, why: str, *, now: datetime) -> None:
     """Ask for a person, once per push however often it is found late."""
     once = f"{rollout.state}/push/{rollout.push.get('generation', 0)}"
@@ -71,17 +89,68 @@ def _ask(rollout: Rollout, once: str, why: str, *, originator: str, now: datetim
 
 
 def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
-    """Ask whether to take the step that was earned, with its exact weights."""
+    """Ask whether to take the step that was earned, or that needs no earning, with its exact weights."""
+    passed = f"{rollout.upstream} passed at {rollout.weight / 100:g} % of {rollout.route_name}"
+    asked = f"{rollout.upstream} is there for who asks for it on {rollout.route_name}"
     split = ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in then.items())
     _tell(
         rollout,
         f"approval/{rollout.step}/{rollout.version}",
         kind="APPROVAL",
-        heading=f"{rollout.upstream} passed at {rollout.weight / 100:g} % of {rollout.route_name}",
+        heading=passed if rollout.weight else asked,
         action=f"Sluice waits for approval of the next step: {split}. {rollout.reason}",
         originator=NOBODY,
         now=now,
     )
+
+
+def bakes(rollout: Rollout, bake: Bake, *, now: datetime) -> None:
+    """Say that every proxy obeys the last step, and what is waited for now."""
+    judged = "it is still judged against the rest" if bake.warm else "nothing is left to judge it against"
+    _tell(
+        rollout,
+        f"bakes/{rollout.version}",
+        kind="INFO",
+        heading=f"{rollout.upstream} bakes on {rollout.route_name} for {bake.seconds:g} s",
+        action=f"Sluice keeps {_split(rollout)}: {judged}. Then it is promoted. {rollout.reason}",
+        originator=NOBODY,
+        now=now,
+    )
+
+
+def held(rollout: Rollout, why: str, *, now: datetime) -> None:
+    """Ask for a person, once per push, where what the machine does goes on without an end."""
+    _ask(rollout, f"held/push/{rollout.push.get('generation', 0)}", why, originator="unknown", now=now)
+
+
+def observed(rollout: Rollout, kind: str, said: str, *, now: datetime) -> None:
+    """Say once a step, and once for each kind of verdict, what the judge would have done."""
+    _tell(
+        rollout,
+        f"observed/{rollout.step}/{kind}",
+        kind="INFO",
+        heading=f"{rollout.upstream} is only observed on {rollout.route_name}: {kind}",
+        action=f"Sluice moves nothing in mode observe. {said}",
+        originator="backend" if kind == "fail" else NOBODY,
+        now=now,
+    )
+
+
+def undone(rollout: Rollout, *, by: Actor, now: datetime) -> None:
+    """Say that a promotion is being taken back, by whom and to what."""
+    _tell(
+        rollout,
+        f"undone/{rollout.version}",
+        kind="INFO",
+        heading=f"{by.name} undid the promotion of {rollout.upstream} on {rollout.route_name}",
+        action=f"Sluice gives back the split of before: {_split(rollout)}. {rollout.reason}",
+        originator=NOBODY,
+        now=now,
+    )
+
+
+def _split(rollout: Rollout) -> str:
+    return ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in rollout.push["weights"].items())
 
 
 def promoted(rollout: Rollout, *, by: Actor, now: datetime) -> None:
@@ -167,13 +236,18 @@ def _numbers(judgement: Judgement, before: int) -> dict[str, str]:
     if verdict is None or verdict.reading is None:
         return numbers
     reading = verdict.reading
-    high = "more" if reading.high is None else f"{reading.high:.3g}x"
+    worse = "odds of failing" if verdict.edge is None else f"odds of more than {duration(verdict.edge)}"
     return {
         **numbers,
-        "odds of failing": f"{reading.odds:.3g}x (95 %: {reading.low:.3g}x to {high})",
+        **({worse: _odds(reading)} if reading.odds is not None else {}),
         "e-value": f"{e_value(reading.log_fail):.2g}",
         "dispersion": f"{reading.phi:.2g}",
     }
+
+
+def _odds(reading: Reading) -> str:
+    high = "more" if reading.high is None else f"{reading.high:.3g}x"
+    return f"{reading.odds:.3g}x (95 %: {reading.low:.3g}x to {high})"
 
 
 def _seconds(rollout: Rollout, now: datetime) -> str:

@@ -16,7 +16,7 @@ from audit.domain.actor import automation
 from canary.domain import states
 from canary.domain.plan import WHOLE, weights
 from canary.models import Observation, Rollout
-from canary.services import judging, moving, pushing, telling
+from canary.services import baking, hooking, judging, moving, observing, pausing, pushing, returning, telling, unjudged
 from canary.services.judging import Look
 from canary.services.moving import Overtaken
 from proxy.domain.errors import StaleFence
@@ -104,7 +104,7 @@ def _lost(rollout: Rollout, now: datetime) -> None:
         why = "the overlay ran out before a worker renewed it: the tier is back at its base configuration"
         moving.leave_step(rollout, verdict="lost", reason=why, now=now)
         plan = moving.plan_of(rollout)
-        number = plan.reached(rollout.push["before"]) if rollout.weight == WHOLE else rollout.step
+        number = plan.reached(rollout.push["before"]) if rollout.step == plan.last else rollout.step
         moving.commit(
             rollout,
             event="lose" if rollout.state != "needs_human" else None,
@@ -128,6 +128,9 @@ def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now
         return
     plan = moving.plan_of(rollout)
     rollout.push = followed.push
+    if followed.push and plan.unjudged(rollout.step):
+        unjudged.hold(rollout, followed, now=now)
+        return
     try:
         look = judging.look(rollout, plan, metrics=metrics, now=now)
     except MetricsError as error:
@@ -137,18 +140,49 @@ def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now
         Observation.objects.bulk_create(look.observations, ignore_conflicts=True)
         rollout.observations.filter(at__lt=(now - OBSERVED).timestamp()).delete()
         followed.write_step(rollout)
+        hooking.announce(rollout, acked=followed.acked, now=now)
         _decide(rollout, look, followed, now)
 
 
 def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> None:
     seen = _seen(rollout, look, followed, now)
     kind, reason = look.judgement.kind, look.judgement.reason
-    if kind == "fail" and look.decided_by is not None:
+    if rollout.mode == "observe" and rollout.push and (kind == "fail" or rollout.state != "baking"):
+        observing.note(rollout, look, seen, now=now)
+    elif look.judgement.action == "pause" and look.decided_by is not None:
+        pausing.pause(rollout, look, seen, now=now)
+    elif kind == "fail" and look.decided_by is not None:
         _fail(rollout, look, seen, now)
     elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.acked:
         _earn(rollout, reason, seen, now)
+    elif rollout.state == "running" and not rollout.push:
+        _open(rollout, seen, now)
+    elif rollout.state == "baking":
+        baking.look_after(rollout, seen, now=now)
     else:
         _stay(rollout, reason, seen, now)
+
+
+def _open(rollout: Rollout, seen: dict[str, Any], now: datetime) -> None:
+    """The first step, which hooks held since the start: what holds every other step up holds it too."""
+    hold = hooking.held(rollout, now=now)
+    frozen = moving.frozen(rollout, now)
+    if hold is not None or frozen:
+        _wait(rollout, hold or hooking.Hold(frozen.why if frozen else ""), "not begun", seen, now)
+        return
+    seen.pop("push")
+    reason = "every hook said go before the first step"
+    moving.up(rollout, event="step_up", by=JUDGE, reason=reason, now=now, verdict="pass", **seen)
+
+
+def _wait(rollout: Rollout, hold: hooking.Hold, undecided: str, seen: dict[str, Any], now: datetime) -> None:
+    """Nothing goes on while a hook's answer is awaited; when none can come any more, a person is asked."""
+    seen = {**seen, "problem": hold.why}
+    if not hold.final:
+        _stay(rollout, undecided, seen, now)
+        return
+    moving.commit(rollout, event="refuse", by=JUDGE, reason=hold.why, now=now, **seen)
+    telling.needs_human(rollout, hold.why, now=now)
 
 
 def _stay(rollout: Rollout, undecided: str, seen: dict[str, Any], now: datetime) -> None:
@@ -205,17 +239,25 @@ def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) ->
 
     What the tier's error budgets allow has the last word.
     """
-    why = moving.frozen(rollout.tier, rollout.route_name)
-    if why:
-        _stay(rollout, reason, {**seen, "problem": f"passed, but {why}"}, now)
+    frozen = moving.frozen(rollout, now)
+    if frozen and frozen.until:
+        # A window ends by itself: nobody has to be asked meanwhile.
+        moving.commit(rollout, now=now, **{**seen, "problem": f"passed, but {frozen.why}"})
+        return
+    if frozen:
+        _stay(rollout, reason, {**seen, "problem": f"passed, but {frozen.why}"}, now)
+        return
+    hold = hooking.held(rollout, now=now)
+    if hold is not None:
+        _wait(rollout, hold, reason, seen, now)
         return
     asked = moving.asked_first(rollout)
-    if rollout.mode == "auto" and not asked:
+    if not moving.asks(rollout) and not asked:
         seen.pop("push")
         event = "finish" if moving.is_last(rollout) else "step_up"
-        moving.up(rollout, event=event, by=JUDGE, reason=reason, now=now, **seen)
+        moving.up(rollout, event=event, by=JUDGE, reason=reason, now=now, verdict="pass", **seen)
         return
-    reason = f"{reason}; {asked}, so that a person is asked" if asked and rollout.mode == "auto" else reason
+    reason = f"{reason}; {asked}, so that a person is asked" if asked and not moving.asks(rollout) else reason
     moving.commit(rollout, event="earn", by=JUDGE, reason=reason, now=now, **seen)
     rollout.steps.filter(ended_at=None).update(verdict="pass", reason=reason)
     telling.asks(rollout, moving.next_weights(rollout), now=now)
@@ -245,6 +287,9 @@ def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
 
 def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
     with transaction.atomic():
+        if rollout.weight and "return_by" in rollout.push:
+            returning.go_on(rollout, followed, by=JUDGE, now=now)
+            return
         # An empty push: there was nothing to take away, so there is nothing to be obeyed.
         if followed.push and not followed.verified:
             moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
@@ -252,6 +297,11 @@ def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime
                 telling.not_obeyed(rollout, f"the rollback is not obeyed yet: {followed.problem}", now=now)
             return
         moving.lock(rollout)
+        why = moving.restore_base(rollout, by=JUDGE, reason=rollout.reason, now=now)
+        if why:
+            moving.commit(rollout, now=now, push=followed.push, problem=why)
+            telling.not_obeyed(rollout, why, now=now)
+            return
         moving.release(rollout, by=JUDGE, reason=rollout.reason, now=now)
         moving.commit(
             rollout,
@@ -269,7 +319,7 @@ def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime
 
 def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
     """The overlay gives everything, then the same becomes the base and the overlay goes, then it is done."""
-    if followed.push["stage"] == "overlay" and followed.refused:
+    if followed.push["stage"] != "base" and followed.refused:
         _back(rollout, followed, now)
         return
     with transaction.atomic():
@@ -278,7 +328,13 @@ def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetim
             moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
             if followed.late:
                 telling.not_obeyed(rollout, f"the promotion is not obeyed yet: {followed.problem}", now=now)
+        elif followed.push["stage"] == "bake":
+            baking.begin(rollout, followed, now=now)
         elif followed.push["stage"] == "overlay":
+            hold = hooking.held_whole(rollout, now=now)
+            if hold is not None:
+                _wait(rollout, hold, "", {"push": followed.push}, now)
+                return
             _make_base(rollout, now)
         else:
             moving.leave_step(rollout, verdict="promoted", reason=rollout.reason, now=now)

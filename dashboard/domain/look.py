@@ -25,7 +25,7 @@ _LOOKS = {
     GOOD: "good ok clear healthy connected acked promoted succeeded pass resolved sent in_sync met earned "
     "exact",
     ACTING: "acting running mitigating verifying holding reverting confirming proposed live sending "
-    "rolling_back pending mitigated",
+    "rolling_back baking pending mitigated",
     WAIT: "wait awaiting_approval paused needs_human inconclusive between ticket open drifting "
     "acknowledged warning",
     BAD: "bad fires failed fail firing rolled_back page nacked disconnected burning failed_reverted spent",

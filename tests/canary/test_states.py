@@ -26,13 +26,16 @@ def test_a_person_can_roll_back_in_every_state_that_is_not_doing_it(state: str) 
     assert after(state, "roll_back") == "rolling_back"
 
 
-def test_nothing_leaves_an_end_and_every_state_is_in_the_table() -> None:
-    assert all(not ROLLOUT[state] for state in TERMINAL)
+def test_nothing_but_an_undo_leaves_an_end_and_every_state_is_in_the_table() -> None:
+    assert {state: ROLLOUT[state] for state in TERMINAL} == {
+        "promoted": {"undo": "rolling_back"},
+        "rolled_back": {},
+    }
     assert reachable("running") | {"running"} == set(ROLLOUT)
 
 
 def test_a_rollback_cannot_be_called_off() -> None:
-    assert allowed("rolling_back") == ("close",)
+    assert allowed("rolling_back") == ("force", "close")
     with pytest.raises(WrongState, match="cannot approve: the rollout is rolling back"):
         after("rolling_back", "approve")
 

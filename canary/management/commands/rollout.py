@@ -4,10 +4,12 @@ import dataclasses
 import getpass
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -16,23 +18,29 @@ from django.utils import timezone
 
 from audit.domain.actor import Actor
 from canary import selectors, services
+from canary.domain import declared
+from canary.domain.declared import BadFile
 from canary.domain.errors import Refused
-from canary.domain.plan import DEFAULT_STEPS
+from canary.domain.outcomes import UNDECIDED, exit_code
+from canary.domain.plan import DEFAULT_STEPS, MODES
 from canary.domain.states import WrongState
 from canary.selectors import RolloutRow
+from canary.services.rehearsing import rehearsed
 
 REFUSED = 2
 LATEST = 20
+APPLY = "start the rollout that a YAML file declares; the same key starts it once"
 STATUS = f"show where one rollout stands in a line, or the latest {LATEST}, the newest first"
-PROMOTED, ROLLED_BACK, UNDECIDED = 0, 1, 2
-ENDS = {"promoted": PROMOTED, "rolled_back": ROLLED_BACK}
-WANTS_A_PERSON = ("awaiting_approval", "paused", "needs_human")
-ACTIONS: dict[str, tuple[Callable[..., None], str]] = {
+ACTIONS: dict[str, tuple[Callable[..., int | None], str]] = {
     "approve": (services.approve, "take the next step"),
+    "skip": (services.skip, "take the next step without a PASS, for a --reason"),
     "pause": (services.pause, "stay at this weight; the judge may still roll back"),
     "resume": (services.resume, "go on at the present step"),
     "promote": (services.promote, "give the canary everything now"),
     "rollback": (services.rollback, "take the canary's traffic away"),
+    "force": (services.force, "take back at once what returns in stages"),
+    "undo": (services.undo, "give back the split that a promotion has replaced"),
+    "retry": (services.retry, "start what was rolled back anew, with the same plan"),
     "close": (services.close, "end a rollback that cannot be read back from every proxy"),
 }
 
@@ -43,6 +51,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         self._start_arguments(verbs.add_parser("start", help="put an upstream on a route at its first step"))
+        self._apply_arguments(verbs.add_parser("apply", help=APPLY, description=f"{APPLY.capitalize()}."))
         status = verbs.add_parser("status", help=STATUS, description=f"{STATUS.capitalize()}.")
         status.add_argument("id", type=int, nargs="?", help="the rollout's number; default: the latest ones")
         status.add_argument(
@@ -65,22 +74,35 @@ class Command(BaseCommand):
             default=",".join(f"{weight / 100:g}" for weight in DEFAULT_STEPS),
             help="the canary's share at each step in percent; default %(default)s",
         )
-        start.add_argument("--mode", choices=["approve", "auto"], default="approve")
+        start.add_argument("--mode", choices=MODES, default="approve")
         start.add_argument("--plan", default="{}", help="more of the plan as JSON, such as alpha or warm_up")
+        start.add_argument("--dry-run", action="store_true", help="print what it would do, and do nothing")
         start.add_argument("--key", default="", help="the same key starts the same rollout once")
         _who(start)
+
+    def _apply_arguments(self, apply: CommandParser) -> None:
+        apply.add_argument("file", help="YAML, see docs/pipelines.md; - reads it from the standard input")
+        apply.add_argument("--key", default="", help="takes the place of the file's key")
+        apply.add_argument("--by", default="", help="who acts; default: the user of this process")
+        apply.add_argument("--json", action="store_true", help="print the rollout as an object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             match options["verb"]:
+                case "start" if options["dry_run"]:
+                    self._rehearse(options)
                 case "start":
                     self._start(options)
+                case "apply":
+                    self._apply(options)
                 case "status":
                     self._status(options["id"], as_json=options["json"])
                 case "wait":
                     self._wait(options["id"], timeout=options["timeout"], patient=options["patient"])
                 case verb:
                     self._act(verb, options)
+        except BadFile as error:
+            self._refuse(str(error))
         except Refused as error:
             self._refuse(f"{error.field}: {error.why}")
         except WrongState as error:
@@ -88,13 +110,13 @@ class Command(BaseCommand):
 
     def _act(self, verb: str, options: dict[str, Any]) -> None:
         act, _ = ACTIONS[verb]
-        act(
+        begun = act(
             rollout_id=options["id"],
             by=_actor(options),
             reason=options["reason"],
             now=timezone.now(),
         )
-        self._status(options["id"], as_json=False)
+        self._status(begun or options["id"], as_json=False)
 
     def _start(self, options: dict[str, Any]) -> None:
         number = services.start(
@@ -108,6 +130,27 @@ class Command(BaseCommand):
             now=timezone.now(),
         )
         self._status(number, as_json=False)
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        try:
+            text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            self._refuse(f"{options['file']}: {error}")
+        document = declared.text(text, environment=os.environ)
+        number = services.apply(
+            document=document, key=options["key"], by=_actor(options), now=timezone.now()
+        )
+        self._status(number, as_json=options["json"])
+
+    def _rehearse(self, options: dict[str, Any]) -> None:
+        found = services.rehearse(
+            route=options["route"],
+            upstream=options["upstream"],
+            plan=self._plan(options),
+            mode=options["mode"],
+            now=timezone.now(),
+        )
+        self.stdout.write("\n".join(rehearsed(found)))
 
     def _plan(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -126,8 +169,8 @@ class Command(BaseCommand):
                 share = float(text)
             except ValueError:
                 share = math.nan
-            if not 0 < share <= 100:
-                self._refuse(f"--steps: {text.strip() or 'nothing'} is no percent above 0 and at most 100")
+            if not 0 <= share <= 100:
+                self._refuse(f"--steps: {text.strip() or 'nothing'} is no percent from 0 to 100")
             steps.append(round(share * 100))
         return steps
 
@@ -148,9 +191,10 @@ class Command(BaseCommand):
             if _line(row) != said:
                 said = _line(row)
                 self.stdout.write(said)
-            if row.state in ENDS:
-                sys.exit(ENDS[row.state])
-            if timezone.now() >= until or (row.state in WANTS_A_PERSON and not patient):
+            code = exit_code(row.state, patient=patient)
+            if code is not None:
+                sys.exit(code)
+            if timezone.now() >= until:
                 sys.exit(UNDECIDED)
             time.sleep(0.5)
 

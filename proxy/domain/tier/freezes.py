@@ -11,8 +11,7 @@ from proxy.domain.tier.fields import Declared
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK = timedelta(days=7)
-_MOMENT = rf"({'|'.join(DAYS)}) ([01]\d|2[0-3]):([0-5]\d)"
-_WEEKLY = re.compile(rf"{_MOMENT} ?- ?{_MOMENT}")
+_MOMENT = re.compile(rf"({'|'.join(DAYS)}) ([01]\d|2[0-3]):([0-5]\d)")
 
 
 class Freeze(Declared):
@@ -31,10 +30,8 @@ class Freeze(Declared):
     def _is_a_week(cls, weekly: str | None) -> str | None:
         if weekly is None:
             return None
-        match = _WEEKLY.fullmatch(weekly)
-        if match is None:
-            raise ValueError("write a weekly window as Fri 16:00 - Mon 08:00, in UTC")
-        if match.groups()[:3] == match.groups()[3:]:
+        begins, ends = _span(weekly)
+        if begins == ends:
             raise ValueError("a weekly window ends at another time than it begins")
         return weekly
 
@@ -58,9 +55,7 @@ class Freeze(Declared):
 
 
 def _weekly_until(weekly: str, now: datetime) -> datetime | None:
-    match = _WEEKLY.fullmatch(weekly)
-    assert match is not None  # the validator has seen it
-    begins, ends = _into_week(*match.groups()[:3]), _into_week(*match.groups()[3:])
+    begins, ends = _span(weekly)
     utc = now.astimezone(UTC)
     monday = (utc - timedelta(days=utc.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     since = (utc - monday - begins) % WEEK
@@ -68,7 +63,16 @@ def _weekly_until(weekly: str, now: datetime) -> datetime | None:
     return utc - since + lasts if since < lasts else None
 
 
-def _into_week(day: str, hour: str, minute: str) -> timedelta:
+def _span(weekly: str) -> tuple[timedelta, timedelta]:
+    """Where a weekly window begins and ends, since Monday. Raises ValueError."""
+    moments = [_MOMENT.fullmatch(part.strip()) for part in weekly.split("-")]
+    found = [_since_monday(*match.groups()) for match in moments if match]
+    if len(moments) != 2 or len(found) != 2:
+        raise ValueError("write a weekly window as Fri 16:00 - Mon 08:00, in UTC")
+    return found[0], found[1]
+
+
+def _since_monday(day: str, hour: str, minute: str) -> timedelta:
     return timedelta(days=DAYS.index(day), hours=int(hour), minutes=int(minute))
 
 

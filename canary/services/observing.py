@@ -1,0 +1,24 @@
+"""Mode observe: the judge says what it would do, and moves nothing. People may."""
+
+from datetime import datetime
+from typing import Any
+
+from canary.models import Rollout
+from canary.services import moving, telling
+from canary.services.judging import Look
+
+WOULD = {"fail": "it would be rolled back", "pass": "it would go up"}
+
+
+def note(rollout: Rollout, look: Look, seen: dict[str, Any], *, now: datetime) -> None:
+    """Keep what was seen, and say once a step what auto would have done. In the caller's transaction."""
+    kind = look.judgement.kind
+    if kind not in WOULD or look.decided_by is None:
+        moving.commit(rollout, now=now, **seen)
+        return
+    would = "it would be paused" if look.judgement.action == "pause" else WOULD[kind]
+    said = f"{would}: {look.judgement.reason}"
+    problem = said if kind == "fail" else seen["problem"]
+    moving.commit(rollout, now=now, **{**seen, "problem": problem})
+    rollout.steps.filter(ended_at=None).update(reason=said)
+    telling.observed(rollout, kind, said, now=now)
