@@ -25,6 +25,8 @@ class FaultIn(Request):
     backend: str
     error_rate: float = Field(0, ge=0, le=1)
     latency_ms: float = Field(0, ge=0, le=60_000)
+    latency_share: float = Field(1, ge=0, le=1)
+    slowdown: float = Field(1, ge=1, le=100)
     refuse: bool = False
     status: int = Field(500, ge=400, le=599)
     retry_after: int | None = Field(None, ge=0, le=3600)

@@ -104,7 +104,7 @@ class Backend:
         self.counts.add(attempt, time.time())
         fault = self.fault
         fails = fault.fails(attempt, random.random())
-        await asyncio.sleep(faults.latency_seconds(self.median_ms) + fault.latency_ms / 1000)
+        await asyncio.sleep(fault.seconds(self.median_ms, random.random()))
         self.counts.failed += fails
         return not fails
 

@@ -16,7 +16,9 @@ class Fault:
     """
 
     error_rate: float = 0.0  # share of requests that fail, 0 to 1
-    latency_ms: float = 0.0  # added to every request
+    latency_ms: float = 0.0  # added to `latency_share` of the requests
+    latency_share: float = 1.0  # 0 to 1
+    slowdown: float = 1.0  # the service time is multiplied by this
     refuse: bool = False  # the socket is closed: connections are refused
     status: int = 500  # what a failed request is answered with, 400 to 599
     retry_after: int | None = None  # seconds; sent as Retry-After with a failed answer
@@ -28,6 +30,11 @@ class Fault:
         if self.first_attempt_only and attempt > 1:
             return False
         return draw < self.error_rate
+
+    def seconds(self, median_ms: float, draw: float) -> float:
+        """How long a backend of this median takes for a request; `draw` is uniform in [0, 1)."""
+        added = self.latency_ms / 1000 if draw < self.latency_share else 0.0
+        return latency_seconds(median_ms) * self.slowdown + added
 
 
 HEALTHY = Fault()
@@ -64,6 +71,8 @@ def _flag(value: Any) -> str:
 CHECKS = {
     "error_rate": _number(0, 1),
     "latency_ms": _number(0, 60_000),
+    "latency_share": _number(0, 1),
+    "slowdown": _number(1, 100),
     "refuse": _flag,
     "status": _whole(400, 599),
     "retry_after": _whole(0, 3600, nullable=True),

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from lab import greeter
+from lab.faults import Fault
 from tests.lab.lab_processes import Backends, running_backends
 from tests.support.processes import wait_until
 
@@ -95,6 +96,20 @@ def test_added_latency_is_waited(backends: Backends) -> None:
     started = time.monotonic()
     backends.get("LAB_ADMIN_A_PORT")
     assert time.monotonic() - started >= 0.15
+
+
+def test_a_share_of_the_requests_is_slow_and_a_slowdown_multiplies_what_each_takes() -> None:
+    tail = Fault(latency_ms=500, latency_share=0.02)
+    assert tail.seconds(1, draw=0.01) > 0.5
+    assert tail.seconds(1, draw=0.02) < 0.1
+    assert min(Fault(slowdown=100).seconds(10, draw=0) for _ in range(20)) > 0.1
+
+
+def test_a_slowdown_is_waited(backends: Backends) -> None:
+    backends.set_fault(backend="admin", slowdown=100)
+    started = time.monotonic()
+    backends.get("LAB_ADMIN_A_PORT")
+    assert time.monotonic() - started >= 0.03
 
 
 def test_refusal_closes_the_socket_and_health_opens_it_again(backends: Backends) -> None:
