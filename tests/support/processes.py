@@ -40,10 +40,10 @@ def free_port() -> int:
 T = TypeVar("T")
 
 
-def wait_until(check: Callable[[], T], *, timeout: float, what: str) -> T:
+def wait_until(check: Callable[[], T], *, timeout: float, what: str, every: float = POLL_SECONDS) -> T:
     """Poll `check` until it answers something true, and return that.
 
-    `timeout` is in seconds. `NotReady` names `what` and the last answer or error.
+    `timeout` and `every` are in seconds. `NotReady` names `what` and the last answer or error.
     """
     deadline = time.monotonic() + timeout
     last: Any = None
@@ -57,7 +57,7 @@ def wait_until(check: Callable[[], T], *, timeout: float, what: str) -> T:
             last = error
         if time.monotonic() > deadline:
             raise NotReady(f"{what}: not within {timeout:g} s; last: {last!r}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
 
 
 def listening(port: int, address: str = "127.0.0.1") -> bool:
