@@ -3,7 +3,6 @@
 What Sluice counts by itself is written as the series that it records; annotations say which kind that is.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -14,13 +13,8 @@ import yaml
 from slo.domain.indicators import BAD, EVENTS, LABELS, sli
 from slo.domain.objectives import DEFAULT_RUNBOOK, Objective
 from slo.domain.openslo import alerting
-from slo.domain.openslo.vocabulary import (
-    CALENDAR_START,
-    CALENDARS,
-    NAME_LENGTH,
-    annotation,
-    new,
-)
+from slo.domain.openslo.naming import names
+from slo.domain.openslo.vocabulary import CALENDAR_START, CALENDARS, annotation, new
 from slo.domain.windows import AlertTier
 from telemetry.domain.promql import selector
 
@@ -39,11 +33,10 @@ def render(objectives: Sequence[Objective]) -> str:
 
 def documents(objectives: Sequence[Objective]) -> list[Document]:
     """Services first, then the objectives in their order, then what they alert by."""
-    shared = Counter(one.name for one in objectives)
     alerts = {pair: None for one in objectives for pair in _alerts(one)}
     return [
         *(service(tier) for tier in dict.fromkeys(one.tier for one in objectives)),
-        *(slo(one, _called(one, shared)) for one in objectives),
+        *(slo(one, name) for one, name in zip(objectives, names(objectives), strict=True)),
         *(made(*pair) for made in (alerting.policy, alerting.condition) for pair in alerts),
         *([alerting.target()] if alerts else []),
     ]
@@ -88,12 +81,6 @@ def _recorded(family: str, objective: Objective) -> str:
 
 def _source(promql: str) -> Document:
     return {"metricSource": {"type": "Prometheus", "spec": {"query": promql}}}
-
-
-def _called(objective: Objective, shared: Counter[str]) -> str:
-    """Names are unique in a file, and no longer than those of DNS; two tiers may have one of the same."""
-    name = objective.name if shared[objective.name] == 1 else f"{objective.tier}-{objective.name}"
-    return name[:NAME_LENGTH].rstrip("-")
 
 
 def _annotations(objective: Objective, name: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What is written as OpenSLO is read back as it was."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -154,6 +155,31 @@ def test_names_in_the_file_are_those_of_dns() -> None:
 
     assert all(len(one["metadata"]["name"]) <= 63 for one in yaml.safe_load_all(text))
     assert lay(given, read(text).found).objectives == ()
+
+
+def test_names_that_come_to_the_same_when_cut_are_told_apart() -> None:
+    long = [f"{'r' * 59}-{end}" for end in ("one", "two", "one-more", "one-less")]
+    given = tier(objectives=[{**EVERY_KIND[0], "name": name} for name in long])
+
+    made = [one for one in documents(of_tier(given)) if one["kind"] == "SLO"]
+    names = [one["metadata"]["name"] for one in made]
+
+    assert len(set(names)) == len(long)
+    assert all(len(name) <= 63 for name in names)
+    assert [one.declared.name for one in read(render(of_tier(given))).found] == long
+    assert documents(of_tier(given)) == documents(of_tier(given))
+
+
+def test_names_that_come_to_the_same_with_their_tier_are_told_apart() -> None:
+    def promised(tier: str, name: str) -> Objective:
+        return replace(objectives(EVERY_KIND[0])[0], tier=tier, name=name)
+
+    given = [promised("a", "b-c"), promised("a-b", "c"), promised("x", "b-c"), promised("y", "c")]
+
+    names = [one["metadata"]["name"] for one in documents(given) if one["kind"] == "SLO"]
+
+    assert len(set(names)) == len(given)
+    assert names[2:] == ["x-b-c", "y-c"]
 
 
 def test_an_edited_query_of_sluices_own_is_told_to_be_unread() -> None:
