@@ -59,6 +59,8 @@ class CountedHour(models.Model):
     hour = models.DateTimeField(unique=True)
     final = models.BooleanField(default=False)
     at = models.DateTimeField()
+    # When Prometheus last gave no answer of it: others come first for a while.
+    failed_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H:00} {'counted' if self.final else 'so far'}"

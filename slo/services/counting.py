@@ -1,6 +1,8 @@
 """Counts the events of every objective by the hour, so that they outlive what Prometheus keeps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -24,12 +26,17 @@ from slo.services.tallying import renew, roll
 from telemetry.domain.errors import MetricsError
 from telemetry.ports import Metrics
 
+logger = logging.getLogger(__name__)
 HEARTBEAT = "counts"
 EVERY = timedelta(minutes=1)
 HOURS_KEPT = 100 * DAY
 """Longer than a quarter: older hours are forgotten, their days are kept."""
 HOURS_A_TICK = 12
 """After a stop, or a correction, hours are counted so many at a time, the newest first."""
+FAILURES_A_TICK = 2
+"""Each may have waited for Prometheus as long as it may take."""
+AGAIN = timedelta(minutes=10)
+"""For so long an hour of which Prometheus gave no answer comes after the others."""
 BATCH = 500
 
 Declared = Mapping[int, objectives.Objective]
@@ -41,7 +48,8 @@ def count(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     hours were counted.
 
     Three queries an hour, as of its end, whatever the number of objectives. Hours that were missed are made
-    up for as far back as Prometheus keeps samples. Without an answer nothing is written and the next tick
+    up for as far back as Prometheus keeps samples; one of which it gives no answer holds up neither the
+    present nor the others, and is tried again later. Without any answer nothing is written and the next tick
     goes on. Idempotent.
     """
     alerts.services.beat(name=HEARTBEAT, now=now, every=EVERY)
@@ -49,38 +57,60 @@ def count(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     rows = Objective.objects.live().filter(problem="")
     counter = _Counter(metrics, {row.pk: row.plain() for row in rows}, now)
     try:
-        counted = counter.catch_up()
         counter.count(Span(hour_of(now), now), final=False)
+        counter.catch_up()
         counter.recount()
-    except MetricsError:
-        counted = 0
+    except MetricsError as error:
+        logger.warning("the hours could not be counted: %s", error.message)
     _forget(now)
     renew(now)
-    return counted
+    return counter.counted
 
 
 class _Counter:
-    """One tick's counting."""
+    """One tick's counting; `counted` is how many full hours were."""
 
     def __init__(self, metrics: Metrics, declared: Declared, now: datetime) -> None:
         self._metrics, self._declared, self._now = metrics, declared, now
         self._read: dict[Span, Readings] = {}
+        self._failed = self.counted = 0
 
-    def catch_up(self) -> int:
+    def catch_up(self) -> None:
         """Count the hours that are over and were not counted."""
-        found = self._missing()[-HOURS_A_TICK:]
-        for hour in reversed(found):
-            self.count(Span(hour, hour + HOUR), final=True)
-        return len(found)
+        for hour in self._missing()[:HOURS_A_TICK]:
+            with self._unanswered(hour):
+                self.count(Span(hour, hour + HOUR), final=True)
+                self.counted += 1
 
     def _missing(self) -> list[datetime]:
+        """The newest first, and last those of which Prometheus gave no answer a while ago."""
         first = Objective.objects.live().aggregate(first=Min("created_at"))["first"]
         if first is None:
             return []
         since = max(hour_of(first), day_of(self._now - HOURS_KEPT))
         done = set(CountedHour.objects.filter(final=True, hour__gte=since).values_list("hour", flat=True))
         missing = [hour for hour in hours(since, self._now - SETTLES) if hour not in done]
-        return [hour for hour in missing if hour >= self._kept] if missing else []
+        return self._in_turn(hour for hour in missing if hour >= self._kept) if missing else []
+
+    def _in_turn(self, found: Iterable[datetime]) -> list[datetime]:
+        late = CountedHour.objects.filter(failed_at__gt=self._now - AGAIN)
+        put_off = set(late.values_list("hour", flat=True))
+        return sorted(found, key=lambda hour: (hour not in put_off, hour), reverse=True)
+
+    @contextmanager
+    def _unanswered(self, hour: datetime) -> Iterator[None]:
+        """Puts an hour of which Prometheus gives no answer off, so that it holds up no other. Raises
+        MetricsError when that was one too many: then it may not be the hour.
+        """
+        try:
+            yield
+        except MetricsError as error:
+            self._failed += 1
+            CountedHour.objects.get_or_create(hour=hour, defaults={"at": self._now})
+            CountedHour.objects.filter(hour=hour).update(failed_at=self._now)
+            if self._failed >= FAILURES_A_TICK:
+                raise
+            logger.warning("the hour of %s could not be counted: %s", hour, error.message)
 
     @cached_property
     def _kept(self) -> datetime:
@@ -133,18 +163,22 @@ class _Counter:
 
     def recount(self) -> None:
         """Say anew what is left out of the hours whose corrections changed, of retired objectives, too."""
-        stale = HourlyCount.objects.filter(stale=True)
-        for hour in list(stale.values_list("hour", flat=True).distinct().order_by("-hour")[:HOURS_A_TICK]):
-            span = Span(hour, min(hour + HOUR, self._now))
-            left_out = exclusions(span)
-            found = list(stale.filter(hour=hour).select_related("objective"))
-            for row in found:
-                self._exclude(row, row.objective.plain(), span, left_out)
-            with transaction.atomic():
-                _lock(hour, self._now)
-                _recheck(found, span, left_out)
-                _upsert(found, EXCLUDED)
-                roll(hour.date())
+        stale = HourlyCount.objects.filter(stale=True).values_list("hour", flat=True)
+        for hour in self._in_turn(stale.distinct().order_by())[:HOURS_A_TICK]:
+            with self._unanswered(hour):
+                self._recount(hour)
+
+    def _recount(self, hour: datetime) -> None:
+        span = Span(hour, min(hour + HOUR, self._now))
+        left_out = exclusions(span)
+        found = list(HourlyCount.objects.filter(stale=True, hour=hour).select_related("objective"))
+        for row in found:
+            self._exclude(row, row.objective.plain(), span, left_out)
+        with transaction.atomic():
+            _lock(hour, self._now)
+            _recheck(found, span, left_out)
+            _upsert(found, EXCLUDED)
+            roll(hour.date())
 
     def _ask(self, span: Span) -> Readings:
         """What was recorded in a span, each asked once."""

@@ -8,10 +8,12 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.domain.actor import Actor
 from slo import services
+from slo.domain.corrections import Scope
 from slo.domain.spans import DAY, HOUR, Span, hour_of
 from slo.models import CountedHour, DailyCount, HourlyCount, Objective, PeriodCount
 from slo.services.counting import HOURS_A_TICK, HOURS_KEPT
 from telemetry.domain.errors import MetricsUnavailable
+from telemetry.domain.series import Sample
 from tests.slo.hourly import Hourly, Stretch
 from tests.slo.recorded import tier
 
@@ -193,3 +195,59 @@ class TestPeriods:
 
         # From 13:00 of yesterday to 12:04.
         assert self.period().events == 23 * 3600 + 240
+
+
+class Torn(Hourly):
+    """A Prometheus that gives no answer as of some times."""
+
+    torn: frozenset[datetime] = frozenset()
+
+    def vector(self, promql: str, *, at: datetime) -> tuple[Sample, ...]:
+        if at in self.torn:
+            raise MetricsUnavailable("the block is broken")
+        return super().vector(promql, at=at)
+
+
+def torn(*hours: datetime) -> Torn:
+    made = Torn([row.plain() for row in Objective.objects.live()], steady())
+    made.torn = frozenset(hour + HOUR for hour in hours)
+    return made
+
+
+def test_an_hour_without_an_answer_holds_up_neither_the_present_nor_the_others() -> None:
+    declare(since=4 * HOUR)
+
+    assert services.count(metrics=torn(LAST), now=NOW) == 3
+
+    assert hour(LAST + HOUR).events == 120
+    assert hour(LAST - HOUR).events == hour(LAST - 2 * HOUR).events == 3600
+    assert not HourlyCount.objects.filter(hour=LAST).exists()
+    assert services.count(metrics=torn(), now=NOW + MINUTE) == 1
+    assert hour(LAST).events == 3600
+
+
+def test_many_hours_without_an_answer_let_the_others_come_in_time() -> None:
+    declare(since=30 * HOUR)
+    metrics = torn(*(LAST - i * HOUR for i in range(6)))
+
+    counted = [services.count(metrics=metrics, now=NOW + i * MINUTE) for i in range(6)]
+
+    assert sum(counted) == 24
+    assert CountedHour.objects.filter(final=True).count() == 24
+
+
+def test_a_correction_of_an_hour_without_an_answer_holds_up_no_other() -> None:
+    declare(since=4 * HOUR)
+    services.count(metrics=torn(), now=NOW)
+    for begin in (LAST, LAST - HOUR):
+        part = Span(begin + 10 * MINUTE, begin + 20 * MINUTE)
+        services.correct(scope=Scope("edge"), span=part, by=BY, reason="a load test", now=NOW)
+    metrics = torn()
+    metrics.torn = frozenset({LAST + 20 * MINUTE})
+
+    services.count(metrics=metrics, now=NOW + MINUTE)
+
+    assert hour(LAST).stale
+    assert hour(LAST - HOUR).excluded_events == 600
+    services.count(metrics=torn(), now=NOW + 2 * MINUTE)
+    assert hour(LAST).excluded_events == 600
