@@ -1,6 +1,6 @@
 """Tells of added latency that creeps up."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 
@@ -11,11 +11,15 @@ import alerts.services
 from audit.domain.actor import Actor
 from proxy import selectors as proxy_selectors
 from slo.domain import creep, wording
+from slo.domain.corrections import Scope
+from slo.domain.spans import Span
+from slo.exclusions import maintenance
 from slo.services.names import BY, CREEP_RULE
 from telemetry.domain.errors import MetricsError
 from telemetry.ports import Metrics
 
 RUNBOOK = "latency-creep"
+MOMENT = timedelta(seconds=1)
 ACTION = "No automation acts on this: a person has to."
 
 
@@ -23,7 +27,8 @@ def watch_creep(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     """Compare each tier's added latency with what is usual at this hour. Returns how many creep.
 
     Three queries, whatever the number of tiers. Without an answer, or enough to compare, alerts stay as they
-    are; that of a tier that is no longer served ends.
+    are; that of a tier that is no longer served ends. While a tier as a whole is in maintenance, nobody is
+    told of it anew; what was told before goes on.
     """
     try:
         pasts = creep.read(
@@ -36,15 +41,24 @@ def watch_creep(*, metrics: Metrics, now: datetime, by: Actor = BY) -> int:
     served = {row.name for row in proxy_selectors.tiers()}
     found = [creep.judge(tier, past) for tier, past in sorted(pasts.items()) if tier in served]
     creeping = [each for each in found if each.verdict == "creeps"]
+    told = _told_of()
+    quiet = _in_maintenance(now) - told
     for each in creeping:
-        _signal(each, by=by, now=now)
+        if each.tier not in quiet:
+            _signal(each, by=by, now=now)
     calm = (each.tier for each in found if each.verdict == "clear")
     for tier, why in chain(
         ((tier, "added latency is near what is usual at this hour again") for tier in calm),
-        ((tier, "the tier is no longer served") for tier in sorted(_told_of() - served)),
+        ((tier, "the tier is no longer served") for tier in sorted(told - served)),
     ):
         alerts.services.clear(rule=CREEP_RULE, labels={"tier": tier}, why=why, by=by, now=now)
     return len(creeping)
+
+
+def _in_maintenance(now: datetime) -> set[str]:
+    """The tiers that are in maintenance as a whole: a route's is not what a tier's latency is of."""
+    found = maintenance(Span(now, now + MOMENT))
+    return {each.scope.tier for each in found if each.scope == Scope(each.scope.tier)}
 
 
 def _told_of() -> set[str]:

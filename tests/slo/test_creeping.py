@@ -10,7 +10,9 @@ from audit.domain.actor import Actor
 from proxy import services as proxy_services
 from slo import services
 from slo.domain import creep
+from slo.domain.corrections import Scope
 from slo.domain.creep import BASELINES, WINDOWS
+from slo.domain.maintenance import Window
 from telemetry.domain.errors import MetricsUnavailable
 from telemetry.domain.promql import duration
 from telemetry.memory import InMemoryMetrics
@@ -119,3 +121,39 @@ def test_the_rules_record_the_percentile_of_the_hour_and_the_median_of_six(tmp_p
     )
 
     assert said == ""
+
+
+def keep_quiet(*, route: str = "", objective: str = "") -> int:
+    services.sync(tier=tier(), by=BY, now=NOW)
+    scope = Scope("edge", route=route, objective=objective)
+    window = Window(NOW, timedelta(hours=1))
+    return services.maintain(scope=scope, window=window, by=BY, reason="a new kernel", now=NOW)
+
+
+def test_while_the_tier_is_in_maintenance_nobody_is_told_anew(edge: None) -> None:
+    keep_quiet()
+
+    assert look(measured("edge", now=1500), LOOK) == 1
+    assert alerts.selectors.open_incidents() == []
+
+    look(measured("edge", now=1500), timedelta(hours=1, minutes=1))
+    assert len(alerts.selectors.open_incidents()) == 1
+
+
+def test_what_was_told_before_maintenance_goes_on(edge: None) -> None:
+    look(measured("edge", now=1500))
+    keep_quiet()
+
+    look(measured("edge", now=1600), LOOK)
+
+    (incident,) = alerts.selectors.open_incidents()
+    assert "60 %" in incident.title
+
+
+@pytest.mark.parametrize("part", [{"route": "shop"}, {"objective": "added-latency"}])
+def test_maintenance_of_a_part_silences_no_whole_tier(edge: None, part: dict[str, str]) -> None:
+    keep_quiet(**part)
+
+    look(measured("edge", now=1500), LOOK)
+
+    assert len(alerts.selectors.open_incidents()) == 1
