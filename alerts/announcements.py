@@ -122,7 +122,7 @@ def _facts(
         heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",
         tier=incident.tier,
         route=incident.route,
-        originator=message.originator_words(originator, upstream),
+        originator=message.known_originator(originator, upstream),
         severity=incident.severity,
         numbers=numbers,
         action=action,

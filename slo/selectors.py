@@ -12,7 +12,6 @@ from slo.domain import objectives as domain
 from slo.domain import policy as policies
 from slo.domain import rule_tests as testing
 from slo.domain.budget import originator
-from slo.domain.burn import Counts
 from slo.domain.policy import Demanded
 from slo.domain.readings import burn_promql, burns_promql
 from slo.domain.windows import LONG, MIDDLE, SHORT
@@ -165,6 +164,18 @@ def demanded(tier: str, route: str = "") -> Demanded:
     return policies.demanded(policy, [held.standing for held in budgets])
 
 
+def strictest_availability(tier: str, route: str) -> Decimal | None:
+    """The highest target (0 to 1) that is declared for answers of the route, by itself or for its whole tier."""
+    found = Objective.objects.live().filter(
+        tier=tier,
+        kind__in=("route_availability", "backend_availability"),
+        upstream="",
+        problem="",
+        route__in={"", route},
+    )
+    return max(found.values_list("target", flat=True), default=None)
+
+
 def rule_tests(tier: str, name: str) -> list[testing.Files]:
     """What `promtool test rules` proves of a declared objective's alerts. Raises UnknownObjective."""
     record = Objective.objects.live().filter(tier=tier, name=name).first()
@@ -225,6 +236,18 @@ def _window(plain: domain.Objective, span: timedelta, fact: dict[str, Any]) -> W
     )
 
 
+_DECLARED = (
+    "tier", "route", "upstream", "name", "kind", "description", "target", "threshold_us", "calendar", "owner",
+    "severity", "runbook", "problem",
+)  # fmt: skip
+_SEEN = (
+    "state", "since", "looked_at", "data_at", "total", "bad_proxy", "bad_backend", "bad_other", "left",
+    "excluded_total", "excluded_bad", "left_uncorrected", "maintained_until", "coverage", "exhausted_in",
+    "demand", "firing", "told", "fired_at", "incident_id",
+)  # fmt: skip
+"""What a row says as the record does: of the objective, and of its budget."""
+
+
 def row_of(record: Objective) -> ObjectiveRow:
     """The row of an objective whose budget was read with it."""
     plain = record.plain()
@@ -232,48 +255,17 @@ def row_of(record: Objective) -> ObjectiveRow:
     burns = {fact["window"]: fact["burn"] for fact in held.windows}
     return ObjectiveRow(
         id=record.pk,
-        tier=record.tier,
-        route=record.route,
-        upstream=record.upstream,
-        name=record.name,
-        kind=record.kind,
-        description=record.description,
         promise=wording.promise(plain),
-        target=record.target,
-        threshold_us=record.threshold_us,
         period=plain.period,
-        calendar=record.calendar,
-        owner=record.owner,
-        severity=record.severity,
-        runbook=record.runbook,
-        problem=record.problem,
-        state=held.state,
-        since=held.since,
         why=record.problem or held.why,
-        looked_at=held.looked_at,
-        data_at=held.data_at,
-        total=held.total,
-        bad_proxy=held.bad_proxy,
-        bad_backend=held.bad_backend,
-        bad_other=held.bad_other,
-        left=held.left,
-        excluded_total=held.excluded_total,
-        excluded_bad=held.excluded_bad,
-        left_uncorrected=held.left_uncorrected,
-        maintained_until=held.maintained_until,
         spent_proxy=_spent(plain, held.bad_proxy, held.total),
         spent_backend=_spent(plain, held.bad_backend, held.total),
         spent_other=_spent(plain, held.bad_other, held.total),
-        originator=_originator(held),
-        coverage=held.coverage,
+        originator=originator(held.counts),
         burn_5m=burns.get("5m"),
         burn_1h=burns.get("1h"),
-        exhausted_in=held.exhausted_in,
-        demand=held.demand,
-        firing=held.firing,
-        told=held.told,
-        fired_at=held.fired_at,
-        incident_id=held.incident_id,
+        **{name: getattr(record, name) for name in _DECLARED},
+        **{name: getattr(held, name) for name in _SEEN},
     )
 
 
@@ -287,12 +279,3 @@ def _spent(plain: domain.Objective, bad: float | None, total: float | None) -> f
     if bad is None or not total:
         return None
     return bad / total / float(plain.allowed)
-
-
-def _originator(held: Budget) -> str:
-    if held.total is None:
-        return "unknown"
-    exact = [
-        Decimal(str(value or 0)) for value in (held.total, held.bad_proxy, held.bad_backend, held.bad_other)
-    ]
-    return originator(Counts(*exact))

@@ -16,7 +16,9 @@ FIELDS_A_SECTION = 10
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a message is about. `originator` is in words, such as "backend shop-v2"."""
+    """What a message is about. `originator` is in words, such as "backend shop-v2"; empty where nobody
+    knows, which is not said.
+    """
 
     heading: str
     tier: str = ""
@@ -41,6 +43,11 @@ def payload(facts: Facts, *, broadcast: bool = False) -> dict[str, Any]:
 def originator_words(originator: str, upstream: str) -> str:
     """Whose fault, in the words that every page uses: "proxy", "backend shop-v2", "both", "unknown"."""
     return f"backend {upstream}" if originator == "backend" and upstream else originator
+
+
+def known_originator(originator: str, upstream: str) -> str:
+    """As `originator_words`; empty where nobody knows."""
+    return "" if originator == "unknown" else originator_words(originator, upstream)
 
 
 def runbook_link(base_url: str, slug: str, incident_id: int | None) -> str:

@@ -9,6 +9,7 @@ from django.db import models
 
 from proxy.domain.tier import Calendar, Resource
 from slo.domain import objectives, policy, windows
+from slo.domain.burn import Counts
 
 
 class ObjectiveQuerySet(models.QuerySet["Objective"]):
@@ -157,6 +158,12 @@ class Budget(models.Model):
         """What the budget policy looks at, of a budget that was measured (`left` and `coverage` are set)."""
         left, coverage = (Decimal(str(value or 0)) for value in (self.left, self.coverage))
         return policy.Standing(self.objective.name, left, coverage)
+
+    @property
+    def counts(self) -> Counts:
+        """The period's events that count, by who made the bad ones; nothing where none were measured."""
+        made = (self.total, self.bad_proxy, self.bad_backend, self.bad_other)
+        return Counts(*(Decimal(str(value or 0)) for value in made))
 
     def __str__(self) -> str:
         return f"{self.objective}: {self.state}"

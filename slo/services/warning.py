@@ -8,6 +8,7 @@ import alerts.services
 from audit.domain.actor import Actor
 from proxy import selectors as proxy_selectors
 from slo.domain import policy
+from slo.domain.budget import originator
 from slo.models import Budget, Objective
 from slo.services.names import BY, POLICY_RULE, labels
 
@@ -54,16 +55,18 @@ def _tell(held: Budget, found: policy.Demanded, *, by: Actor, now: datetime) -> 
             why = found.why or "there is more of the budget left again"
             alerts.services.clear(rule=POLICY_RULE, labels=_labels(row, held.demand), why=why, by=by, now=now)
         if found.demand != "nothing":
-            _signal(row, found, by=by, now=now)
+            _signal(held, found, by=by, now=now)
     return 1
 
 
-def _signal(row: Objective, found: policy.Demanded, *, by: Actor, now: datetime) -> None:
+def _signal(held: Budget, found: policy.Demanded, *, by: Actor, now: datetime) -> None:
+    """By whose failures spent the budget, as far as that is known."""
+    row = held.objective
     alerts.services.signal(
         rule=POLICY_RULE,
         labels=_labels(row, found.demand),
         severity="ticket",
-        originator="unknown",
+        originator=originator(held.counts),
         summary=found.why,
         numbers={"objective": row.name, "owner": row.owner or "nobody"},
         action=ACTIONS[found.demand],

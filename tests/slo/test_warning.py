@@ -52,6 +52,18 @@ def test_each_level_is_told_once_with_what_it_means() -> None:
     assert "No rollout begins or steps up" in told[2]
 
 
+def test_it_says_whose_failures_spent_the_budget_and_nothing_where_nobody_knows() -> None:
+    leave(0.4)
+    Budget.objects.update(total=1000, bad_proxy=0, bad_backend=9, bad_other=0)
+    leave(0.4, "payments-availability")
+    services.warn(now=NOW)
+
+    told = {name: next(each for each in said() if name in each) for name in ("shop-", "payments-")}
+
+    assert "*Originator*\\nbackend" in told["shop-"]
+    assert "Originator" not in told["payments-"]
+
+
 def test_a_budget_that_is_back_ends_it() -> None:
     leave(-1)
     services.warn(now=NOW)
