@@ -11,12 +11,14 @@ from ninja import Field, Router, Schema
 from access.permission import ApiRequest
 from access.problem import Problem
 from slo import history, reports
-from slo.domain.report import Line, Report
+from slo.domain.report import LeftOut, Line, Report, SpentBy
 from slo.history import History
 from slo.reports import OwnerRow
 from slo.selectors import UnknownObjective
 
 router = Router(tags=["objectives"])
+SHARES = ("achieved", "achieved_uncorrected", "spent", "spent_proxy", "spent_backend", "spent_other")
+"""Of a line; None is no data."""
 
 
 class IncidentOut(Schema):
@@ -27,6 +29,16 @@ class IncidentOut(Schema):
     fired_at: datetime
     until: datetime
     spent: float | None
+
+    @classmethod
+    def of(cls, each: SpentBy) -> "IncidentOut":
+        return cls(
+            id=each.incident_id,
+            title=each.title,
+            fired_at=each.span.start,
+            until=each.span.end,
+            spent=_plain(each.spent),
+        )
 
 
 class LeftOutOut(Schema):
@@ -39,6 +51,18 @@ class LeftOutOut(Schema):
     times: int
     by: str
     reason: str
+
+    @classmethod
+    def of(cls, each: LeftOut) -> "LeftOutOut":
+        return cls(
+            kind=each.kind,
+            scope=each.scope,
+            starts_at=each.span.start,
+            ends_at=each.span.end,
+            times=each.times,
+            by=each.by,
+            reason=each.reason,
+        )
 
 
 class LineOut(Schema):
@@ -65,6 +89,25 @@ class LineOut(Schema):
     measured: timedelta
     incidents: list[IncidentOut]
     left_out: list[LeftOutOut]
+
+    @classmethod
+    def of(cls, line: Line) -> "LineOut":
+        return cls(
+            objective_id=line.objective_id,
+            tier=line.objective.tier,
+            name=line.objective.name,
+            promise=line.promise,
+            target=float(line.objective.target),
+            kept=line.kept,
+            events=float(line.corrected.total),
+            bad=float(line.corrected.bad),
+            excluded_events=float(line.excluded.total),
+            excluded_bad=float(line.excluded.bad),
+            measured=line.measured,
+            incidents=[IncidentOut.of(each) for each in line.incidents],
+            left_out=[LeftOutOut.of(each) for each in line.left_out],
+            **{name: _plain(getattr(line, name)) for name in SHARES},
+        )
 
 
 class ReportOut(Schema):
@@ -94,16 +137,19 @@ def owners(request: ApiRequest) -> list[OwnerRow]:
     return reports.owners(now=timezone.now())
 
 
-@router.get("/reports/{owner}/{month}", response=ReportOut)
+@router.get("/reports/{path:owner}/{month}", response=ReportOut)
 def report(request: ApiRequest, owner: str, month: str) -> ReportOut:
-    """A month (`2026-03`) of what an owner's objectives promised and kept, and what spent their budgets."""
+    """A month (`2026-03`) of what an owner's objectives promised and kept, and what spent their budgets.
+
+    What stands before the last slash is the owner, slashes too: `/reports/team/shop/2026-03`.
+    """
     found = _found(owner, month)
     return ReportOut(
         owner=found.owner,
         month=found.name,
         until=found.until,
         so_far=found.so_far,
-        lines=[_line(line) for line in found.lines],
+        lines=[LineOut.of(line) for line in found.lines],
     )
 
 
@@ -112,50 +158,6 @@ def _found(owner: str, month: str) -> Report:
         return reports.report(owner, month, now=timezone.now())
     except reports.UnknownReport as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
-
-
-def _line(line: Line) -> LineOut:
-    return LineOut(
-        objective_id=line.objective_id,
-        tier=line.objective.tier,
-        name=line.objective.name,
-        promise=line.promise,
-        target=float(line.objective.target),
-        achieved=_plain(line.achieved),
-        achieved_uncorrected=_plain(line.achieved_uncorrected),
-        kept=line.kept,
-        spent=_plain(line.spent),
-        spent_proxy=_plain(line.spent_proxy),
-        spent_backend=_plain(line.spent_backend),
-        spent_other=_plain(line.spent_other),
-        events=float(line.corrected.total),
-        bad=float(line.corrected.bad),
-        excluded_events=float(line.excluded.total),
-        excluded_bad=float(line.excluded.bad),
-        measured=line.measured,
-        incidents=[
-            IncidentOut(
-                id=each.incident_id,
-                title=each.title,
-                fired_at=each.span.start,
-                until=each.span.end,
-                spent=_plain(each.spent),
-            )
-            for each in line.incidents
-        ],
-        left_out=[
-            LeftOutOut(
-                kind=each.kind,
-                scope=each.scope,
-                starts_at=each.span.start,
-                ends_at=each.span.end,
-                times=each.times,
-                by=each.by,
-                reason=each.reason,
-            )
-            for each in line.left_out
-        ],
-    )
 
 
 def _plain(value: Decimal | None) -> float | None:

@@ -250,3 +250,12 @@ class TestDoors:
         assert line["incidents"][0]["spent"] == 0.3
         assert client.get("/api/v1/reports/shop team/2031-03", headers=headers).status_code == 404
         assert client.get("/api/v1/reports", headers=headers).json()[0]["owner"] == "shop team"
+
+    @pytest.mark.parametrize("owner", ["team/shop", "team%2Fshop", "a/2026-03/b"])
+    def test_an_owner_with_a_slash_is_found(self, client: Client, filled: Objective, owner: str) -> None:
+        Objective.objects.update(owner=owner.replace("%2F", "/"))
+
+        found = client.get(f"/api/v1/reports/{owner}/2026-03", headers=bearer(Role.VIEWER))
+
+        assert found.json()["owner"] == owner.replace("%2F", "/")
+        assert found.json()["lines"][0]["name"] == "shop"
