@@ -60,6 +60,13 @@ def events(objective: Objective) -> str:
     return named.get(objective.kind, "requests")
 
 
+def idle(objective: Objective, window: timedelta) -> str:
+    """What it says while nothing that it counts happens, and of retries why that may be."""
+    said = f"no {events(objective)} in {duration(window)}"
+    unwanted = "nothing failed that is tried again, or no retries are configured"
+    return f"{said}: {unwanted}" if objective.kind == "retry_budget" else said
+
+
 def _bound(objective: Objective) -> str:
     limit = objective.at_least if objective.at_most is None else objective.at_most
     shares = objective.kind == "tls_resumption" or objective.resource not in (None, "buffers")

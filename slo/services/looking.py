@@ -31,12 +31,14 @@ from slo.services.telling import Telling, tell
 from slo.services.writing import Change
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
-from telemetry.domain.promql import duration
 from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 
 logger = logging.getLogger(__name__)
 NOTHING_YET = "nothing is recorded for the tier yet: is it scraped, and are the rules published?"
+NOTHING_NEW = "for a minute no proxy of the tier was scraped, or Prometheus did not evaluate the rules"
+SAID = 200
+"""Characters of a reason that are kept."""
 EVERY = timedelta(seconds=15)
 # How far ahead the end of a maintenance window is known: they last a week at most.
 TELLS_AHEAD = timedelta(days=8)
@@ -75,7 +77,7 @@ def _ask(metrics: Metrics, now: datetime) -> tuple[Readings | None, str]:
             scraped=metrics.vector(QUERIES.scraped, at=now),
         ), ""
     except MetricsError as error:
-        return None, f"Prometheus gave no answer: {error.message}"[:200]
+        return None, f"Prometheus gave no answer: {error.message}"[:SAID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _looked(
         return _look(row, held, readings, why, around, now=now)
     except Exception as error:
         logger.exception("%s could not be looked at", row)
-        said = f"it could not be looked at: {type(error).__name__}: {error}"[:200]
+        said = f"it could not be looked at: {type(error).__name__}: {error}"[:SAID]
         return _Seen(row, Change(held, _without_data(held, said, None)))
 
 
@@ -152,7 +154,7 @@ def _look(
         return _Seen(row, Change(held, _without_data(held, why, None)))
     stale, last = readings.stale_since(row.tier, now)
     if stale:
-        said = "the tier has not been scraped for a minute" if last else NOTHING_YET
+        said = NOTHING_NEW if last else NOTHING_YET
         return _Seen(row, Change(held, _without_data(held, said, last)))
     objective = row.plain()
     seen = look(objective, readings, periods=around.periods)
@@ -234,10 +236,10 @@ def _why(seen: Look, quiet: Span | None, explained: str) -> str:
         if seen.budget and seen.budget.left <= 0
         else []
     )
-    idle = [f"no {wording.events(seen.objective)} in {duration(SHORT[0])}"] if seen.idle else []
+    idle = [wording.idle(seen.objective, SHORT[0])] if seen.idle else []
     told = [f"in maintenance until {quiet.end:%Y-%m-%d %H:%M} UTC, nobody is told"] if quiet else []
     waits = [f"told with the page of {explained}"] if explained else []
-    return "; ".join([*told, *waits, *spent, *idle])
+    return "; ".join([*told, *waits, *spent, *idle])[:SAID]
 
 
 def _left_before(held: Budget, seen: Look, told: Told) -> float | None:

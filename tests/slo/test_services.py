@@ -245,7 +245,9 @@ def test_an_old_scrape_is_no_data_even_if_prometheus_answers() -> None:
 
     row = named("shop-availability")
     assert (row.state, row.since, row.looked_at) == ("no_data", NOW, later)
-    assert row.why == "the tier has not been scraped for a minute"
+    assert row.why == (
+        "for a minute no proxy of the tier was scraped, or Prometheus did not evaluate the rules"
+    )
     assert row.left == 1.0
 
 
