@@ -1,10 +1,11 @@
 """What people fill in on the dashboard's pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from access.act import ReasonForm
 
@@ -69,6 +70,42 @@ class DrainForm(ReasonForm):
         if not cleaned.get("undo") and not cleaned.get("minutes"):
             self.add_error("minutes", "say for how long")
         return cleaned
+
+
+class RoutesForm(forms.Form):
+    """Narrows the routes. A tier that does not exist narrows to nothing; what is invalid is as if it were not
+    there.
+    """
+
+    text = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "name, host, upstream …"}),
+    )
+    tier = forms.CharField(required=False, max_length=63, widget=forms.Select)
+    page = forms.IntegerField(required=False, min_value=1, max_value=10_000, widget=forms.HiddenInput)
+
+    def __init__(self, asked: QueryDict, tiers: Sequence[str]) -> None:
+        super().__init__(asked)
+        self.full_clean()
+        offered = [*tiers, *({self.asked("tier")} - {"", *tiers})]
+        self.fields["tier"].widget = forms.Select(
+            choices=[("", "every tier"), *((one, one) for one in offered)]
+        )
+
+    def asked(self, name: str) -> str:
+        """Empty where it is not given, or is not valid."""
+        return str(self.cleaned_data.get(name) or "")
+
+    @property
+    def number(self) -> int:
+        """The page that is asked for, from 1."""
+        return self.cleaned_data.get("page") or 1
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.asked("text") or self.asked("tier"))
 
 
 class BetweenForm(forms.Form):

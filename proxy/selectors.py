@@ -190,7 +190,7 @@ def routes(tier: str | None = None) -> list[RouteRow]:
     found = models.Route.objects.filter(retired_at=None).select_related("tier").order_by("tier__name", "name")
     if tier is not None:
         found = found.filter(tier__name=tier)
-    return [_route_row(row) for row in found]
+    return [route_row(row) for row in found]
 
 
 def route(which: str | int) -> RouteRow:
@@ -208,7 +208,7 @@ def route(which: str | int) -> RouteRow:
     rows = list(found[:2])
     if len(rows) != 1:
         raise UnknownRoute(f"there is no route {which}" if not rows else f"{which} stands in several tiers")
-    return _route_row(rows[0])
+    return route_row(rows[0])
 
 
 def base(tier: str) -> Tier:
@@ -355,7 +355,8 @@ def _proxy_row(row: models.Proxy, tier: str) -> ProxyRow:
     )
 
 
-def _route_row(row: models.Route) -> RouteRow:
+def route_row(row: models.Route) -> RouteRow:
+    """Of a route that was read with its tier."""
     return RouteRow(row.pk, row.tier.name, row.name, tuple(row.hosts), row.prefix, dict(row.split))
 
 

@@ -1,5 +1,9 @@
 """The pages of routes."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -8,33 +12,50 @@ from django.views.decorators.http import require_safe
 from access.domain.roles import Role
 from access.permission import requires
 from dashboard import charts, reading
+from dashboard.forms import RoutesForm
+from dashboard.reading import Reading
 from dashboard.views.tiers import chart
 from proxy import selectors as proxy
 from proxy.domain.errors import UnknownRoute
+from proxy.listing import PAGE, listed
 from proxy.selectors import RouteRow
 
 
 @requires(Role.VIEWER)
 @require_safe
 def routes(request: HttpRequest, fragment: str = "") -> HttpResponse:
-    """Which route, and whose fault?"""
+    """Which route, and whose fault? A page of what the address asks for."""
     now = timezone.now()
-    rows = proxy.routes()
-    readings = {name: reading.shared(tier=name, now=now) for name in {row.tier for row in rows}}
-    splits = {row.name: proxy.desired(row.name, now=now) for row in proxy.tiers()}
+    form = RoutesForm(request.GET, [row.name for row in proxy.tiers()])
+    first = (form.number - 1) * PAGE
+    found = listed(text=form.asked("text"), tier=form.asked("tier"), offset=first)
+    tiers = {row.tier for row in found.rows}
+    readings = {name: reading.shared(tier=name, now=now) for name in tiers}
     context = {
         "now": now,
-        "rows": [
-            {
-                "route": row,
-                "seen": readings[row.tier].routes.get(row.name),
-                "split": splits[row.tier].route(row.name),
-            }
-            for row in rows
-        ],
+        "form": form,
+        "found": found,
+        "rows": _rows(found.rows, readings, now),
         "troubles": {name: seen.trouble for name, seen in readings.items() if seen.trouble},
+        "page": form.number,
+        "pages": max(1, -(-found.total // PAGE)),
+        "first": first + 1,
+        "last": first + len(found.rows),
     }
     return render(request, f"dashboard/routes.html{fragment}", context)
+
+
+def _rows(rows: Sequence[RouteRow], readings: Mapping[str, Reading], now: datetime) -> list[dict[str, Any]]:
+    """Each with what was measured of it and how it is split now."""
+    splits = {name: proxy.desired(name, now=now) for name in readings}
+    return [
+        {
+            "route": row,
+            "seen": readings[row.tier].routes.get(row.name),
+            "split": splits[row.tier].route(row.name),
+        }
+        for row in rows
+    ]
 
 
 @requires(Role.VIEWER)

@@ -36,7 +36,9 @@ def cost(client: Client, path: str, prometheus: Answering) -> tuple[int, int]:
     return len(seen), len(prometheus.asked)
 
 
-@pytest.mark.parametrize("path", ["/", "/live/", "/objectives/", "/objectives/live/", "/tiers/edge/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/live/", "/objectives/", "/objectives/live/", "/tiers/edge/", "/routes/"]
+)
 def test_a_thousand_routes_take_the_queries_of_ten(path: str, client: Client, prometheus: Answering) -> None:
     client.force_login(person(Role.OWNER))
     world.routes(datetime.now(UTC), 10)
@@ -69,3 +71,28 @@ def test_the_overview_shows_a_few_objectives_and_counts_the_rest(
     assert page.count("Budget: ") == 3
     assert '?tier=edge">42 objectives</a>' in page
     assert "?tier=edge&amp;state=burning" in page
+
+
+def test_a_thousand_routes_are_pages_of_a_hundred(client: Client, prometheus: Answering) -> None:
+    client.force_login(person(Role.OWNER))
+    world.routes(datetime.now(UTC), 1000)
+    pages = [client.get(f"/routes/?text=r+.test&page={page}").content.decode() for page in (1, 10, 11)]
+
+    assert [page.count('scope="row"') for page in pages] == [100, 100, 0]
+    assert "1 to 100 of 1,000, page 1 of 10" in pages[0]
+    assert 'rel="next" href="/routes/?text=r+.test&amp;page=2"' in pages[0]
+    assert 'rel="next"' not in pages[1]
+    assert "Page 11 is past the end" in pages[2]
+
+
+def test_routes_are_narrowed_and_the_live_part_stays_so(client: Client, prometheus: Answering) -> None:
+    client.force_login(person(Role.OWNER))
+    world.routes(datetime.now(UTC), 30)
+
+    found = client.get("/routes/?text=R0007&tier=edge").content.decode()
+    nothing = client.get("/routes/?tier=nowhere").content.decode()
+
+    assert found.count('scope="row"') == 1
+    assert 'hx-get="/routes/live/?text=R0007&amp;tier=edge"' in found
+    assert "No route is like that" in nothing
+    assert '<option value="nowhere" selected>' in nothing
