@@ -36,14 +36,7 @@ def burn_down(
 
     `hours` are points of a young objective, whose days would be too few to draw.
     """
-    known = [point for point in history.points if point.left is not None]
-    past = list(hours) if len(known) < FEW_DAYS and hours else _days(history, "left", now)
-    drawn = [_now(past, row, now)]
-    if any(point.left != point.left_uncorrected for point in known):
-        drawn.append(
-            Trace("with what is left out", tuple(_days(history, "left_uncorrected", now)), "trace-2", "dot")
-        )
-    drawn += _ahead(history.forecast, row, now)
+    drawn = list(_drawn(history, row, hours, now))
     times = [at for trace in drawn for at, _ in trace.points]
     start = min([*times, (now - HOUR).timestamp()])
     end = max([*times, (now if row.calendar == "" else history.end).timestamp()])
@@ -59,6 +52,17 @@ def burn_down(
         promql=tuple(text for text in (f"# {history.formula}", promql) if text),
         every=60,
     )
+
+
+def _drawn(history: History, row: ObjectiveRow, hours: Sequence[Point], now: datetime) -> Iterator[Trace]:
+    """The way down, with what is left out where anything is, and the ways on."""
+    known = [point for point in history.points if point.left is not None]
+    past = list(hours) if len(known) < FEW_DAYS and hours else _days(history, "left", now)
+    yield _now(past, row, now)
+    if any(point.left != point.left_uncorrected for point in known):
+        whole = tuple(_days(history, "left_uncorrected", now))
+        yield Trace("with what is left out", whole, "trace-2", "dot")
+    yield from _ahead(history.forecast, row, now)
 
 
 def _days(history: History, name: str, now: datetime) -> list[Point]:

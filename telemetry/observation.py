@@ -101,6 +101,7 @@ def _estimated(asked: "_Asked") -> Iterable[Judged]:
 
 _BY = {"proxy": "Failed by the proxy", "backend": "Failed by a backend"}
 _FIRSTS = "First attempts failed"
+_EXACT = Quality("exact", quality.COUNTED)
 _LATENCY = {
     "total_p50": "Latency p50",
     "total_p99": "Latency p99",
@@ -127,44 +128,7 @@ def _measured(asked: "_Asked") -> Iterable[Judged]:
 def _clusters(asked: "_Asked", instrumented: bool, numbered: bool) -> dict[str, dict[str, Judged]]:
     """By cluster; whose failures they are, exactly where Sluice's statistics tell."""
     watched, window = asked.watched, asked.window
-    exact, mixed = Quality("exact", quality.COUNTED), Quality("approximate", quality.MIXED)
-    columns = [
-        Column("answers", "Answers", "per_second", exact, plain.answers(watched, window)),
-        Column("failed_proxy", _BY["proxy"], "per_second", mixed, plain.own_failures(watched, window)),
-        Column(
-            "failed_backend", _BY["backend"], "per_second", mixed, plain.backend_failures(watched, window)
-        ),
-        Column(
-            "first_attempts",
-            _FIRSTS,
-            "ratio",
-            Quality("approximate", quality.FIRST),
-            plain.first_attempt_failures(watched, window),
-        ),
-        Column(
-            "latency_p99",
-            "Backend p99",
-            "microseconds",
-            Quality("approximate", quality.WHOLE_MS),
-            plain.cluster_latency(watched, window, 0.99),
-        ),
-        Column("retries", "Retries", "per_second", exact, plain.retries(watched, window)),
-        Column(
-            "retries_refused",
-            "Refused by budget",
-            "per_second",
-            exact,
-            plain.retries_refused(watched, window),
-        ),
-        Column(
-            "pool",
-            "Pool in use",
-            "ratio",
-            exact,
-            catalogue.pool_saturation(tier=watched.matchers, resource="connections"),
-            lacks=quality.TRACK,
-        ),
-    ]
+    columns = [*_answered(watched, window), *_loaded(watched, window)]
     if instrumented:
         columns = [_exactly(column, watched, window, numbered) for column in columns]
     tables = [(column, asked.table(column.promql, column.by)) for column in columns]
@@ -175,6 +139,28 @@ def _clusters(asked: "_Asked", instrumented: bool, numbered: bool) -> dict[str, 
         name: {column.name: column.judged(table.get(name), asked.age) for column, table in tables}
         for name in names
     }
+
+
+def _answered(watched: Watched, window: timedelta) -> Iterable["Column"]:
+    """What a cluster answers, by Envoy's own counters: how much, how well, how soon."""
+    mixed, whole_ms = Quality("approximate", quality.MIXED), Quality("approximate", quality.WHOLE_MS)
+    yield Column("answers", "Answers", "per_second", _EXACT, plain.answers(watched, window))
+    yield Column("failed_proxy", _BY["proxy"], "per_second", mixed, plain.own_failures(watched, window))
+    theirs = plain.backend_failures(watched, window)
+    yield Column("failed_backend", _BY["backend"], "per_second", mixed, theirs)
+    firsts = plain.first_attempt_failures(watched, window)
+    yield Column("first_attempts", _FIRSTS, "ratio", Quality("approximate", quality.FIRST), firsts)
+    latency = plain.cluster_latency(watched, window, 0.99)
+    yield Column("latency_p99", "Backend p99", "microseconds", whole_ms, latency)
+
+
+def _loaded(watched: Watched, window: timedelta) -> Iterable["Column"]:
+    """What a cluster has to bear: retries, those that its budget refused, its pool."""
+    yield Column("retries", "Retries", "per_second", _EXACT, plain.retries(watched, window))
+    refused = plain.retries_refused(watched, window)
+    yield Column("retries_refused", "Refused by budget", "per_second", _EXACT, refused)
+    pool = catalogue.pool_saturation(tier=watched.matchers, resource="connections")
+    yield Column("pool", "Pool in use", "ratio", _EXACT, pool, lacks=quality.TRACK)
 
 
 def _exactly(column: "Column", watched: Watched, window: timedelta, numbered: bool) -> "Column":

@@ -35,64 +35,64 @@ def route_indicators(
 
     A route that is absent has no data. Raises MetricsError.
     """
-    reader = _Reader(metrics, tier=tier, at=at, window=window)
-    both = {
-        originator: reader.table(catalogue.errors, "route", originator=originator)
-        for originator in ORIGINATORS
-    }
-    requests = reader.table(catalogue.requests, "route")
-    reasons = reader.table(catalogue.error_reasons, "route", "reason")
-    added50 = reader.table(catalogue.added_latency, "route", quantile=0.5)
-    added99 = reader.table(catalogue.added_latency, "route", quantile=0.99)
-    total50 = reader.table(catalogue.total_latency, "route", quantile=0.5)
-    total99 = reader.table(catalogue.total_latency, "route", quantile=0.99)
-    firsts = reader.table(catalogue.first_attempts, "route", "arm")
-    failed = reader.table(catalogue.first_attempt_errors, "route", "arm")
-    retries = reader.table(catalogue.retries, "route", "arm")
+    return _Routes(_Reader(metrics, tier=tier, at=at, window=window), at, window).all()
 
-    tried, retried, why = _inner(firsts), _inner(retries), _inner(reasons)
 
-    def arms(route: str) -> dict[str, ArmIndicators]:
-        names = sorted(tried.get(route, {}))
-        return {arm: _arm(arm, firsts, failed, retries, route) for arm in names}
+class _Routes:
+    """The tables of all routes, each asked once, and what they say of one."""
 
-    def again(route: str) -> Figure:
-        found = retried.get(route)
-        return retries.made(sum(found.values()) if found else None, "per_second", route)
+    def __init__(self, reader: "_Reader", at: datetime, window: timedelta) -> None:
+        self._at, self._window, self._age = at, window, reader.age
+        self._both = {who: reader.table(catalogue.errors, "route", originator=who) for who in ORIGINATORS}
+        self._requests = reader.table(catalogue.requests, "route")
+        self._reasons = reader.table(catalogue.error_reasons, "route", "reason")
+        self._latency = {
+            f"{name}_p{quantile * 100:g}": reader.table(query, "route", quantile=quantile)
+            for name, query in (("added", catalogue.added_latency), ("total", catalogue.total_latency))
+            for quantile in (0.5, 0.99)
+        }
+        self._firsts = reader.table(catalogue.first_attempts, "route", "arm")
+        self._failed = reader.table(catalogue.first_attempt_errors, "route", "arm")
+        self._retries = reader.table(catalogue.retries, "route", "arm")
+        self._tried, self._retried = _inner(self._firsts), _inner(self._retries)
+        self._why = _inner(self._reasons)
 
-    return {
-        route: RouteIndicators(
+    def all(self) -> dict[str, RouteIndicators]:
+        return {route: self._of(route) for (route,) in sorted(self._requests.values)}
+
+    def _of(self, route: str) -> RouteIndicators:
+        return RouteIndicators(
             route=route,
-            at=at,
-            window=window,
-            age=reader.age,
-            requests=requests.figure("per_second", route),
-            proxy_errors=both["proxy"].figure("per_second", route),
-            backend_errors=both["backend"].figure("per_second", route),
+            at=self._at,
+            window=self._window,
+            age=self._age,
+            requests=self._requests.figure("per_second", route),
+            proxy_errors=self._both["proxy"].figure("per_second", route),
+            backend_errors=self._both["backend"].figure("per_second", route),
             reasons={
-                reason: reasons.figure("per_second", route, reason) for reason in sorted(why.get(route, {}))
+                reason: self._reasons.figure("per_second", route, reason)
+                for reason in sorted(self._why.get(route, {}))
             },
-            added_p50=added50.figure("microseconds", route),
-            added_p99=added99.figure("microseconds", route),
-            total_p50=total50.figure("microseconds", route),
-            total_p99=total99.figure("microseconds", route),
-            retries=again(route),
-            arms=arms(route),
+            retries=self._again(route),
+            arms={arm: self._arm(route, arm) for arm in sorted(self._tried.get(route, {}))},
+            **{name: table.figure("microseconds", route) for name, table in self._latency.items()},
         )
-        for (route,) in sorted(requests.values)
-    }
 
+    def _again(self, route: str) -> Figure:
+        """All retries of the route, whichever the arm."""
+        found = self._retried.get(route)
+        return self._retries.made(sum(found.values()) if found else None, "per_second", route)
 
-def _arm(arm: str, firsts: "_Table", failed: "_Table", retries: "_Table", route: str) -> ArmIndicators:
-    attempts = firsts.figure("per_second", route, arm)
-    errors = failed.figure("per_second", route, arm)
-    return ArmIndicators(
-        arm=arm,
-        first_attempts=attempts,
-        first_attempt_errors=errors,
-        first_attempt_error_ratio=ratio(errors.value, attempts.value),
-        retries=retries.figure("per_second", route, arm),
-    )
+    def _arm(self, route: str, arm: str) -> ArmIndicators:
+        attempts = self._firsts.figure("per_second", route, arm)
+        errors = self._failed.figure("per_second", route, arm)
+        return ArmIndicators(
+            arm=arm,
+            first_attempts=attempts,
+            first_attempt_errors=errors,
+            first_attempt_error_ratio=ratio(errors.value, attempts.value),
+            retries=self._retries.figure("per_second", route, arm),
+        )
 
 
 def tier_summary(metrics: Metrics, *, tier: str, at: datetime, window: timedelta) -> TierSummary:

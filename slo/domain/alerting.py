@@ -59,17 +59,22 @@ def judge(
     seen = Judged(tier, factor, burns[0], burns[1], "unknown")
     if len(known) < len(burns):
         return seen
-    over = min(known) < CLEARS_BELOW * factor
-    why = _guard(factor, target=target, long=long, coverage=coverage)
+    seen = replace(seen, over=min(known) < CLEARS_BELOW * factor)
+    guarded = _guard(factor, target=target, long=long, coverage=coverage)
     if coverage is None or coverage < MIN_COVERAGE:
-        verdict, why = _young(known, factor, coverage or Decimal(0), why)
-    elif over:
-        verdict = "clear"
-    elif why:
-        verdict = "off"
+        verdict, why = _young(known, factor, coverage or Decimal(0), guarded)
     else:
-        verdict = "fires" if min(known) > factor else "between"
-    return replace(seen, verdict=verdict, why=why, over=over)
+        verdict, why = _grown(known, factor, guarded, over=seen.over), guarded
+    return replace(seen, verdict=verdict, why=why)
+
+
+def _grown(burns: Sequence[Decimal], factor: Decimal, guarded: str, *, over: bool) -> Verdict:
+    """The verdict where enough of the long window is covered."""
+    if over:
+        return "clear"
+    if guarded:
+        return "off"
+    return "fires" if min(burns) > factor else "between"
 
 
 def _young(burns: Sequence[Decimal], factor: Decimal, coverage: Decimal, guarded: str) -> tuple[Verdict, str]:
