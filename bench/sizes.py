@@ -10,6 +10,10 @@ class Size:
     `pairs` of processes are compared where one process differs from the next of the same configuration.
     `objectives` are numbers of routes, each with one, and `scraped` the proxies that count their requests.
     `histories` are the routes whose past is made: of counters, and of what Sluice records of them.
+    `scenarios` of rollouts (the first of the list; None: all) have `trials` each, and a canary has `falls`,
+    all under `rps` requests a second.
+    `simulated` are runs of a canary, `simulated_hours` those of a healthy one for an hour, `compared` those that
+    other controllers decide too; `rollouts` are those that live at a tick.
     `ruled_seconds` go over `ruled` stretches of Prometheus with rules, after `settles` seconds.
     """
 
@@ -28,6 +32,14 @@ class Size:
     ruled: int
     ruled_seconds: float
     settles: float
+    simulated: int
+    simulated_hours: int
+    compared: int
+    rollouts: tuple[int, int]
+    scenarios: int | None
+    trials: int
+    falls: int
+    rps: int
 
 
 FULL = Size(
@@ -46,6 +58,14 @@ FULL = Size(
     ruled=3,
     ruled_seconds=120,  # as often as births are looked for
     settles=200,  # until every counter is older than a birth
+    simulated=400,
+    simulated_hours=500,
+    compared=50,
+    rollouts=(20, 200),
+    scenarios=None,
+    trials=3,
+    falls=10,
+    rps=300,
 )
 QUICK = Size(
     routes=(10, 40),
@@ -63,4 +83,12 @@ QUICK = Size(
     ruled=1,
     ruled_seconds=0.5,
     settles=0,
+    simulated=4,
+    simulated_hours=1,
+    compared=2,
+    rollouts=(2, 4),
+    scenarios=1,
+    trials=1,
+    falls=1,
+    rps=150,
 )

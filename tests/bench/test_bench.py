@@ -15,25 +15,20 @@ from proxy.domain.translate import measuring
 from tests.proxy.factories import tier
 
 ROOT = Path(__file__).resolve().parents[2]
+MEASURED = ("push", "scale", "objectives", "throughput", "hop", "handshakes")
+"""Those that need no whole system; the others are in test_scenarios.py."""
 
 
 @pytest.mark.real
 def test_a_quick_run_measures_everything_and_writes_it_down(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
-    argv = [sys.executable, "-m", "bench", "--quick", "--output", str(output)]
+    argv = [sys.executable, "-m", "bench", *MEASURED, "--quick", "--output", str(output)]
     ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
     document = json.loads(output.read_text())
     figures = {(each["bench"], each["name"]): each for each in document["figures"]}
     assert document["quick"]
-    assert {bench for bench, _ in figures} == {
-        "push",
-        "scale",
-        "objectives",
-        "throughput",
-        "hop",
-        "handshakes",
-    }
+    assert {bench for bench, _ in figures} == {*MEASURED}
     assert all(each["least"] <= each["value"] <= each["greatest"] for each in figures.values())
     assert 0 < figures["push", "10 routes"]["value"] < 5000
     assert 0 < figures["scale", "10 clients: all acknowledge"]["value"] < 10
