@@ -11,14 +11,21 @@ from proxy.domain.tier.limits import Percent
 from proxy.domain.tier.matching import HeaderName, Token
 from proxy.domain.tier.tls import UpstreamTls
 
+CapacityRps = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+"""Requests per second that one endpoint can take; Envoy is not told, rollouts reckon with it."""
+
 
 class Endpoint(Declared):
-    """One backend instance. `weight` is its share among the others, `zone` its locality for Envoy."""
+    """One backend instance. `weight` is its share among the others, `zone` its locality for Envoy.
+
+    `capacity_rps` unset is that of its upstream.
+    """
 
     name: Name | None = None
     address: Address = "127.0.0.1"
     port: Port
     weight: int = Field(default=1, ge=1, le=1000)
+    capacity_rps: CapacityRps | None = None
     zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,63}$")] | None = None
 
     @property
@@ -149,13 +156,14 @@ class Upstream(Declared):
 
     `protocol`: `http2` is for gRPC too; `auto` asks the endpoint within the TLS handshake (ALPN).
     `lb_policy`: `least_request` draws two endpoints and takes the one with fewer requests in flight, so that
-    slow ones get less and the many streams of one connection spread.
+    slow ones get less and the many streams of one connection spread. `capacity_rps` is each endpoint's.
     """
 
     name: Name
     protocol: Literal["http1", "http2", "auto"] = "http1"
     endpoints: tuple[Endpoint, ...] = ()
     discovery: Literal["declared", "registry"] = "declared"
+    capacity_rps: CapacityRps | None = None
     health_check: HealthCheck | None = None
     healthy_panic_threshold: Percent = 50.0
     connect_timeout: Duration = timedelta(milliseconds=250)
