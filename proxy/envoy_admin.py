@@ -79,6 +79,10 @@ class EnvoyAdmin:
         """One route's arms; None where the proxy does not know the route."""
         return self.splits(address).get(route)
 
+    def chosen(self, address: str, route: str) -> frozenset[tuple[str, str]]:
+        """What goes to upstreams beside its weights."""
+        return running.chosen(self._get(address, "/config_dump?resource=dynamic_route_configs"), route)
+
     def overrides(self, address: str) -> dict[str, str]:
         """What somebody set by hand in the admin layer, above all that is served."""
         return running.overrides(self._get(address, "/runtime"))

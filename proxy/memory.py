@@ -5,6 +5,9 @@ from typing import Any
 
 from proxy.domain.errors import ProxyUnreachable
 
+Chosen = Mapping[str, frozenset[tuple[str, str]]]
+"""Arms by attribute, by route."""
+
 
 class InMemoryAdmin:
     """Proxies that run what a test says; an address that was not told of does not answer."""
@@ -12,6 +15,7 @@ class InMemoryAdmin:
     def __init__(self) -> None:
         self._splits: dict[str, dict[str, dict[str, int]]] = {}
         self._overrides: dict[str, dict[str, str]] = {}
+        self._chosen: dict[str, Chosen] = {}
         self._draining: set[str] = set()
 
     def runs(
@@ -19,8 +23,10 @@ class InMemoryAdmin:
         address: str,
         splits: Mapping[str, Mapping[str, int]],
         overrides: Mapping[str, str] | None = None,
+        chosen: Chosen | None = None,
     ) -> None:
-        """From now on the proxy runs these weights, with these runtime keys set by hand."""
+        """From now on the proxy runs these weights, runtime keys set by hand, arms by attribute."""
+        self._chosen[address] = chosen or {}
         self._splits[address] = {route: dict(arms) for route, arms in splits.items()}
         self._overrides[address] = dict(overrides or {})
 
@@ -64,6 +70,10 @@ class InMemoryAdmin:
 
     def weights(self, address: str, route: str) -> dict[str, int] | None:
         return self.splits(address).get(route)
+
+    def chosen(self, address: str, route: str) -> frozenset[tuple[str, str]]:
+        self.splits(address)
+        return self._chosen[address].get(route, frozenset())
 
     def overrides(self, address: str) -> dict[str, str]:
         self.splits(address)

@@ -43,6 +43,9 @@ class ProxyAdmin(Protocol):
     def weights(self, address: str, route: str) -> dict[str, int] | None:
         """One route's arms; None where the proxy does not know the route."""
 
+    def chosen(self, address: str, route: str) -> frozenset[tuple[str, str]]:
+        """What goes to upstreams beside one route's weights, by attribute and as copies: `Routing.told`."""
+
     def overrides(self, address: str) -> dict[str, str]:
         """Runtime keys that somebody set by hand, above all that is served."""
 

@@ -49,7 +49,7 @@ def renewed(old: Table, tier: Tier) -> Table:
 
 
 def alike(old: Tier, new: Tier) -> bool:
-    """Whether they differ in endpoints and in their routes' retries and weights only.
+    """Whether they differ in endpoints and in their routes' retries, weights, arms and copies only.
 
     Nothing else in a route table or a listener depends on these, so that other hosts and all listeners stay.
     """
@@ -71,7 +71,9 @@ def _frame_of_upstream(upstream: Upstream) -> Upstream:
 
 
 def _frame_of_route(before: Route, after: Route) -> Route:
-    return before.model_copy(update={"retry": after.retry, "split": after.split})
+    return before.model_copy(
+        update={"retry": after.retry, "split": after.split, "arms": after.arms, "mirror": after.mirror}
+    )
 
 
 def _encode(resource: Mapping[str, Any]) -> bytes:

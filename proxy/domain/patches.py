@@ -10,18 +10,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from proxy.domain import laid_arms
 from proxy.domain.errors import Invalid, UnknownTarget
 from proxy.domain.tier import WEIGHT_TOTAL, Declared, Penalty, Route, Tier, Upstream, Weight, is_ip
+from proxy.domain.tier.mirrors import Mirror
+from proxy.domain.tier.splits import Arm
 
 PENALTY = "clients/penalty"
 
 
 class Weights(Declared):
-    """Replaces a route's split. Weights in basis points; an arm that is not named gets 0."""
+    """Replaces a route's split. Weights in basis points; an arm that is not named gets 0.
+
+    `arms` by attribute are tried after those that the route declares; a `mirror` stands in for its own.
+    """
 
     kind: Literal["weights"] = "weights"
     route: str
     weights: dict[str, Weight] = Field(min_length=1)
+    arms: tuple[Arm, ...] = ()
+    mirror: Mirror | None = None
 
     @property
     def target(self) -> str:
@@ -148,7 +156,7 @@ def apply_patches(tier: Tier, patches: Iterable[Mapping[str, Any]]) -> Tier:
 def _apply(tier: Tier, patch: Mapping[str, Any]) -> Tier:
     match parse(patch):
         case Weights() as weights:
-            return _with_route(tier, weights.route, lambda route: _with_weights(route, weights.weights))
+            return _with_route(tier, weights.route, lambda route: _with_weights(route, weights))
         case RetryOff() as off:
             return _with_route(tier, off.route, _without_retries)
         case RetryBudgetPercent() as budget:
@@ -170,6 +178,13 @@ def _check_weights(tier: Tier, patch: Weights) -> None:
     total = sum(patch.weights.values())
     if total != WEIGHT_TOTAL:
         raise Invalid([("weights", f"the weights add up to {total}, not {WEIGHT_TOTAL}")])
+    route = _route(tier, patch.route)
+    wrong = [
+        *laid_arms.problems(tier, route, patch.weights, patch.arms),
+        *laid_arms.of_copies(tier, route, patch.mirror),
+    ]
+    if wrong:
+        raise Invalid(wrong)
 
 
 def _route(tier: Tier, name: str) -> Route:
@@ -179,8 +194,11 @@ def _route(tier: Tier, name: str) -> Route:
     return route
 
 
-def _with_weights(route: Route, weights: Mapping[str, int]) -> Route:
-    return route.model_copy(update={"split": {**dict.fromkeys(route.split, 0), **weights}})
+def _with_weights(route: Route, patch: Weights) -> Route:
+    split = {**dict.fromkeys(route.split, 0), **patch.weights}
+    return route.model_copy(
+        update={"split": split, "arms": (*route.arms, *patch.arms), "mirror": patch.mirror or route.mirror}
+    )
 
 
 def _without_retries(route: Route) -> Route:

@@ -77,6 +77,9 @@ def _arms(route: Any) -> Iterator[tuple[str, str]]:
     for index, arm in enumerate(_items(route, "arms")):
         if isinstance(arm, dict) and "upstream" in arm:
             yield f"arms[{index}].upstream", str(arm["upstream"])
+    mirror = route.get("mirror")
+    if isinstance(mirror, dict) and "upstream" in mirror:
+        yield "mirror.upstream", str(mirror["upstream"])
     if isinstance(route.get("split"), dict):
         yield from ((f"split.{name}", str(name)) for name in route["split"])
     elif "upstream" in route:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.domain.tier import Tier
-from proxy.domain.translate.splits import runtime_prefix
+from proxy.domain.tier.mirrors import copies_of, mirrored_of
+from proxy.domain.translate.splits import METADATA, runtime_prefix
 from proxy.domain.translate.tables import routes_of
 
 ADMIN_LAYER = "admin"
@@ -26,6 +27,23 @@ def splits(tables: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict[str, d
             weight = int(value) if value.isdigit() else int(arm.get("weight", 0))
             found[name][arm["name"]] = weight
     return found
+
+
+def chosen(tables: Mapping[str, Any], route: str) -> frozenset[tuple[str, str]]:
+    """What of a route goes to upstreams beside its weights, as `Routing.told`, from `/config_dump`."""
+    named = [each for each in _routes(tables) if each.get("name") == route]
+    found = set()
+    for each in named:
+        said = each.get("metadata", {}).get("filter_metadata", {}).get(METADATA, {})
+        if said.get("chosen") == "attribute":
+            found.add((each.get("route", {}).get("cluster", ""), said.get("by", "")))
+    copies = (policy for each in named for policy in each.get("route", {}).get("request_mirror_policies", ()))
+    return frozenset({*found, *map(_copied, copies)})
+
+
+def _copied(policy: Mapping[str, Any]) -> tuple[str, str]:
+    share = policy.get("runtime_fraction", {}).get("default_value", {}).get("numerator", 0)
+    return mirrored_of(policy.get("cluster", "")), copies_of(share)
 
 
 def overrides(runtime: Mapping[str, Any]) -> dict[str, str]:

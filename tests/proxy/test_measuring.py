@@ -30,6 +30,6 @@ def test_grpc_arms_and_a_split_have_their_labels() -> None:
     answered, unanswered = tags(measuring.request_logs(given), "rq")
     assert answered == ["route", "arm", "code", "reason", "grpc", "chosen"]
     assert {"grpc", "chosen", "flags", "attempts"} < set(unanswered)
-    assert tags(measuring.request_logs(given), "total_us") == [["route", "arm"]]
+    assert tags(measuring.request_logs(given), "total_us") == [["route", "arm", "chosen"]]
     (attempt,) = tags(measuring.attempt_logs(given), "attempt")
     assert {"grpc", "chosen"} < set(attempt)

@@ -9,6 +9,7 @@ from proxy.domain.tier.access import Access
 from proxy.domain.tier.cors import Cors
 from proxy.domain.tier.fields import Accepted, Duration, seconds
 from proxy.domain.tier.logging import RouteLogField
+from proxy.domain.tier.mirrors import refusal
 from proxy.domain.tier.quotas import Quota
 from proxy.domain.tier.retries import HedgeField, Retry
 from proxy.domain.tier.routing import Routing
@@ -80,6 +81,15 @@ class Route(Routing, Transformation):
             raise ValueError(
                 f"{beside[0]} does not go with upgrade: give the upgraded path a route of its own"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_copy_does_no_harm(self) -> Self:
+        why = refusal(self.mirror, self.methods, self.idempotency) if self.mirror is not None else ""
+        if why:
+            raise ValueError(f"mirror {why}")
+        if self.mirror is not None and self.upgrade:
+            raise ValueError("mirror does not go with upgrade: a copy cannot be spoken with")
         return self
 
     @property

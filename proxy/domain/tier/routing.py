@@ -7,10 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from proxy.domain.tier.actions import DirectResponse, HostText, Redirect, RegexRewrite
 from proxy.domain.tier.fields import WEIGHT_TOTAL, Declared, Host, Method, Name, Weight
 from proxy.domain.tier.matching import Match, PathText
+from proxy.domain.tier.mirrors import Mirror
 from proxy.domain.tier.splits import Arm, Sticky
 
 _SHORT = ("prefix", "methods")
-_OF_A_SPLIT = ("arms", "sticky", "prefix_rewrite", "regex_rewrite", "host_rewrite_literal")
+_OF_A_SPLIT = ("arms", "sticky", "mirror", "prefix_rewrite", "regex_rewrite", "host_rewrite_literal")
 
 
 class Routing(Declared):
@@ -26,6 +27,7 @@ class Routing(Declared):
     split: dict[str, Weight] = {}
     arms: tuple[Arm, ...] = ()
     sticky: Sticky | None = None
+    mirror: Mirror | None = None
     prefix_rewrite: PathText | None = None
     regex_rewrite: RegexRewrite | None = None
     host_rewrite_literal: HostText | None = None
@@ -99,6 +101,9 @@ class Routing(Declared):
         said = [f"{'; '.join(arm.match.words)}: always {arm.upstream}" for arm in self.arms]
         if self.sticky is not None:
             said.append(f"visitors keep their upstream {self.sticky.words}")
+        if self.mirror is not None:
+            share, copied = self.mirror.share / 100, self.mirror.upstream
+            said.append(f"{share:g} % are sent to {copied} once more, whose answers nobody gets")
         if self.prefix_rewrite is not None:
             said.append(f"{self.match.by[1]} becomes {self.prefix_rewrite} in the path")
         if self.regex_rewrite is not None:
@@ -110,6 +115,12 @@ class Routing(Declared):
         if self.direct_response is not None:
             said.append(f"answers {self.direct_response.status} by itself")
         return tuple(said)
+
+    @property
+    def told(self) -> frozenset[tuple[str, str]]:
+        """What goes to upstreams beside the weights, as a proxy that runs the route shows it."""
+        mirror = (self.mirror,) if self.mirror is not None else ()
+        return frozenset(each.told for each in (*self.arms, *mirror))
 
     @property
     def prefix(self) -> str:

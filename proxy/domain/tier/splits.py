@@ -21,6 +21,11 @@ class Arm(Declared):
             raise ValueError("match needs a condition: an arm without one would take every request")
         return self
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """Its upstream and its conditions in words, as a proxy that runs the arm shows them."""
+        return self.upstream, "; ".join(self.match.words)
+
 
 class Sticky(Declared):
     """Keeps a visitor on an arm. By `header`: its value is hashed, a request without it is drawn anew.

@@ -49,7 +49,7 @@ def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
 def beside_table(base: Tier, live: Tier, material: Material) -> Resources:
     """The same without the route table, which is the most of it in a large tier."""
     return {
-        kinds.CLUSTER: _named([*clusters.clusters(base), *_beside(base)], "name"),
+        kinds.CLUSTER: _named([*clusters.clusters(base), *clusters.mirrors(live), *_beside(base)], "name"),
         kinds.ENDPOINTS: _named(clusters.assignments(live), "cluster_name"),
         kinds.SECRET: _named(secrets.secrets(base, material), "name"),
         kinds.EXTENSION: _named(extensions.extensions(base, material), "name"),

@@ -11,9 +11,26 @@ def clusters(tier: Tier) -> list[dict[str, Any]]:
     return [_cluster(tier, upstream) for upstream in tier.upstreams]
 
 
+def mirrors(tier: Tier) -> list[dict[str, Any]]:
+    """One more cluster for each route that sends copies."""
+    return [_cluster(tier, upstream) for upstream in _mirrored(tier)]
+
+
 def assignments(tier: Tier) -> list[dict[str, Any]]:
     """The endpoints of the upstreams whose addresses need no resolver, without those that are drained."""
-    return [_assignment(upstream) for upstream in tier.upstreams if _by_address(upstream)]
+    every = (*tier.upstreams, *_mirrored(tier))
+    return [_assignment(upstream) for upstream in every if _by_address(upstream)]
+
+
+def _mirrored(tier: Tier) -> list[Upstream]:
+    """The upstreams that get copies, under the names of the clusters that these go to."""
+    copying = [(route.name, route.mirror) for route in tier.routes if route.mirror is not None]
+    known = {upstream.name: upstream for upstream in tier.upstreams} if copying else {}
+    return [
+        known[mirror.upstream].model_copy(update={"name": mirror.cluster(route)})
+        for route, mirror in copying
+        if mirror.upstream in known
+    ]
 
 
 def _cluster(tier: Tier, upstream: Upstream) -> dict[str, Any]:

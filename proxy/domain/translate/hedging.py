@@ -14,8 +14,9 @@ of which nobody knows how it would have ended; it is left out, as where a client
 from typing import Any
 
 from proxy.domain.tier import Route, Tier, seconds
+from proxy.domain.tier.mirrors import IDEMPOTENT_METHODS
 from proxy.domain.translate import kinds
-from proxy.domain.translate.retries import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
+from proxy.domain.translate.retries import IDEMPOTENCY_KEY
 
 FILTER = "sluice.hedge"
 UPSTREAM_FILTER = "sluice.first-attempt"

@@ -243,7 +243,7 @@ def _bisect(bounds: tuple[int, ...], low: int, high: int) -> str:
 
 def _answered(tier: Tier) -> dict[str, Any]:
     """The requests that a backend answered, and their times: the others lack the points in time."""
-    by = [_ROUTE, *([_ARM] if _splits(tier) else [])]
+    by = [_ROUTE, *([_ARM, _chosen()] if _splits(tier) else [])]
     histograms = [_histogram("total_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", by)]
     if tier.exact_added_latency:
         histograms.append(_histogram("added_us", f"%TYPED_CEL({added_expression()})%", [*by, _ATTEMPTS]))

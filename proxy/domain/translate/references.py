@@ -29,6 +29,7 @@ def _clusters(action: Mapping[str, Any]) -> Iterator[str]:
     if "cluster" in action:
         yield action["cluster"]
     yield from (arm["name"] for arm in action.get("weighted_clusters", {}).get("clusters", ()))
+    yield from (policy["cluster"] for policy in action.get("request_mirror_policies", ()))
 
 
 def _endpoints(resources: Resources) -> Iterator[Problem]:

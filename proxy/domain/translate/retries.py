@@ -3,6 +3,7 @@
 from typing import Any
 
 from proxy.domain.tier import Retry, Route, seconds
+from proxy.domain.tier.mirrors import IDEMPOTENT_METHODS
 from proxy.domain.translate import kinds
 
 RETRIABLE = "x-sluice-retriable"
@@ -22,7 +23,6 @@ end
 """
 
 _AFTER = "retry-after"
-IDEMPOTENT_METHODS = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE")
 IDEMPOTENCY_KEY = "idempotency-key"
 _IDEMPOTENT = [
     {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(IDEMPOTENT_METHODS)}}},

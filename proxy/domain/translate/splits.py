@@ -12,8 +12,9 @@ from proxy.domain.tier import Route, Tier
 from proxy.domain.tier.matching import Conditions, Cookie
 from proxy.domain.tier.splits import Sticky
 
-_METADATA = "sluice"
-CHOSEN = f"%METADATA(ROUTE:{_METADATA}:chosen)%"
+METADATA = "sluice"
+"""What an arm by attribute says of itself: `chosen`, and `by` which conditions in words."""
+CHOSEN = f"%METADATA(ROUTE:{METADATA}:chosen)%"
 """`attribute` where an arm's own conditions chose it; nothing where the weights did."""
 
 Order = Mapping[str, int]
@@ -52,15 +53,35 @@ def arms(order: Order, route: Route) -> list[tuple[str, int]]:
 def ways(order: Order, route: Route) -> Iterator[Way]:
     """In the order of trying: arms by attribute, known visitors, everybody else."""
     for arm in route.arms:
-        chosen = {"metadata": {"filter_metadata": {_METADATA: {"chosen": "attribute"}}}}
-        yield Way((arm.match,), {"cluster": arm.upstream}, chosen)
-    weighted = _weighted(order, route)
+        chosen = {"chosen": "attribute", "by": arm.told[1]}
+        yield Way(
+            (arm.match,), {"cluster": arm.upstream}, {"metadata": {"filter_metadata": {METADATA: chosen}}}
+        )
+    weighted = {**_weighted(order, route), **_mirrored(route)}
     if route.sticky is None:
         yield Way((), weighted)
     elif route.sticky.header is not None:
         yield Way((), _hashed(weighted, {"header": {"header_name": route.sticky.header}}))
     else:
         yield from _by_cookie(route.sticky, str(route.sticky.cookie), weighted)
+
+
+def mirror_key(route: str) -> str:
+    """The runtime key of a route's copies: 0 by hand stops them at once, whatever is served."""
+    return f"mirror.{route}"
+
+
+def _mirrored(route: Route) -> dict[str, Any]:
+    if route.mirror is None:
+        return {}
+    share = {"numerator": route.mirror.share, "denominator": "TEN_THOUSAND"}
+    policy = {
+        "cluster": route.mirror.cluster(route.name),
+        "runtime_fraction": {"default_value": share, "runtime_key": mirror_key(route.name)},
+        # A backend that looks at the host is to see the one that the client asked.
+        "disable_shadow_host_suffix_append": True,
+    }
+    return {"request_mirror_policies": [policy]}
 
 
 def _by_cookie(sticky: Sticky, name: str, weighted: dict[str, Any]) -> Iterator[Way]:
@@ -83,7 +104,7 @@ def _hashed(weighted: dict[str, Any], *first: dict[str, Any]) -> dict[str, Any]:
     """
     policies = [{**policy, "terminal": True} for policy in (*first, _BY_REQUEST)]
     clusters = {**weighted["weighted_clusters"], "use_hash_policy": True}
-    return {"hash_policy": policies, "weighted_clusters": clusters}
+    return {"hash_policy": policies, **weighted, "weighted_clusters": clusters}
 
 
 def _weighted(order: Order, route: Route) -> dict[str, Any]:
