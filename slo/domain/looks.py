@@ -89,14 +89,17 @@ class Look:
         return self.windows[judged.tier.long] or NOTHING
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing happened in the shortest window: then nothing is known of now. That nobody wanted
-        to retry is known, and well.
-        """
-        counts = self.windows[SHORT[0]]
-        if self.objective.kind == "retry_budget" and counts is not None:
-            return False
+    def still(self) -> bool:
+        """Whether nothing happened in the shortest window."""
         return self.burns[SHORT[0]] is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is still so that nothing is known of now. That nobody wanted to retry is known, and
+        well.
+        """
+        unwanted = self.objective.kind == "retry_budget" and self.windows[SHORT[0]] is not None
+        return self.still and not unwanted
 
     @property
     def exhausted_in(self) -> timedelta | None:

@@ -60,7 +60,7 @@ def events(objective: Objective) -> str:
     return named.get(objective.kind, "requests")
 
 
-def idle(objective: Objective, window: timedelta) -> str:
+def still(objective: Objective, window: timedelta) -> str:
     """What it says while nothing that it counts happens, and of retries why that may be."""
     said = f"no {events(objective)} in {duration(window)}"
     unwanted = "nothing failed that is tried again, or no retries are configured"

@@ -236,10 +236,10 @@ def _why(seen: Look, quiet: Span | None, explained: str) -> str:
         if seen.budget and seen.budget.left <= 0
         else []
     )
-    idle = [wording.idle(seen.objective, SHORT[0])] if seen.idle else []
+    still = [wording.still(seen.objective, SHORT[0])] if seen.still else []
     told = [f"in maintenance until {quiet.end:%Y-%m-%d %H:%M} UTC, nobody is told"] if quiet else []
     waits = [f"told with the page of {explained}"] if explained else []
-    return "; ".join([*told, *waits, *spent, *idle])[:SAID]
+    return "; ".join([*told, *waits, *spent, *still])[:SAID]
 
 
 def _left_before(held: Budget, seen: Look, told: Told) -> float | None:

@@ -32,6 +32,6 @@ def test_more_than_a_budget_is_so_many(spent: str, said: str) -> None:
 def test_a_retry_budget_without_retries_says_why_there_is_nothing_to_count() -> None:
     (budget,) = [one for one in of_tier(tier()) if one.kind == "retry_budget"]
 
-    said = wording.idle(budget, timedelta(minutes=5))
+    said = wording.still(budget, timedelta(minutes=5))
 
     assert said == "no retries in 5m: nothing failed that is tried again, or no retries are configured"
