@@ -34,6 +34,8 @@ def actions(found: Rollout, plan: Plan, *, unread: Sequence[str]) -> tuple[Actio
 
 def _events(found: Rollout, plan: Plan) -> list[str]:
     events = [event for event in states.allowed(found.state) if event != "skip" or not _is_last(found, plan)]
+    if not found.weight and "force" in events:
+        events.remove("force")
     if found.state == "rolled_back":
         events.append("retry")
     # What came later on the route has the say: an older one is history.
