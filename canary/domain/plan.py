@@ -5,8 +5,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from canary.domain.arms import Asked, Baseline, misfits
 from canary.domain.baking import Bake
+from canary.domain.hooks import Hook, distinct
 from canary.domain.judge import BadLimit, Limits
+from canary.domain.metrics import DEFAULT, Metric, family
+from canary.domain.reserve import Capacity
 from proxy.domain.tier import Freeze
 
 WHOLE = 10_000
@@ -48,11 +52,19 @@ class Plan(BaseModel):
     bake: Bake = Bake()
     approvals: Literal["each", "last"] = "each"
     freeze: tuple[Freeze, ...] = ()
+    capacity: Capacity = Capacity()
+    match: tuple[Asked, ...] = Field(default=(), max_length=10)
+    baseline: Baseline | None = None
+    hooks: tuple[Hook, ...] = Field(default=(), max_length=10)
+    metrics: tuple[Metric, ...] = DEFAULT
+
+    _distinct_hooks = field_validator("hooks")(distinct)
+    _family = field_validator("metrics")(family)
 
     @field_validator("steps")
     @classmethod
     def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
-        if not steps or steps[0] <= 0 or steps[-1] > WHOLE:
+        if not steps or steps[0] < 0 or steps[-1] > WHOLE:
             raise ValueError("must be weights above 0 and up to 10000 basis points")
         if list(steps) != sorted(set(steps)):
             raise ValueError("must rise from step to step")
@@ -70,6 +82,10 @@ class Plan(BaseModel):
     def share(self, step: int) -> int:
         """What the canary gets at a step: at the last one all but what keeps the old arm warm in a bake."""
         return WHOLE - self.bake.warm if step == self.last and self.bakes else self.steps[step]
+
+    def unjudged(self, step: int) -> bool:
+        """Whether only who asks for the canary gets it there: such traffic is no sample, a person goes on."""
+        return self.steps[step] == 0
 
     def following(self, step: int, weight: int) -> int:
         """The step to take from `step`: itself where its weight was refused or lost, else the next one."""
@@ -95,6 +111,8 @@ def read(given: Mapping[str, Any] | None) -> Plan:
         raise BadPlan(place or "plan", first["msg"].removeprefix("Value error, ")) from error
     except BadLimit as error:
         raise BadPlan(error.field, error.why) from error
+    for field, why in misfits(plan.steps, plan.match, plan.baseline):
+        raise BadPlan(field, why)
     if plan.steps == (WHOLE,):
         raise BadPlan("steps", "must hold a step below 10000, where the canary can be compared")
     if plan.share(plan.last) <= plan.steps[-2]:

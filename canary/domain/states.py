@@ -54,7 +54,7 @@ ROLLOUT: dict[str, dict[str, str]] = {
         "promote": "promoting",
         "roll_back": "rolling_back",
     },
-    "rolling_back": {"verify": "rolled_back", "close": "rolled_back"},
+    "rolling_back": {"verify": "rolled_back", "close": "rolled_back", "force": "rolling_back"},
     "promoted": {"undo": "rolling_back"},
     "rolled_back": {},
 }
@@ -63,7 +63,7 @@ LIVE = tuple(state for state in ROLLOUT if state not in TERMINAL)
 # The canary has traffic at a step of the plan, and is judged. A rollback is never stopped by a pause.
 JUDGED = ("running", "awaiting_approval", "paused", "needs_human", "baking")
 # What a person may do to a rollout; the rest is the machine's. A retry is a rollout of its own.
-PERSONS = ("approve", "skip", "pause", "resume", "promote", "roll_back", "close", "undo")
+PERSONS = ("approve", "skip", "pause", "resume", "promote", "roll_back", "force", "close", "undo")
 
 
 class WrongState(Exception):

@@ -11,8 +11,9 @@ import proxy.services
 import slo.selectors
 from audit import services as audit
 from audit.domain.actor import Actor
-from canary.domain import family, states
-from canary.domain.plan import WHOLE, Plan, weights
+from canary import freezes, room
+from canary.domain import family, shares, states
+from canary.domain.plan import WHOLE, Plan
 from canary.models import Rollout, Step
 from proxy.domain.errors import ProxyError
 
@@ -20,7 +21,7 @@ from proxy.domain.errors import ProxyError
 LEASE = timedelta(seconds=120)
 RENEW_BELOW = LEASE / 2
 # What the audit says of events whose next state says something else.
-SAID = {"approve": "approved", "resume": "resumed"}
+SAID = {"approve": "approved", "force": "forced", "skip": "skipped", "resume": "resumed", "undo": "undone"}
 
 
 class Overtaken(Exception):
@@ -77,19 +78,32 @@ def lock(rollout: Rollout) -> None:
         raise Overtaken(str(rollout))
 
 
-def lay(rollout: Rollout, *, share: int, reason: str, by: Actor, now: datetime) -> dict[str, Any]:
+def lay(
+    rollout: Rollout,
+    *,
+    share: int,
+    reason: str,
+    by: Actor,
+    now: datetime,
+    stage: str = "overlay",
+    asked: bool = True,
+) -> dict[str, Any]:
     """Put the overlay that gives the canary `share` basis points; returns the fields that say so.
+
+    `stage` is what the push is a part of: see `push`. Unless `asked`, as when traffic returns, nobody gets
+    the canary by asking for it, and its baseline has nothing.
 
     Raises what `proxy.services.lease` and `put_overlay` raise. To be committed in the same transaction.
     """
     lock(rollout)
-    split = weights(rollout.base, rollout.upstream, share)
+    plan = plan_of(rollout)
+    split = shares.split(plan, rollout.base, rollout.upstream, share, returning=not asked)
     until = now + LEASE
     where = {"tier": rollout.tier, "target": rollout.target, "owner": rollout.owner}
     fence = proxy.services.lease(**where, until=until, by=by, now=now)
     generation = proxy.services.put_overlay(
         **where,
-        patch={"kind": "weights", "route": rollout.route_name, "weights": split},
+        patch=shares.patch(plan, rollout.route_name, rollout.upstream, split, asked=asked),
         fence=fence,
         expires_at=until,
         by=by,
@@ -100,7 +114,7 @@ def lay(rollout: Rollout, *, share: int, reason: str, by: Actor, now: datetime) 
         "fence": fence,
         "overlay_expires_at": until,
         "weight": share,
-        "push": push(rollout, generation, split, stage="overlay", by=by, now=now),
+        "push": push(rollout, generation, split, stage=stage, by=by, now=now),
     }
 
 
@@ -109,7 +123,8 @@ def push(
 ) -> dict[str, Any]:
     """A change of weights on its way to the proxies, as `Rollout.push` holds it.
 
-    `stage` is `overlay`, or `base` where a promotion has become the configuration; `by` is who decided on it.
+    `stage` is `overlay`, `bake` where the old arm keeps a little for a while, or `base` where a promotion has
+    become the configuration; `by` is who decided on it.
     """
     deadline = now + timedelta(seconds=plan_of(rollout).push_deadline)
     return {
@@ -135,7 +150,7 @@ def decider(rollout: Rollout) -> Actor | None:
 def stepped(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """`Rollout.evidence` at other weights: what earned the last step earns no other one."""
     weighed = family.begin_step(family.load(evidence.get("family", {})))
-    return {**evidence, "family": family.dump(weighed)}
+    return {**evidence, "family": family.dump(weighed), "lap": evidence.get("lap", 0) + 1}
 
 
 def enter_step(rollout: Rollout, *, now: datetime, obeyed_at: datetime | None = None) -> None:
@@ -150,30 +165,46 @@ def leave_step(rollout: Rollout, *, verdict: str, reason: str, now: datetime) ->
     rollout.steps.filter(ended_at=None).update(ended_at=now, verdict=verdict, reason=reason)
 
 
-def up(rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime, **changes: Any) -> None:
-    """Give the canary the next step's weight; it must earn the one after by what it does there."""
+def up(
+    rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime, verdict: str, **changes: Any
+) -> None:
+    """Give the canary the next step's weight; it must earn the one after by what it does there.
+
+    `verdict` is what ended the step before.
+    """
     plan = plan_of(rollout)
     evidence = stepped(changes.pop("evidence", rollout.evidence))
     number = plan.following(rollout.step, rollout.weight)
-    leave_step(rollout, verdict="pass" if by.source == "automation" else "approved", reason=reason, now=now)
-    laid = lay(rollout, share=plan.steps[number], reason=reason, by=by, now=now)
+    leave_step(rollout, verdict=verdict, reason=reason, now=now)
+    laid = lay_step(rollout, number, reason=reason, by=by, now=now)
     changes = {**changes, **laid, "evidence": evidence, "step": number}
     commit(rollout, event=event, by=by, reason=reason, now=now, **changes)
     enter_step(rollout, now=now)
 
 
 def whole(rollout: Rollout, *, event: str, by: Actor, reason: str, now: datetime, **changes: Any) -> None:
-    """Give the canary everything, by the overlay first."""
-    laid = lay(rollout, share=WHOLE, reason=reason, by=by, now=now)
-    last = len(plan_of(rollout).steps) - 1
+    """Give the canary everything, by the overlay first; what kept the old arm warm too, once it has baked."""
+    last = plan_of(rollout).last
+    if rollout.state == "baking":
+        laid = lay(rollout, share=WHOLE, reason=reason, by=by, now=now)
+    else:
+        laid = lay_step(rollout, last, reason=reason, by=by, now=now)
+        changes = {"evidence": stepped(rollout.evidence), **changes}
     commit(rollout, event=event, by=by, reason=reason, now=now, step=last, **laid, **changes)
     enter_step(rollout, now=now)
 
 
-def frozen(tier: str, route: str) -> str:
-    """Why the tier's budget policy lets no canary have more of the route's traffic; empty where it does."""
-    found = slo.selectors.demanded(tier, route)
-    return f"steps up are frozen: {found.why}" if found.demand == "freeze" else ""
+def lay_step(rollout: Rollout, number: int, *, reason: str, by: Actor, now: datetime) -> dict[str, Any]:
+    """As `lay`, with the share of the plan's step."""
+    plan = plan_of(rollout)
+    stage = "bake" if number == plan.last and plan.bakes else "overlay"
+    return lay(rollout, share=plan.share(number), reason=reason, by=by, now=now, stage=stage)
+
+
+def frozen(rollout: Rollout, now: datetime) -> freezes.Hold | None:
+    """What lets the canary have no more of the route's traffic now; None where nothing does."""
+    held = freezes.holding(rollout.tier, rollout.route_name, plan_of(rollout), now=now)
+    return held or room.holding(room.of_rollout(rollout, now))
 
 
 def asked_first(rollout: Rollout) -> str:
@@ -184,34 +215,78 @@ def asked_first(rollout: Rollout) -> str:
 
 def next_weights(rollout: Rollout) -> dict[str, int]:
     """The route's split that the next step would give, in basis points."""
-    return weights(rollout.base, rollout.upstream, _next_share(rollout))
+    plan = plan_of(rollout)
+    return shares.split(plan, rollout.base, rollout.upstream, plan.share(_next(rollout)))
 
 
 def is_last(rollout: Rollout) -> bool:
     """Whether the next step is the whole."""
-    return _next_share(rollout) == WHOLE
+    return _next(rollout) == plan_of(rollout).last
 
 
-def _next_share(rollout: Rollout) -> int:
-    plan = plan_of(rollout)
-    return plan.steps[plan.following(rollout.step, rollout.weight)]
+def asks(rollout: Rollout) -> bool:
+    """Whether the plan lets a person take the next step that is earned."""
+    return rollout.mode != "auto" and (plan_of(rollout).approvals == "each" or is_last(rollout))
+
+
+def _next(rollout: Rollout) -> int:
+    return plan_of(rollout).following(rollout.step, rollout.weight)
 
 
 def away(
     rollout: Rollout, *, event: str, verdict: str, by: Actor, reason: str, now: datetime, **changes: Any
 ) -> None:
-    """Take the canary's traffic away: weight 0 by the overlay, and by the base where it was promoted."""
+    """Take the canary's traffic away: weight 0 by the overlay, and by the base where it was promoted.
+
+    Where the other arms have no room for all of it, as much as they have room for: `returning` does the rest.
+    A base that cannot be published holds nothing up: the overlay stays over it.
+    """
     leave_step(rollout, verdict=verdict, reason=reason, now=now)
-    laid = lay_nothing(rollout, reason=reason, by=by, now=now)
-    if _has_by_base(rollout):
-        proxy.services.publish_split(
-            tier=rollout.tier, route=rollout.route_name, weights=rollout.base, by=by, reason=reason, now=now
-        )
-    commit(rollout, event=event, by=by, reason=reason, now=now, decided_at=now, problem="", **laid, **changes)
+    laid = lay_back(rollout, share=room.kept(rollout, now), reason=reason, by=by, now=now)
+    why = restore_base(rollout, by=by, reason=reason, now=now)
+    changes = {**changes, **laid, "decided_at": now, "problem": why}
+    commit(rollout, event=event, by=by, reason=reason, now=now, **changes)
 
 
-def lay_nothing(rollout: Rollout, *, reason: str, by: Actor, now: datetime) -> dict[str, Any]:
-    """As `lay` with no share for the canary.
+def restore_base(rollout: Rollout, *, by: Actor, reason: str, now: datetime) -> str:
+    """Publish the split of before the rollout where the base gives the canary traffic; why that cannot be.
+
+    As long as it cannot, the overlay must not go.
+    """
+    if not _has_by_base(rollout):
+        return ""
+    where = {"tier": rollout.tier, "route": rollout.route_name}
+    try:
+        with transaction.atomic():
+            proxy.services.publish_split(**where, weights=rollout.base, by=by, reason=reason, now=now)
+    except ProxyError as error:
+        return f"the split of before cannot be made the base, so that the overlay stays over it: {error}"
+    return ""
+
+
+def undo(rollout: Rollout, *, by: Actor, reason: str, now: datetime) -> None:
+    """Take a promotion back, which is alive again until every proxy shows it. Raises what `lay` raises.
+
+    The row's new state comes first: a start too takes the route's one place before the tier's lock.
+    """
+    commit(rollout, event="undo", by=by, reason=reason, now=now, decided_at=now, finished_at=None, problem="")
+    laid = lay_back(rollout, share=room.kept(rollout, now), reason=reason, by=by, now=now)
+    proxy.services.publish_split(
+        tier=rollout.tier, route=rollout.route_name, weights=rollout.base, by=by, reason=reason, now=now
+    )
+    commit(rollout, now=now, **laid)
+
+
+def lay_back(rollout: Rollout, *, share: int, reason: str, by: Actor, now: datetime) -> dict[str, Any]:
+    """As `lay_nothing`, with the `share` that the canary keeps for now; the push says for how long."""
+    laid = lay_nothing(rollout, reason=reason, by=by, now=now, share=share)
+    if laid["weight"]:
+        laid["push"]["return_by"] = rollout.push.get("return_by") or room.return_by(rollout, now)
+    return laid
+
+
+def lay_nothing(rollout: Rollout, *, reason: str, by: Actor, now: datetime, share: int = 0) -> dict[str, Any]:
+    """As `lay` with no share for the canary, or the `share` that it keeps for now.
 
     Where that cannot be laid, since the upstream or the route is gone or somebody else holds the weights, and
     the canary has no traffic any more, there is nothing to take away: the push is empty. Raises ProxyError
@@ -219,7 +294,7 @@ def lay_nothing(rollout: Rollout, *, reason: str, by: Actor, now: datetime) -> d
     """
     try:
         with transaction.atomic():
-            return lay(rollout, share=0, reason=reason, by=by, now=now)
+            return lay(rollout, share=share, reason=reason, by=by, now=now, asked=False)
     except ProxyError:
         if _has_by_base(rollout) or _has_by_overlay(rollout, now):
             raise

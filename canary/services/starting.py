@@ -9,15 +9,18 @@ from django.db import IntegrityError, transaction
 import proxy.selectors
 from audit import services as audit
 from audit.domain.actor import Actor
+from canary import room
 from canary.domain.errors import Frozen, Held, KeyReused, LiveRollout, Refused, UnknownRoute, UnknownUpstream
-from canary.domain.plan import BadPlan, Plan, read
+from canary.domain.plan import MODES, BadPlan, Plan, read
+from canary.freezes import Hold, holding
 from canary.models import Rollout
-from canary.services.moving import enter_step, frozen, lay
+from canary.services import arming, hooking, measurable
+from canary.services.moving import enter_step, lay_step
 from proxy.domain.errors import TargetTaken
 from proxy.domain.errors import UnknownRoute as NoRoute
 from proxy.selectors import RouteRow
 
-Mode = Literal["approve", "auto"]
+Mode = Literal["approve", "auto", "observe"]
 
 
 def start(
@@ -28,21 +31,25 @@ def start(
     mode: Mode = "approve",
     reason: str = "",
     key: str = "",
+    retry_of: int | None = None,
     by: Actor,
     now: datetime,
 ) -> int:
     """Put `upstream` on `route` at the plan's first step; returns the rollout's number.
 
-    The same non-empty `key` gives the same rollout, if the same is asked of it. Raises a `Refused` that names
-    the field.
+    The same non-empty `key` gives the same rollout, if the same is asked of it. `retry_of` is the number of
+    one that is tried again. Raises a `Refused` that names the field.
     """
     known = _by_key(key)
     if known is not None:
         return _same(known, route, upstream, plan, mode)
-    steps, where = _check(route, upstream, plan, mode)
+    steps, where = check(route, upstream, plan, mode)
+    _refuse_frozen(where, upstream, steps, now)
     try:
         with transaction.atomic():
-            return _begin(where, upstream, steps, mode=mode, reason=reason, key=key, by=by, now=now)
+            began = _begin(where, upstream, steps, mode=mode, reason=reason, key=key, by=by, now=now)
+            Rollout.objects.filter(pk=began).update(retry_of=retry_of)
+            return began
     except TargetTaken as error:
         raise Held("route", f"the weights of {where.name} are held by {error.owner}") from error
     except IntegrityError as error:
@@ -65,7 +72,7 @@ def _same(known: Rollout, route: str | int, upstream: str, plan: Mapping[str, An
     differs = {
         "route": str(route) not in names,
         "upstream": upstream != known.upstream,
-        "plan": _read(plan) != Plan.model_validate(known.plan),
+        "plan": not measurable.same(_read(plan), Plan.model_validate(known.plan)),
         "mode": mode != known.mode,
     }
     others = " and ".join(name for name, other in differs.items() if other)
@@ -81,23 +88,38 @@ def _read(plan: Mapping[str, Any] | None) -> Plan:
         raise Refused(f"plan.{error.field}", error.why) from error
 
 
-def _check(
+def check(
     route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str
 ) -> tuple[Plan, RouteRow]:
+    """What a start would be of: its plan and its route. Raises a `Refused` that names the field."""
     try:
         where = proxy.selectors.route(route)
     except NoRoute as error:
         raise UnknownRoute("route", str(error)) from error
     _check_upstream(where, upstream)
-    if mode not in ("approve", "auto"):
-        raise Refused("mode", "must be approve or auto")
+    if mode not in MODES:
+        raise Refused("mode", f"must be {', '.join(MODES[:-1])} or {MODES[-1]}")
     steps = _read(plan)
+    if mode != "approve" and steps.approvals != "each":
+        raise Refused("plan.approvals", f"mode {mode} asks for no approval: take mode approve")
+    hooking.check(steps)
+    arming.check(where, upstream, steps, mode)
+    steps = measurable.settled(steps, where)
     if _has_live(where):
         raise _live(where)
-    why = frozen(where.tier, where.name)
-    if why:
-        raise Frozen("route", f"{why}; wait, or change the tier's budget_policy")
     return steps, where
+
+
+def held(where: RouteRow, upstream: str, plan: Plan, now: datetime) -> Hold | None:
+    """What stops every other step up stops the first one too: a budget, a freeze, no room to take it back."""
+    reserve = room.of(where.tier, where.name, base=where.split, canary=upstream, plan=plan, now=now)
+    return holding(where.tier, where.name, plan, now=now) or room.holding(reserve)
+
+
+def _refuse_frozen(where: RouteRow, upstream: str, plan: Plan, now: datetime) -> None:
+    hold = held(where, upstream, plan, now)
+    if hold:
+        raise Frozen("route", f"{hold.why}; {hold.remedy}")
 
 
 def _check_upstream(where: RouteRow, upstream: str) -> None:
@@ -157,10 +179,12 @@ def _begin(
         next_wakeup_at=now,
         folded_until=now.timestamp(),
     )
-    laid = lay(rollout, share=plan.steps[0], reason=said, by=by, now=now)
-    Rollout.objects.filter(pk=rollout.pk).update(**laid)
-    rollout.weight = plan.steps[0]
-    enter_step(rollout, now=now)
+    # With hooks before its steps a rollout opens without weights: the tick takes the first step too.
+    if not hooking.of(plan, "before"):
+        laid = lay_step(rollout, 0, reason=said, by=by, now=now)
+        Rollout.objects.filter(pk=rollout.pk).update(**laid)
+        rollout.weight = plan.steps[0]
+        enter_step(rollout, now=now)
     audit.record(
         by=by,
         action="rollout.started",

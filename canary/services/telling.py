@@ -39,8 +39,8 @@ def _takes(rollout: Rollout, before: int) -> str:
         return f"{taken} 0 % on every proxy."
     until = datetime.fromisoformat(rollout.push["return_by"])
     return (
-        f"{taken} {rollout.weight / 100:g} % on every proxy at once, since the other arms have no room for more,"
-        f" and to 0 % as they find it, at {until:%H:%M:%S} UTC at the latest."
+        f"{taken} {rollout.weight / 100:g} % on every proxy at once, since the other arms have no room for"
+        f" more, and to 0 % as they find it, at {until:%H:%M:%S} UTC at the latest."
     )
 
 
