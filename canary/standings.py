@@ -15,7 +15,7 @@ from canary.models import Rollout
 class ArmRow:
     """Attempts and failures of one arm; `share` is 0..1, None while it had no traffic.
 
-    Of a latency "failed" are requests slower than the metric's `edge`.
+    Of a latency "failed" are requests slower than the metric's `edge`, of a sampled metric worse points.
     """
 
     name: str
@@ -98,4 +98,6 @@ def _title(one: Standing) -> str:
         return f"{one.metric.title}, above {duration(one.edge)}"
     if one.metric.limit is not None:
         return f"{one.metric.title}: {100 * one.metric.limit:g} % may fail"
+    if one.metric.kind == "sampled":
+        return f"{one.metric.title}: which of two points is the {one.metric.worse}"
     return one.metric.title

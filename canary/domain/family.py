@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from canary.domain import absolute, judge, latency, verdicts
+from canary.domain import absolute, judge, latency, sampled, verdicts
 from canary.domain.judge import Counts, Evidence, Limits, Reading, Tick
 from canary.domain.metrics import DEFAULT, Action, Metric, share
 from canary.domain.verdicts import Kind, Verdict, Words
@@ -57,6 +57,8 @@ def limits_of(limits: Limits, name: str, metrics: Sequence[Metric] = DEFAULT) ->
     """The metric's share of the promise."""
     metric = next(one for one in metrics if one.name == name)
     own = replace(limits, alpha=limits.alpha * share(metrics, metric))
+    if metric.kind == "sampled":
+        return sampled.limits_of(own)
     return latency.limits_of(own) if metric.kind == "latency" else own
 
 
@@ -81,7 +83,7 @@ def observe(
 def _parts(metric: Metric, tick: FamilyTick) -> Iterator[tuple[str, Tick]]:
     if metric.kind == "latency":
         yield from ((part, counts) for part, counts in tick.items() if latency.edge_of(metric.name, part))
-    else:
+    elif metric.kind != "sampled" or metric.name in tick:
         yield metric.name, tick["final" if metric.kind == "absolute" else metric.name]
 
 
@@ -129,6 +131,8 @@ def _verdict(
         edges = latency.edges(metric.name, family)
         return latency.decide(edges, limits, _slower(metric, canary, control), traffic_now=now)
     evidence = family.get(metric.name, Evidence())
+    if metric.kind == "sampled":
+        return sampled.decide(evidence, limits, metric, canary=canary, control=control, now=now)
     words = Words(canary=canary, control=control, of=OF[metric.name])
     if metric.kind == "counts":
         return verdicts.decide(evidence, limits, words, traffic_now=now)

@@ -236,7 +236,8 @@ def _numbers(judgement: Judgement, before: int) -> dict[str, str]:
     if verdict is None or verdict.reading is None:
         return numbers
     reading = verdict.reading
-    worse = "odds of failing" if verdict.edge is None else f"odds of more than {duration(verdict.edge)}"
+    worse = "odds of failing" if judgement.metric in family.OF else "odds of the worse point"
+    worse = worse if verdict.edge is None else f"odds of more than {duration(verdict.edge)}"
     return {
         **numbers,
         **({worse: _odds(reading)} if reading.odds is not None else {}),

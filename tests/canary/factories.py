@@ -30,6 +30,8 @@ class World:
         self.per_second = per_second
         self.fails = {"shop-v1": 0.0, "shop-v2": 0.0}
         self.heals = False
+        # The share of each arm's requests that take 50 ms; the others take 5. Given: histograms are scraped.
+        self.slow: dict[str, float] = {}
         self.obeys, self.scraped, self.works = True, True, True
         self._counts: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
         proxy.services.apply(document=document(), by=ANN, reason="first", now=T0)
@@ -60,8 +62,9 @@ class World:
             return
         served = proxy.selectors.served("edge", now=self.now)
         splits = {route.name: dict(route.split) for route in served.live.routes}
+        chosen = {route.name: route.told for route in served.live.routes}
         for name, address in PROXIES.items():
-            self.admin.runs(address, splits)
+            self.admin.runs(address, splits, chosen=chosen)
             proxy.services.record_ack(tier="edge", proxies=[name], generation=served.generation, now=self.now)
 
     def split(self) -> dict[str, int]:
@@ -97,6 +100,15 @@ class World:
         self._count(name, "envoy_sluice_attempt", failed, arm=arm, attempt="1", code="503")
         self._count(name, "envoy_sluice_rq", attempts - final, arm=arm, code="200", reason="backend")
         self._count(name, "envoy_sluice_rq", final, arm=arm, code="503", reason="backend")
+        if self.slow:
+            self._time(name, arm, attempts)
+
+    def _time(self, name: str, arm: str, requests: int) -> None:
+        """Histograms as Envoy has them: cumulative, with an edge below all and one above."""
+        quick = requests - round(requests * self.slow[arm])
+        for edge, within in (("1000", 0), ("10000", quick), ("100000", requests), ("+Inf", requests)):
+            self._count(name, "envoy_sluice_total_us_bucket", within, arm=arm, le=edge)
+            self._count(name, "envoy_sluice_added_us_bucket", requests, arm=arm, le=edge, attempts="1")
 
     def _count(self, name: str, metric: str, more: int, **labels: str) -> None:
         if not more:

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from access.domain.roles import Role
-from canary import selectors, services
+from canary import replays, selectors, services
 from canary.domain import family
 from canary.domain.errors import Refused
 from canary.domain.metrics import DEFAULT, Metric
@@ -178,3 +178,19 @@ def test_the_page_and_the_api_show_every_metric_of_the_plan_and_what_fired(
         ("total_latency", "observe", 10_000, None),
         ("slo", "roll_back", None, 0.02),
     ]
+
+
+def test_a_rollout_by_every_kind_of_metric_is_replayed_to_the_same_verdicts(world: World) -> None:
+    world.slow = {"shop-v1": 0.02, "shop-v2": 0.02}
+    for arm in world.slow:
+        world.metrics.answer(f"orders_{arm}", [({}, 1.0)])
+    orders = {"name": "orders", "promql": "orders_$arm", "every": 1}
+    number = start(world, *BOTH, {"name": "added_latency"}, {"name": "slo", "limit": 0.01}, orders)
+    world.run(15)
+    world.slow["shop-v2"] = 0.3
+    assert world.run(30, until=lambda: state(number) == "rolled_back")
+    again = replays.replay(number)
+    assert (again.same, again.verdict) == (True, "fail")
+    assert {row.metric for row in again.metrics} == {
+        *("first_attempt", "total_latency", "added_latency", "slo", "orders")
+    }

@@ -26,7 +26,7 @@ REQUESTS = 80
 def folded(source: Prometheus) -> dict[str, Cell]:
     """All that the judge would have seen of the two arms, by part, over both proxies."""
     now = timezone.now()
-    asked = queries("edge", "shop", METRICS)
+    asked = queries("edge", "shop", metrics=METRICS)
     series = [one for query in asked for one in source.raw(query, window=timedelta(minutes=2), at=now)]
     seen = fold(series, canary="shop-v2", control={"shop-v1"}, after=None, now=now.timestamp())
     found: dict[str, Cell] = {}
