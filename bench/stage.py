@@ -24,7 +24,7 @@ SETTLED = 150
 @dataclass(frozen=True, slots=True)
 class Clients:
     """What the clients saw on all routes: answers that were none or no success, and requests held back
-    since their proxy took no connection."""
+    since a proxy took no connection or too many others were waiting."""
 
     failed: int
     unsent: int
