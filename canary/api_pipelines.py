@@ -82,7 +82,7 @@ def apply(request: ApiRequest, key: Key = "") -> OutcomeOut:
     file, 409 what is in the way. `${NAME}` takes its default: the service's own environment is not read.
     """
     try:
-        document = declared.text(_body(request), environment={})
+        document = declared.text(body_of(request), environment={})
         number = services.apply(document=document, key=key, by=request.auth, now=timezone.now())
     except BadFile as error:
         errors = [{"field": path or "body", "message": why} for path, why in error.errors]
@@ -106,7 +106,8 @@ def hooks(request: ApiRequest, rollout_id: int) -> dict[str, Any]:
     return asdict(selected.hooked(_row(rollout_id).id))
 
 
-def _body(request: ApiRequest) -> str:
+def body_of(request: ApiRequest) -> str:
+    """The file that was sent. Raises BadFile."""
     if len(request.body) > MOST_BYTES:
         raise BadFile([("", f"the file must have at most {MOST_BYTES:,} bytes")])
     try:

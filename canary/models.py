@@ -6,8 +6,10 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
+from canary.domain.hooks import CALL
 from canary.domain.plan import MODES
 from canary.domain.states import LIVE, ROLLOUT
+from canary.domain.waves import RELEASE, RELEASE_LIVE
 
 
 class RolloutQuerySet(models.QuerySet["Rollout"]):
@@ -54,6 +56,7 @@ class Rollout(models.Model):
     evidence: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
     folded_until = models.FloatField(null=True)
     no_data_since = models.DateTimeField(null=True)
+    reserve = models.TextField(blank=True)  # whether the other arms could take all of it back; see Load
 
     evidence_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
@@ -107,13 +110,49 @@ class Step(models.Model):
         return f"step {self.number} at {self.weight} of rollout {self.rollout_id}"
 
 
+class Load(models.Model):
+    """What an upstream serves now, in requests per second by route, and what one endpoint was seen to take.
+
+    `attempts` are all, retries too, and `firsts` the first ones. `shown_rps` is a lower bound of what an
+    endpoint takes: the highest rate at which the upstream was well (`telemetry.domain.capacity`). Null: not
+    known.
+    """
+
+    tier = models.CharField(max_length=63)
+    upstream = models.CharField(max_length=63)
+    at = models.DateTimeField()
+    healthy = models.PositiveIntegerField(null=True)
+    attempts: "models.JSONField[dict[str, float], dict[str, float]]" = models.JSONField(default=dict)
+    firsts: "models.JSONField[dict[str, float], dict[str, float]]" = models.JSONField(default=dict)
+    shown_rps = models.FloatField(null=True)
+    shown_at = models.FloatField(null=True)  # Unix seconds
+    shown_by_latency = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("tier", "upstream")
+        constraints = [models.UniqueConstraint(fields=["tier", "upstream"], name="one_load_per_upstream")]
+
+    def __str__(self) -> str:
+        return f"load of {self.tier}/{self.upstream}"
+
+
 class Observation(models.Model):
-    """One tick as the judge saw it: `figures` by metric: counts of both arms, log e-values, phi."""
+    """One tick as the judge saw it, enough to judge it again (`domain/replay.py`).
+
+    `tick` is what the judge was given and `figures` what it found, both by metric; `verdict` is the family's.
+    `earns`: whether the tick could earn the step. `lap`: how often what earns a step was begun anew before it.
+    `before` is the evidence before it, kept at the first tick and now and then.
+    """
 
     rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="observations")
     at = models.FloatField()
     weight = models.PositiveIntegerField()
     figures: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
+    tick: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
+    earns = models.BooleanField(default=True)
+    lap = models.PositiveIntegerField(default=0)
+    verdict = models.CharField(max_length=20, default="")
+    before: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(null=True)
 
     class Meta:
         ordering = ("at",)
@@ -121,3 +160,95 @@ class Observation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at} of rollout {self.rollout_id}"
+
+
+class HookCall(models.Model):
+    """One question to one hook of a rollout's plan, asked until it is settled or its deadline has passed.
+
+    `round` counts the steps that the rollout had entered when it was asked: a step that is entered again asks
+    again. `weight` is the step's, in basis points. `next_at` is when to ask, or to ask again.
+    """
+
+    rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="hook_calls")
+    hook = models.CharField(max_length=63)
+    moment = models.CharField(max_length=6, choices=[("before", "before"), ("after", "after")])
+    round = models.PositiveIntegerField()
+    step = models.PositiveSmallIntegerField()
+    weight = models.PositiveIntegerField()
+    state = models.CharField(max_length=8, choices=[(state, state) for state in CALL], default="asking")
+    attempts = models.PositiveIntegerField(default=0)
+    said = models.TextField(blank=True)  # the latest answer in words, or why there was none
+    asked_at = models.DateTimeField()
+    next_at = models.DateTimeField(db_index=True)
+    deadline_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rollout", "hook", "moment", "round"], name="one_question_per_hook_and_step"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.weight} of rollout {self.rollout_id}: {self.hook}, {self.state}"
+
+
+class ReleaseQuerySet(models.QuerySet["Release"]):
+    def live(self) -> "ReleaseQuerySet":
+        return self.filter(state__in=RELEASE_LIVE)
+
+
+class Release(models.Model):
+    """One rollout over many routes and tiers, in waves. Whoever changes it holds its row.
+
+    `declared` is what was asked for. `wave` is the present one, from 0. `back_to`: while it is rolled back, the
+    first wave that is.
+    """
+
+    key = models.CharField(max_length=100, unique=True)
+    declared: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
+    state = models.CharField(max_length=20, choices=[(state, state) for state in RELEASE])
+    wave = models.PositiveSmallIntegerField(default=0)
+    back_to = models.PositiveSmallIntegerField(default=0)
+    reason = models.TextField()
+    problem = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = ReleaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"release {self.pk}: {self.key}, {self.state}"
+
+    @property
+    def subject(self) -> str:
+        """What the audit calls it."""
+        return f"release/{self.pk}"
+
+
+class Member(models.Model):
+    """One rollout of a release; `rollout` is null until its wave has begun it."""
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="members")
+    wave = models.PositiveSmallIntegerField()
+    place = models.PositiveSmallIntegerField()
+    tier = models.CharField(max_length=63)
+    route_name = models.CharField(max_length=63)
+    upstream = models.CharField(max_length=63)
+    rollout = models.OneToOneField(Rollout, null=True, on_delete=models.PROTECT, related_name="member")
+    problem = models.TextField(blank=True)  # why it could not be started or taken back, at the latest attempt
+
+    class Meta:
+        ordering = ("wave", "place")
+        constraints = [
+            models.UniqueConstraint(fields=["release", "tier", "route_name"], name="one_member_per_route"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream} on {self.tier}/{self.route_name} of release {self.release_id}"

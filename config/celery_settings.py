@@ -40,6 +40,7 @@ def every(seconds: float, task: str) -> dict[str, object]:
 beat_schedule = {
     "judge rollouts": every(1, "canary.tick"),
     "ask hooks": every(1, "canary.ask"),
+    "begin waves": every(2, "canary.release"),
     "send messages": every(1, "alerts.deliver"),
     "run runbooks": every(3, "runbooks.tick"),
     "read proxies back": every(5, "proxy.readback"),

@@ -5,6 +5,9 @@ from django.urls import URLPattern, URLResolver, include, path
 
 import alerts.api
 import canary.api
+import canary.api_pipelines
+import canary.api_releases
+import canary.api_replay
 import dashboard.api
 import proxy.api_fleet
 import proxy.api_revisions
@@ -21,6 +24,9 @@ api.add_router("", slo.api_openslo.router)
 api.add_router("", slo.api_exclusions.router)
 api.add_router("", slo.api_reports.router)
 api.add_router("", canary.api.router)
+api.add_router("", canary.api_replay.router)
+api.add_router("", canary.api_pipelines.router)
+api.add_router("", canary.api_releases.router)
 api.add_router("", runbooks.api.router)
 api.add_router("", dashboard.api.router)
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT))
 DOCUMENT = ROOT / "docs" / "states.md"
 TABLES = {
     "Rollout": ("canary.domain.states", "ROLLOUT"),
+    "Release": ("canary.domain.waves", "RELEASE"),
     "Question to a rollout's hook": ("canary.domain.hooks", "CALL"),
     "Runbook run": ("runbooks.domain.states", "RUN"),
     "Incident": ("alerts.domain.states", "INCIDENT"),

@@ -38,6 +38,10 @@ class KeyReused(Refused):
     """The key started another rollout: another route, upstream, plan or mode."""
 
 
+class UnknownRelease(Refused, LookupError):
+    """There is no release with this number."""
+
+
 class UnknownRollout(Refused, LookupError):
     """There is no rollout with this number."""
 

@@ -9,10 +9,13 @@ from canary.services.rehearsing import rehearse
 from canary.services.retrying import retry
 from canary.services.starting import start
 from canary.services.ticking import tick
+from canary.services.waving import act_on_release, approve_release, release, tick_releases
 
 __all__ = [
+    "act_on_release",
     "apply",
     "approve",
+    "approve_release",
     "ask",
     "close",
     "force",
@@ -23,10 +26,12 @@ __all__ = [
     "prune",
     "resume",
     "rehearse",
+    "release",
     "retry",
     "rollback",
     "skip",
     "start",
     "tick",
+    "tick_releases",
     "undo",
 ]
