@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from access.domain.roles import Role
 from canary import selectors, services
 from canary.domain.errors import Refused
 from canary.models import Load, Rollout
@@ -16,6 +18,7 @@ from telemetry.domain.errors import MetricsUnavailable
 from telemetry.memory import InMemoryMetrics
 from tests.canary.factories import ANN, PLAN, T0, World, messages, rollout, state
 from tests.canary.loads import Traffic, declare
+from tests.support.people import bearer, person
 
 pytestmark = pytest.mark.django_db
 HALF: dict[str, Any] = {**PLAN, "steps": [5000], "longest_stay": 9000}
@@ -208,6 +211,26 @@ def test_a_person_takes_the_rest_back_at_once(traffic: Traffic) -> None:
         services.force(rollout_id=number, by=ANN, now=traffic.world.now)
     traffic.run(4)
     assert state(number) == "rolled_back"
+
+
+def test_the_page_and_the_api_say_what_is_kept_back_and_take_it_at_once(
+    traffic: Traffic, client: Client
+) -> None:
+    number = begun(traffic)
+    traffic.healthy = 4
+    traffic.measure()
+    services.rollback(rollout_id=number, by=ANN, now=traffic.world.now)
+    traffic.run(2)
+    client.force_login(person(Role.OPERATOR, "ann"))
+    page = client.get(f"/rollouts/{number}/").content.decode()
+    assert "Take the rest back at once" in page
+    assert "40 % stays with shop-v2 for now, until" in page
+    assert "and 4 healthy endpoints can take 120" in page
+    address = f"/api/v1/rollouts/{number}/force"
+    answer = client.post(address, content_type="application/json", headers=bearer(Role.OPERATOR))
+    assert (answer.status_code, answer.json()["weight"]) == (200, 0)
+    assert "force" not in answer.json()["actions"]
+    assert "can take 120" in answer.json()["reserve"]
 
 
 def test_a_plan_may_want_everything_back_at_once(traffic: Traffic) -> None:
