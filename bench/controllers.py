@@ -2,16 +2,16 @@
 
 Neither is run: the rule of each is a few lines, and what they read is the canary's success rate alone.
 
-Flagger (docs.flagger.app/usage/how-it-works and /usage/deployment-strategies): `interval: 1m`, `threshold: 10`,
+Flagger (docs.flagger.app/usage/how-it-works, /usage/deployment-strategies): `interval: 1m`, `threshold: 10`,
 `maxWeight: 50`, `stepWeight: 5`, `request-success-rate` of at least 99 % over `interval: 1m`. A check that
 fails is counted and the weight stays; at `threshold` failed checks the canary is rolled back ("interval *
 threshold"), and after maxWeight / stepWeight good ones promoted ("interval * (maxWeight / stepWeight)").
 
-Argo Rollouts (argo-rollouts.readthedocs.io/en/stable/features/analysis, "Background Analysis"): `interval: 5m`,
+Argo Rollouts (argo-rollouts.readthedocs.io/en/stable/features/analysis, Background Analysis): `interval: 5m`,
 `successCondition: result[0] >= 0.95`, `failureLimit: 3`, `irate(...[5m])`, four steps with `pause: {duration:
 10m}`. A measurement that fails is counted; the run fails when more than `failureLimit` did (`assessMetric` in
-analysis/analysis.go), and the canary is promoted after the last pause. `irate` is the last two scrapes; Istio's
-own Prometheus scrapes each 15 s.
+analysis/analysis.go), and the canary is promoted after the last pause. `irate` is the last two scrapes;
+Istio's own Prometheus scrapes each 15 s.
 
 What each makes of no data: to Flagger it is a failed check, and NaN is no success to Argo's condition.
 """

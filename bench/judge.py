@@ -1,4 +1,4 @@
-"""The canary judge by simulation: how soon it fails a canary and how often it errs, beside what it was designed for.
+"""The canary judge by simulation: how soon it fails a canary, and how often it errs, beside its design.
 
 Simulated on all processors. The same recorded counts are then decided by what Flagger and Argo Rollouts
 document (`controllers`). At last a tick over many live rollouts (`rollouts`).
@@ -89,7 +89,7 @@ def _clumped(size: Size) -> Iterator[Figure]:
 
 
 def _compared(size: Size) -> Iterator[Figure]:
-    """The same counts under the three: seconds from the onset, what is missed, what is rolled back wrongly."""
+    """The same counts under the three: seconds from the onset, what is missed or rolled back wrongly."""
     for rate in WORSE:
         case = Case(canary=rate, onset=60, seconds=COMPARED_SECONDS, seed=6)
         yield from _beside(f"{STABLE:.1%} -> {rate:g} at 5 %", case, size, healthy=False)

@@ -12,8 +12,8 @@ class Size:
     `histories` are the routes whose past is made: of counters, and of what Sluice records of them.
     `scenarios` of rollouts (the first of the list; None: all) have `trials` each, and a canary has `falls`,
     all under `rps` requests a second.
-    `simulated` are runs of a canary, `simulated_hours` those of a healthy one for an hour, `compared` those that
-    other controllers decide too; `rollouts` are those that live at a tick.
+    `simulated` are runs of a canary, `simulated_hours` those of a healthy one for an hour, `compared` those
+    that other controllers decide too; `rollouts` are those that live at a tick.
     `ruled_seconds` go over `ruled` stretches of Prometheus with rules, after `settles` seconds.
     """
 

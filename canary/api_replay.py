@@ -21,8 +21,8 @@ router = Router(tags=["rollouts"])
 class ReplayOut(Schema):
     """A rollout judged again, as `manage.py judge --rollout` prints it. `same` says that nothing differs.
 
-    `whole`: from its first tick, else from evidence that was kept at `since`. `verdict` and `reason` are those
-    of the last tick; `passed_at` the ticks that earned a step or would have.
+    `whole`: from its first tick, else from evidence that was kept at `since`. `verdict` and `reason` are
+    those of the last tick; `passed_at` the ticks that earned a step or would have.
     """
 
     rollout: int
@@ -52,7 +52,7 @@ def replay(request: ApiRequest, rollout_id: int) -> Any:
 
 @router.get("/rollouts/{int:rollout_id}/export", response=dict[str, Any])
 def export(request: ApiRequest, rollout_id: int) -> JsonResponse:
-    """Everything of a rollout: arms, evidence tick by tick, steps with what earned them, plan, transitions."""
+    """Everything of a rollout: arms, evidence by tick, steps with what earned them, plan, transitions."""
     try:
         return JsonResponse(exports.export(rollout_id), encoder=DjangoJSONEncoder)
     except UnknownRollout as error:

@@ -140,7 +140,7 @@ class Observation(models.Model):
     """One tick as the judge saw it, enough to judge it again (`domain/replay.py`).
 
     `tick` is what the judge was given and `figures` what it found, both by metric; `verdict` is the family's.
-    `earns`: whether the tick could earn the step. `lap`: how often what earns a step was begun anew before it.
+    `earns`: whether it could earn the step. `lap`: how often what earns a step was begun anew before it.
     `before` is the evidence before it, kept at the first tick and now and then.
     """
 
@@ -182,6 +182,7 @@ class HookCall(models.Model):
     next_at = models.DateTimeField(db_index=True)
     deadline_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)  # a worker is asking it
 
     class Meta:
         ordering = ("id",)

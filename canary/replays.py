@@ -28,8 +28,8 @@ class FigureRow:
 class ReplayRow:
     """A rollout judged again. `whole`: from its first tick; otherwise from evidence that was kept at `since`.
 
-    `same` says that each verdict and figure of all ticks came out as before; `differing` counts those that did
-    not, and `differences` are the first of them. `verdict` and `reason` are those of the last tick.
+    `same` says that each verdict and figure of all ticks came out as before; `differing` counts those that
+    did not, and `differences` are the first of them. `verdict` and `reason` are those of the last tick.
     """
 
     rollout: int
@@ -57,7 +57,7 @@ class ReplayRow:
 
 
 def replay(rollout_id: int, *, newest: int | None = None) -> ReplayRow:
-    """From the first tick that is kept, or only about the `newest` ones. Raises UnknownRollout, NothingKept."""
+    """From the first tick that is kept, or about the `newest` ones. Raises UnknownRollout, NothingKept."""
     found = Rollout.objects.filter(pk=rollout_id).first()
     if found is None:
         raise UnknownRollout("rollout", f"there is no rollout {rollout_id}")

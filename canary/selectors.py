@@ -12,7 +12,7 @@ from canary import offers, standings
 from canary.domain import family, plainly, states, tally
 from canary.domain.errors import UnknownRollout
 from canary.domain.metrics import FIRST
-from canary.domain.plan import Plan
+from canary.domain.plan import WHOLE, Plan
 from canary.domain.summary import sentence
 from canary.models import Observation, Rollout, Step
 from canary.offers import ActionRow
@@ -170,7 +170,10 @@ def rollout(rollout_id: int) -> RolloutDetail:
         incident=found.incident,
         dropped_ticks=sum(found.evidence.get("dropped", {}).values()),
         dropped=found.evidence.get("dropped", {}),
-        queries=tally.queries(found.tier, found.route_name, steps.metrics),
+        queries=(
+            *tally.queries(found.tier, found.route_name, metrics=steps.metrics),
+            *(metric.promql for metric in steps.metrics if metric.kind == "sampled"),
+        ),
     )
 
 
@@ -233,11 +236,10 @@ def _ladder(found: Rollout, steps: Plan) -> tuple[StepRow, ...]:
     rows = [_step(step, current=step.ended_at is None) for step in entered]
     reached = max((step.number for step in entered), default=-1)
     if found.state in states.LIVE and found.state != "rolling_back":
-        rows += [
-            StepRow(number, steps.share(number), None, None, None, "", "", False)
-            for number in range(len(steps.steps))
-            if number > reached
-        ]
+        to_come = [(number, steps.share(number)) for number in range(len(steps.steps)) if number > reached]
+        if steps.bakes and not any(row.weight == WHOLE and row.number == steps.last for row in rows):
+            to_come.append((steps.last, WHOLE))
+        rows += [StepRow(*step, None, None, None, "", "", False) for step in to_come]
     return tuple(rows)
 
 

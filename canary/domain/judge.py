@@ -15,12 +15,12 @@ often one looks. PASS is the mirror against w1, from the beginning of the step. 
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from math import exp, log, pi
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from canary.domain.odds import NOTHING, Cell, Floats, log_likelihood
 
@@ -62,7 +62,7 @@ class Limits:
 
     alpha: chance that a canary not worse than odds ratio w0 is ever failed. beta: chance that one whose odds
     ratio is w1 or more is passed at a step. negligible: a failure rate (0..1) below which a canary is
-    harmless whatever its odds ratio; None judges by the ratio alone.
+    harmless whatever its odds ratio; None judges by the ratio alone. starts_kept: how many starts at most.
     """
 
     alpha: float = 0.01
@@ -72,6 +72,7 @@ class Limits:
     min_failures: int = 5
     min_failing_ticks: int = 2
     negligible: float | None = None
+    starts_kept: int = STARTS_KEPT
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta"):
@@ -165,8 +166,7 @@ def observe(evidence: Evidence, tick: Tick, limits: Limits, *, earns: bool = Tru
     """
     began = tick.at if evidence.began is None else evidence.began
     worse, not_worse = limits.worse, limits.not_worse
-    grid = np.log(np.concatenate([worse, not_worse, [limits.w0, limits.w1], RATIOS]))
-    logs = log_likelihood(list(tick.cells.values()), grid)
+    logs = log_likelihood(list(tick.cells.values()), _grid(limits))
     a, b = len(worse), len(worse) + len(not_worse)
     failed = tick.canary()[1]
     added = replace(
@@ -176,7 +176,9 @@ def observe(evidence: Evidence, tick: Tick, limits: Limits, *, earns: bool = Tru
         began=began,
         at=tick.at,
         counts=evidence.counts.plus(tick),
-        starts=_add_to_starts(evidence.starts, logs[:a] - logs[b], since=tick.at - began),
+        starts=_add_to_starts(
+            evidence.starts, logs[:a] - logs[b], since=tick.at - began, kept=limits.starts_kept
+        ),
         ratios=_add(evidence.ratios, logs[b + 2 :]),
         clumping=_add_clumping(evidence.clumping, evidence.last, tick, Cell.control),
         canary_clumping=_add_clumping(evidence.canary_clumping, evidence.last, tick, Cell.canary),
@@ -190,6 +192,13 @@ def observe(evidence: Evidence, tick: Tick, limits: Limits, *, earns: bool = Tru
             rate=_add(evidence.rate, _rate_ratio(tick.canary(), limits.negligible)),
         )
     return replace(added, peak=max(evidence.peak, _log_fail(added)))
+
+
+@lru_cache(maxsize=1024)
+def _grid(limits: Limits) -> Floats:
+    """The logs of all odds ratios of which a tick's likelihood is needed. Not to be written to."""
+    grid: Floats = np.log(np.concatenate([limits.worse, limits.not_worse, [limits.w0, limits.w1], RATIOS]))
+    return grid
 
 
 def begin_step(evidence: Evidence) -> Evidence:
@@ -261,15 +270,16 @@ def _add(before: tuple[float, ...], more: Floats) -> tuple[float, ...]:
 
 
 def _add_to_starts(
-    starts: tuple[tuple[int, tuple[float, ...]], ...], ratio: Floats, *, since: float
+    starts: tuple[tuple[int, tuple[float, ...]], ...], ratio: Floats, *, since: float, kept: int
 ) -> tuple[tuple[int, tuple[float, ...]], ...]:
     latest = int(since // START_EVERY_SECONDS) + 1
     if not starts or starts[-1][0] < latest:
         starts = (*starts, (latest, (0.0,) * len(ratio)))
-    kept = starts if len(starts) <= STARTS_KEPT else (starts[0], *starts[2:])
+    few = starts if len(starts) <= kept else (starts[0], *starts[2:])
     if not ratio.any():
-        return kept
-    return tuple((k, _add(logs, ratio)) for k, logs in kept)
+        return few
+    added = (np.array([logs for _, logs in few]) + ratio).tolist()
+    return tuple((k, tuple(logs)) for (k, _), logs in zip(few, added, strict=True))
 
 
 def _rate_ratio(canary: tuple[int, int], negligible: float | None) -> Floats:
@@ -305,14 +315,26 @@ def _log_fail(evidence: Evidence) -> float:
         return 0.0
     k = np.array([start for start, _ in evidence.starts], dtype=np.float64)
     logs = np.array([ratio for _, ratio in evidence.starts]) / phi(evidence)
-    running = logsumexp(logs, axis=1) - log(logs.shape[1]) + np.log(6 / (pi**2 * k**2))
+    top = logs.max(axis=1)
+    running = top + np.log(np.exp(logs - top[:, None]).mean(axis=1)) + np.log(6 / (pi**2 * k**2))
     # Starts still to come have seen nothing: their e-value is 1. One that was left out counts as 0.
-    begun = 6 / (pi**2 * np.arange(1.0, k[-1] + 1) ** 2)
-    return float(np.logaddexp(logsumexp(running), log(1.0 - float(begun.sum()))))
+    return float(np.logaddexp(_log_sum(running), _log_to_come(int(k[-1]))))
+
+
+@lru_cache(maxsize=4096)
+def _log_to_come(begun: int) -> float:
+    """The log of the weight of all starts after this one."""
+    return log(1.0 - float((6 / (pi**2 * np.arange(1.0, begun + 1) ** 2)).sum()))
+
+
+def _log_sum(logs: Floats) -> float:
+    """As scipy's logsumexp, which costs more than all else at these sizes."""
+    top = float(logs.max())
+    return top + log(float(np.exp(logs - top).sum()))
 
 
 def _log_mean(logs: tuple[float, ...], scale: float) -> float:
-    return float(logsumexp(np.array(logs) / scale)) - log(len(logs)) if logs else 0.0
+    return _log_sum(np.array(logs) / scale) - log(len(logs)) if logs else 0.0
 
 
 def _log_pass(evidence: Evidence, limits: Limits) -> float:
@@ -333,7 +355,7 @@ def _confidence(evidence: Evidence) -> tuple[float, float | None]:
     if not evidence.ratios:
         return 0.0, None
     logs = np.array(evidence.ratios) / phi(evidence)
-    inside = np.flatnonzero(logsumexp(logs) - log(len(logs)) - logs < -log(RATIO_MISS))
+    inside = np.flatnonzero(_log_sum(logs) - log(len(logs)) - logs < -log(RATIO_MISS))
     first, last = int(inside[0]), int(inside[-1])
     return (RATIOS[first - 1] if first else 0.0), (RATIOS[last + 1] if last + 1 < len(RATIOS) else None)
 
@@ -345,7 +367,16 @@ def e_value(log_e: float) -> float:
 
 def dump(evidence: Evidence) -> dict[str, Any]:
     """The evidence as JSON values; `load` gives it back with every bit of its floats."""
-    return asdict(evidence)
+    return {
+        **{one.name: getattr(evidence, one.name) for one in fields(evidence)},
+        "counts": _counts(evidence.counts),
+        "step": _counts(evidence.step),
+        "last": {proxy: tuple(cell) for proxy, cell in evidence.last.items()},
+    }
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {"n_c": counts.n_c, "e_c": counts.e_c, "n_k": counts.n_k, "e_k": counts.e_k}
 
 
 def load(saved: Mapping[str, Any]) -> Evidence:

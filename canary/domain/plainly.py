@@ -7,11 +7,11 @@ from canary.domain.judge import Limits
 # Shares of the way to the boundary, in logs of e-values: what is said of evidence that decided nothing yet.
 SIGNS = ((0.75, "there are strong signs"), (0.4, "there are some signs"))
 OVER = {
-    "promoted": "{canary} did as well as what it replaces at every step and serves {route} now.",
+    "promoted": "{canary} took the place of what it replaces and serves all of {route} now.",
     "promoting": "{canary} is becoming what serves {route}.",
-    "baking": "{canary} serves {route} now and is watched for a while, so that the old version is back at once.",
+    "baking": "{canary} serves {route} now and is watched for a while; the old version can be back at once.",
     "needs_human": "The machine goes no further by itself: a person has to decide on {canary}.",
-    "awaiting_approval": "{canary} did well with {weight:g} % of {route}; a person decides whether it gets more.",
+    "awaiting_approval": "{canary} did well with {weight:g} % of {route}; a person decides if it gets more.",
 }
 
 

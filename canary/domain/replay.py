@@ -25,7 +25,7 @@ class Kept:
     """One tick as it was kept (see `kept`); `at` in unix seconds.
 
     earns: whether it could earn the step. lap: how often, before it, what earns a step was begun anew. kind:
-    the verdict that was found. before: the evidence before it, where that was kept, as `family.dump` gives it.
+    the verdict that was found. before: the evidence before it, where it was kept, as `family.dump` gives it.
     """
 
     at: float
@@ -49,7 +49,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What judging again came to. `passes` are the times (unix seconds) at which a step was earned or could be.
+    """What judging again came to. `passes`: when (unix seconds) a step was earned, or could have been.
 
     `judgement` is that of the last tick, and `figures` are its figures; `differing` counts all differences.
     """

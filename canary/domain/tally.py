@@ -7,7 +7,7 @@ from canary.domain.latency import part
 from canary.domain.metrics import DEFAULT, Metric
 from canary.domain.odds import Cell
 from telemetry.domain.failure import failed
-from telemetry.domain.promql import edge, equal, selector, unequal
+from telemetry.domain.promql import edge, equal, literal, matching, selector, unequal
 
 ATTEMPT = "envoy_sluice_attempt"
 REQUEST = "envoy_sluice_rq"
@@ -73,25 +73,31 @@ def edges_of(labels: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
     return {name: sorted(bounds) for name, bounds in found.items()}
 
 
-def queries(tier: str, route: str, metrics: Sequence[Metric] = DEFAULT) -> tuple[str, ...]:
+def queries(tier: str, *routes: str, metrics: Sequence[Metric] = DEFAULT) -> tuple[str, ...]:
     """The selectors to read raw: first attempts, requests, which scrapes there were, and histograms.
 
     Requests that chose their arm by an attribute are left out: those who ask for a canary are no sample of
     the traffic, and among the control's requests there is nobody like them. Of the added latency, as
     everywhere, requests of one attempt: in the others the backend's time is in it.
     """
-    drawn, where = unequal("chosen", "attribute"), {"tier": tier, "route": route}
+    drawn, where = [_one_of(routes), unequal("chosen", "attribute")], {"tier": tier}
     once = {"added_latency": [equal("attempts", "1")]}
     return (
-        selector(ATTEMPT, drawn, **where),
-        selector(REQUEST, drawn, **where),
+        selector(ATTEMPT, *drawn, **where),
+        selector(REQUEST, *drawn, **where),
         selector(UP, unequal("proxy", ""), tier=tier),
         *(
-            selector(HISTOGRAMS[metric.name], drawn, *once.get(metric.name, []), **where)
+            selector(HISTOGRAMS[metric.name], *drawn, *once.get(metric.name, []), **where)
             for metric in metrics
             if metric.kind == "latency"
         ),
     )
+
+
+def _one_of(routes: Sequence[str]) -> str:
+    if len(routes) == 1:
+        return equal("route", routes[0])
+    return matching("route", "|".join(literal(route) for route in routes))
 
 
 def outcome(labels: Mapping[str, str]) -> tuple[str, bool] | None:

@@ -3,22 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from canary.domain import family, scrapes
-from canary.domain.family import Family, FamilyTick, Judgement
-from canary.domain.judge import e_value, weigh
+from canary.domain import family, kept, scrapes, shares
+from canary.domain.family import Family, Judgement
 from canary.domain.plan import Plan
 from canary.domain.scrapes import Clock, Folded
 from canary.models import Observation, Rollout
-from telemetry.ports import Metrics
-
-# After a long outage of the workers the judge catches up from Prometheus, but not for ever.
-FURTHEST_BACK = timedelta(minutes=5)
-# A proxy's last scrape before the first new interval: that far back it may lie, and a second to spare.
-OVERLAP = timedelta(seconds=scrapes.REACH + 1)
+from canary.services import sampling, scraping
+from canary.services.scraping import Scraped
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +28,46 @@ class Look:
     measured_at: datetime | None
 
 
-def look(rollout: Rollout, plan: Plan, *, metrics: Metrics, now: datetime) -> Look:
+def look(rollout: Rollout, plan: Plan, *, metrics: Scraped, now: datetime) -> Look:
     """Fold the ticks since the last look and stop at the first one that decides. Raises MetricsError.
 
     The same scrapes and the same saved evidence give the same look.
     """
-    folded = _fold(rollout, metrics, now)
+    folded = _fold(rollout, plan, metrics, now)
     limits = plan.limits()
     weighed = family.load(rollout.evidence.get("family", {}))
     names = {"canary": rollout.upstream, "control": "the control"}
-    judgement = family.decide(weighed, limits, **names, tick=None)
-    until, observations, decided_by = folded.until, [], None
+    judgement = family.decide(weighed, limits, **names, tick=None, metrics=plan.metrics)
+    until, decided_by = folded.until, None
+    observations: list[Observation] = []
     measured_at = _measured_at(folded)
     judged_from, earns_from = _judged_from(rollout, plan)
     for tick in folded.ticks:
         at = tick["first_attempt"].at
         if at <= judged_from:
             continue
-        weighed = family.observe(weighed, tick, limits, earns=at > earns_from)
-        judgement = family.decide(weighed, limits, **names, tick=tick)
-        observations.append(_observation(rollout, tick, weighed, plan))
-        if judgement.kind == "fail" or (judgement.kind == "pass" and rollout.state == "running"):
+        before, earns = _checkpoint(rollout, weighed, len(observations)), at > earns_from
+        weighed = family.observe(weighed, tick, limits, metrics=plan.metrics, earns=earns)
+        judgement = family.decide(weighed, limits, **names, tick=tick, metrics=plan.metrics)
+        observations.append(
+            Observation(
+                rollout=rollout,
+                at=at,
+                weight=rollout.weight,
+                tick=kept.dump_tick(tick),
+                earns=earns,
+                lap=rollout.evidence.get("lap", 0),
+                before=before,
+                verdict=judgement.kind,
+                figures=kept.figures(weighed, tick, limits, plan.metrics),
+            )
+        )
+        if decides(rollout, judgement):
             until, decided_by = at, at
             break
     return Look(
         judgement=judgement,
-        evidence=_save(rollout, weighed, folded, measured_at),
+        evidence=_save(rollout, weighed, folded, measured_at, len(observations)),
         observations=tuple(observations),
         folded_until=until,
         decided_by=decided_by,
@@ -66,20 +75,24 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Metrics, now: datetime) -> Lo
     )
 
 
-def _fold(rollout: Rollout, metrics: Metrics, now: datetime) -> Folded:
-    furthest = now - FURTHEST_BACK
-    after = max(rollout.folded_until or 0.0, furthest.timestamp())
-    window = now - datetime.fromtimestamp(after, tz=UTC) + OVERLAP
-    asked = scrapes.queries(rollout.tier, rollout.route_name)
-    series = [one for query in asked for one in metrics.raw(query, window=window, at=now)]
-    return scrapes.fold(
-        series,
-        canary=rollout.upstream,
-        control=control_of(rollout),
-        after=after,
+def decides(rollout: Rollout, judgement: Judgement) -> bool:
+    """Whether the verdict moves the rollout. A metric pauses it once: what a person resumes goes on."""
+    if judgement.kind == "fail" and judgement.action == "pause":
+        return rollout.state == "running" and judgement.metric not in rollout.evidence.get("paused_by", [])
+    return judgement.kind == "fail" or (judgement.kind == "pass" and rollout.state == "running")
+
+
+def _fold(rollout: Rollout, plan: Plan, metrics: Scraped, now: datetime) -> Folded:
+    canary, control = rollout.upstream, control_of(rollout)
+    folded = scrapes.fold(
+        metrics.of(rollout, plan),
+        canary=canary,
+        control=control,
+        after=scraping.after(rollout, now),
         now=now.timestamp(),
         clock=_clock(rollout),
     )
+    return sampling.sampled(plan, folded, metrics.source, canary=canary, control=control)
 
 
 def _measured_at(folded: Folded) -> datetime | None:
@@ -89,8 +102,8 @@ def _measured_at(folded: Folded) -> datetime | None:
 
 
 def control_of(rollout: Rollout) -> frozenset[str]:
-    """The arms that the canary is compared with: the whole pool that had the traffic before."""
-    return frozenset(arm for arm, weight in rollout.base.items() if weight > 0)
+    """The arms that the canary is compared with: its baseline, else the pool that had the traffic before."""
+    return shares.control(Plan.model_validate(rollout.plan), rollout.base, rollout.weight)
 
 
 def _clock(rollout: Rollout) -> Clock | None:
@@ -111,10 +124,21 @@ def _judged_from(rollout: Rollout, plan: Plan) -> tuple[float, float]:
     return obeyed, obeyed
 
 
-def _save(rollout: Rollout, weighed: Family, folded: Folded, measured_at: datetime | None) -> dict[str, Any]:
+def _checkpoint(rollout: Rollout, weighed: Family, looked: int) -> dict[str, Any] | None:
+    """The evidence before a tick, where it is to be kept beside it; `looked` ticks went before it now."""
+    due = (rollout.evidence.get("ticks", 0) + looked) % kept.CHECKPOINT_EVERY == 0
+    return family.dump(weighed) if due else None
+
+
+def _save(
+    rollout: Rollout, weighed: Family, folded: Folded, measured_at: datetime | None, looked: int
+) -> dict[str, Any]:
     clock = folded.clock
     return {
         "family": family.dump(weighed),
+        "paused_by": rollout.evidence.get("paused_by", []),
+        "lap": rollout.evidence.get("lap", 0),
+        "ticks": rollout.evidence.get("ticks", 0) + looked,
         "clock": [clock.interval, clock.phase] if clock else rollout.evidence.get("clock"),
         "measured_at": measured_at.isoformat() if measured_at else rollout.evidence.get("measured_at"),
         "dropped": _dropped(rollout.evidence.get("dropped", {}), folded),
@@ -124,21 +148,3 @@ def _save(rollout: Rollout, weighed: Family, folded: Folded, measured_at: dateti
 def _dropped(before: Mapping[str, int], folded: Folded) -> dict[str, int]:
     """How many ticks lacked something, by what they lacked."""
     return dict(Counter(before) + Counter(one.why for one in folded.dropped))
-
-
-def _observation(rollout: Rollout, tick: FamilyTick, weighed: Family, plan: Plan) -> Observation:
-    figures: dict[str, Mapping[str, Any]] = {}
-    for metric, evidence in weighed.items():
-        reading = weigh(evidence, family.limits_of(plan.limits(), metric))
-        figures[metric] = {
-            "canary": tick[metric].canary(),
-            "control": tick[metric].control(),
-            "e_fail": e_value(reading.log_fail),
-            "e_pass": e_value(reading.log_pass),
-            "odds": reading.odds,
-            "low": reading.low,
-            "high": reading.high,
-            "phi": reading.phi,
-        }
-    at = tick["first_attempt"].at
-    return Observation(rollout=rollout, at=at, weight=rollout.weight, figures=figures)

@@ -12,15 +12,22 @@ from proxy.ports import ProxyAdmin
 from proxy.selectors import Progress, ProxyRow, TierRow
 from proxy.services.asking import asked
 
+Arms = frozenset[tuple[str, str]]
+"""What goes to upstreams beside the weights: as `Routing.told`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Where a push stands. `refused` says why it will not be obeyed; `problem` what is missing still."""
+    """Where a push stands. `refused` says why it will not be obeyed; `problem` what is missing still.
+
+    `known`: it was verified before, so that nothing is new.
+    """
 
     push: dict[str, Any]
     refused: str = ""
     problem: str = ""
     late: bool = False
+    known: bool = False
 
     @property
     def acked(self) -> bool:
@@ -32,7 +39,7 @@ class Followed:
 
     def write_step(self, rollout: Rollout) -> None:
         """Keep when the present step's weights were obeyed."""
-        if self.acked:
+        if self.acked and not self.known:
             rollout.steps.filter(ended_at=None, obeyed_at=None).update(
                 obeyed_at=datetime.fromisoformat(self.push["acked_at"])
             )
@@ -42,16 +49,18 @@ def follow(rollout: Rollout, *, admin: ProxyAdmin, now: datetime) -> Followed:
     """The push with what the proxies said and run by now. A verified push is not asked about again."""
     push = rollout.push
     if not push or push.get("verified_at"):
-        return Followed(push)
-    tier = proxy.selectors.tier(rollout.tier)
+        return Followed(push, known=True)
+    # Before the proxies' rows, so that these know when each acknowledged what is complete here.
     progress = proxy.selectors.weights_progress(rollout.tier, push["generation"])
+    tier = proxy.selectors.tier(rollout.tier)
     push = _with_acks(push, tier, progress, now)
     late = now > datetime.fromisoformat(push["deadline"])
     if not push["acked_at"]:
         waiting = _waiting(progress)
         refused = waiting if (progress.nacks or late) and push.get("refusable", True) else ""
         return Followed(push, refused=refused, problem=waiting if late or progress.nacks else "", late=late)
-    push, wrong = _read_back(push, rollout.route_name, tier, admin, now)
+    arms = _arms(rollout, now) if rollout.plan.get("match") or rollout.plan.get("mirror") else None
+    push, wrong = _read_back(push, rollout.route_name, arms, tier, admin, now)
     if wrong and late and rollout.state == "promoting":
         return Followed(push, refused=wrong, problem=wrong, late=late)
     return Followed(push, problem=wrong if late else "", late=late)
@@ -79,9 +88,11 @@ def _waiting(progress: Progress) -> str:
 
 
 def _read_back(
-    push: dict[str, Any], route: str, tier: TierRow, admin: ProxyAdmin, now: datetime
+    push: dict[str, Any], route: str, arms: Arms | None, tier: TierRow, admin: ProxyAdmin, now: datetime
 ) -> tuple[dict[str, Any], str]:
     """What every proxy really runs beside what it should; the second value says what differs.
+
+    `arms` by attribute are looked at where they are given.
 
     All are asked at once: one that is dead costs its timeout, and the tick once.
     """
@@ -90,22 +101,34 @@ def _read_back(
     open_ones = [row for row in tier.proxies if row.name not in known]
     seen = {row.name: known[row.name] for row in tier.proxies if row.name in known}
     wrong: list[str] = []
-    for row, runs in zip(open_ones, asked(partial(_weights, admin, route), open_ones), strict=True):
-        if isinstance(runs, ProxyUnreachable):
-            wrong.append(f"{row.name} cannot be read: {runs}")
+    ask = partial(_runs, admin, route, arms is not None)
+    for row, found in zip(open_ones, asked(ask, open_ones), strict=True):
+        if isinstance(found, ProxyUnreachable):
+            wrong.append(f"{row.name} cannot be read: {found}")
             continue
-        verified = runs is not None and _positive(runs) == wanted
+        runs, chosen = found
+        verified = runs is not None and _positive(runs) == wanted and chosen == arms
         seen[row.name] = {"weights": runs, "verified": verified, "at": now.isoformat()}
         if not verified:
-            wrong.append(f"{row.name} runs {runs}")
+            asking = "" if chosen == arms else f", and by attribute {sorted(chosen or ())}"
+            wrong.append(f"{row.name} runs {runs}{asking}")
     verified_at = None if wrong else now.isoformat()
     return {**push, "proxies": seen, "verified_at": verified_at}, "; ".join(wrong)
 
 
-def _weights(admin: ProxyAdmin, route: str, row: ProxyRow) -> dict[str, int] | ProxyUnreachable | None:
+def _arms(rollout: Rollout, now: datetime) -> Arms | None:
+    """The arms by attribute that the route should have now; None where the route is gone."""
+    route = proxy.selectors.desired(rollout.tier, now=now).route(rollout.route_name)
+    return None if route is None else route.told
+
+
+def _runs(
+    admin: ProxyAdmin, route: str, with_arms: bool, row: ProxyRow
+) -> tuple[dict[str, int] | None, Arms | None] | ProxyUnreachable:
     """Asks only: it runs beside others."""
     try:
-        return admin.weights(row.admin_address, route)
+        weights = admin.weights(row.admin_address, route)
+        return weights, admin.chosen(row.admin_address, route) if with_arms else None
     except ProxyUnreachable as error:
         return error
 

@@ -16,9 +16,21 @@ from audit.domain.actor import automation
 from canary.domain import states
 from canary.domain.plan import WHOLE, weights
 from canary.models import Observation, Rollout
-from canary.services import baking, hooking, judging, moving, observing, pausing, pushing, returning, telling, unjudged
+from canary.services import (
+    baking,
+    hooking,
+    judging,
+    moving,
+    observing,
+    pausing,
+    pushing,
+    returning,
+    telling,
+    unjudged,
+)
 from canary.services.judging import Look
 from canary.services.moving import Overtaken
+from canary.services.scraping import Scraped
 from proxy.domain.errors import StaleFence
 from proxy.ports import ProxyAdmin
 from telemetry.domain.errors import MetricsError
@@ -35,30 +47,32 @@ NO_DATA_AFTER = timedelta(seconds=10)
 
 def tick(*, metrics: Metrics, admin: ProxyAdmin, now: datetime) -> int:
     """Take every due rollout further; returns how many were looked at."""
-    looked = 0
-    for number in Rollout.objects.due(now).order_by("pk").values_list("pk", flat=True):
-        rollout = _claim(number, now)
-        if rollout is None:
-            continue
-        looked += 1
+    claimed = _claim(now)
+    scraped = Scraped(metrics, claimed, now=now)
+    for rollout in claimed:
+        number = rollout.pk
         try:
-            _advance(rollout, metrics=metrics, admin=admin, now=now)
+            _advance(rollout, metrics=scraped, admin=admin, now=now)
         except Overtaken:
             logger.info("rollout %s was changed by somebody else; looking again at the next tick", number)
         except Exception as error:  # the tick's boundary: one bad rollout stops no other
             logger.exception("rollout %s could not be taken further", number)
             Rollout.objects.filter(pk=number).update(problem=f"{type(error).__name__}: {error}")
     alerts.services.beat(name="canary", now=now, every=timedelta(seconds=1))
-    return looked
+    return len(claimed)
 
 
-def _claim(number: int, now: datetime) -> Rollout | None:
-    if not Rollout.objects.due(now).filter(pk=number).update(next_wakeup_at=now + CLAIM):
-        return None
-    return Rollout.objects.get(pk=number)
+@transaction.atomic
+def _claim(now: datetime) -> list[Rollout]:
+    """All that are due, read and claimed at once; one that somebody acts on now is left to the next tick."""
+    due = Rollout.objects.due(now).order_by("pk").select_for_update(skip_locked=True)
+    claimed = list(due)
+    numbers = [rollout.pk for rollout in claimed]
+    Rollout.objects.filter(pk__in=numbers).update(next_wakeup_at=now + CLAIM)
+    return claimed
 
 
-def _advance(rollout: Rollout, *, metrics: Metrics, admin: ProxyAdmin, now: datetime) -> None:
+def _advance(rollout: Rollout, *, metrics: Scraped, admin: ProxyAdmin, now: datetime) -> None:
     followed = pushing.follow(rollout, admin=admin, now=now)
     if not _renew(rollout, now):
         return
@@ -122,14 +136,17 @@ def _lost(rollout: Rollout, now: datetime) -> None:
         telling.needs_human(rollout, why, now=now)
 
 
-def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now: datetime) -> None:
+def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Scraped, now: datetime) -> None:
     if followed.refused:
         _back(rollout, followed, now)
         return
     plan = moving.plan_of(rollout)
     rollout.push = followed.push
     if followed.push and plan.unjudged(rollout.step):
-        unjudged.hold(rollout, followed, now=now)
+        earned = unjudged.hold(rollout, followed, metrics=metrics.source, now=now)
+        if earned:
+            with transaction.atomic():
+                _earn(rollout, earned, {"push": followed.push, "problem": ""}, now)
         return
     try:
         look = judging.look(rollout, plan, metrics=metrics, now=now)
@@ -138,10 +155,16 @@ def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Metrics, now
         return
     with transaction.atomic():
         Observation.objects.bulk_create(look.observations, ignore_conflicts=True)
-        rollout.observations.filter(at__lt=(now - OBSERVED).timestamp()).delete()
+        _forget(rollout, look, now)
         followed.write_step(rollout)
         hooking.announce(rollout, acked=followed.acked, now=now)
         _decide(rollout, look, followed, now)
+
+
+def _forget(rollout: Rollout, look: Look, now: datetime) -> None:
+    """The oldest ticks, once where evidence is kept beside one."""
+    if any(one.before is not None for one in look.observations):
+        rollout.observations.filter(at__lt=(now - OBSERVED).timestamp()).delete()
 
 
 def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> None:
@@ -264,10 +287,14 @@ def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) ->
 
 
 def _overstayed(rollout: Rollout, now: datetime) -> bool:
+    """A step is obeyed when its weights are, or later: before that is long ago nothing is asked."""
+    stay, acked = timedelta(seconds=moving.plan_of(rollout).longest_stay), rollout.push.get("acked_at")
+    if acked is not None and now - datetime.fromisoformat(acked) <= stay:
+        return False
     step = rollout.steps.filter(ended_at=None).last()
     if step is None or step.obeyed_at is None:
         return False
-    return (now - step.obeyed_at).total_seconds() > moving.plan_of(rollout).longest_stay
+    return now - step.obeyed_at > stay
 
 
 def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:

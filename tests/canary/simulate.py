@@ -33,6 +33,7 @@ DESIGNED = {
     (0.05, 0.10): (1, 2, 1),
 }
 WORDS = Words()
+USUAL = Limits()
 HOUR = 3600
 
 
@@ -53,7 +54,7 @@ class Case:
     stable: float = STABLE
     incident: float | None = None
     rate: int = RATE
-    limits: Limits = Limits()
+    limits: Limits = USUAL
     kinds: tuple[str, ...] = ("fail",)
     seed: int = 1
 
