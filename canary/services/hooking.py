@@ -137,8 +137,14 @@ def _questions(
 
 
 def ask(*, hooks: Hooks, now: datetime) -> int:
-    """Ask what is due, all at once; returns how many were asked. What is past its deadline becomes silent."""
+    """Ask what is due, all at once; returns how many were asked. What is past its deadline becomes silent.
+
+    While another worker asks nothing is asked: hooks that hang hold one worker, and never the last one that
+    ticks.
+    """
     _give_up(now)
+    if HookCall.objects.filter(state="asking", claimed_until__gt=now).exists():
+        return 0
     due = HookCall.objects.filter(
         state="asking", next_at__lte=now, deadline_at__gt=now, rollout__state__in=ASKING
     )
@@ -151,7 +157,7 @@ def ask(*, hooks: Hooks, now: datetime) -> int:
 def _claim(call: HookCall, now: datetime) -> bool:
     """Commit the intent to ask. False where another worker was first."""
     taken = HookCall.objects.filter(pk=call.pk, state="asking", next_at=call.next_at).update(
-        next_at=now + CLAIM, attempts=call.attempts + 1
+        next_at=now + CLAIM, claimed_until=now + CLAIM, attempts=call.attempts + 1
     )
     call.attempts += 1
     return bool(taken)
@@ -199,12 +205,12 @@ def _settle(call: HookCall, answer: Answer, now: datetime) -> None:
     mine = HookCall.objects.filter(pk=call.pk, state="asking", attempts=call.attempts)
     if answer.said in ("go", "refuse"):
         state = CALL["asking"][answer.said]
-        if mine.update(state=state, said=answer.reason, settled_at=now):
+        if mine.update(state=state, said=answer.reason, settled_at=now, claimed_until=None):
             _record(call, f"hook_{state}", answer.reason, now)
         return
     again = timedelta(seconds=asked_again_after(answer, call.attempts))
     said = f"wait: {answer.reason}" if answer.said and answer.reason else answer.said or answer.reason
-    mine.update(next_at=now + again, said=said)
+    mine.update(next_at=now + again, said=said, claimed_until=None)
 
 
 def _give_up(now: datetime) -> None:

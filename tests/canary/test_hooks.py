@@ -202,6 +202,18 @@ def test_a_question_is_asked_once_though_two_workers_ask_at_once(team: Team) -> 
     assert team.ask() == 0
 
 
+def test_hooks_that_hang_hold_one_worker_at_most(team: Team) -> None:
+    team.begin("before")
+    World.tick(team)
+    team.now += timedelta(seconds=1)
+    first = HookCall.objects.get()
+    assert hooking._claim(first, team.now)
+    HookCall.objects.create(**{**fields(first), "rollout": first.rollout, "round": 9, "next_at": team.now})
+    assert team.ask() == 0
+    team.now += hooking.CLAIM
+    assert team.ask() == 2
+
+
 def test_slow_hooks_of_many_rollouts_are_asked_at_once(team: Team) -> None:
     number = team.begin("before")
     World.tick(team)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 
 import proxy.selectors
@@ -15,13 +16,17 @@ import proxy.services
 from access.domain.roles import Role
 from audit.selectors import entries
 from canary import releases, services
+from canary.domain import waves
 from canary.domain.declared import BadFile
+from canary.domain.declared import text as declared_text
 from canary.domain.errors import KeyReused, Refused
 from canary.domain.states import WrongState
 from canary.models import Release, Rollout
 from tests.canary.factories import ANN, PROXIES, World
+from tests.canary.test_pipelines import example
 from tests.proxy.factories import document
 from tests.support.people import bearer, person
+from tests.support.rivals import Rival, two_writers
 
 pytestmark = pytest.mark.django_db
 PLAN: dict[str, Any] = {"steps": [5000], "warm_up": 0, "push_deadline": 5, "bake": {"seconds": 0}}
@@ -288,3 +293,29 @@ def test_the_queries_of_a_page_do_not_grow_with_the_members(
     fleet.run(3)
     with django_assert_max_num_queries(2):
         releases.releases()
+
+
+def test_the_documented_release_is_one() -> None:
+    text = example("release.yaml")
+    found = waves.read(declared_text(text, environment={}))
+    assert [wave.name for wave in found.waves] == ["first", "rest"]
+    assert [found.mode, found.waves[1].rollouts[1].mode] == ["auto", "approve"]
+
+
+@two_writers
+@pytest.mark.django_db(transaction=True)
+def test_of_two_people_at_once_one_wins_and_the_other_is_told() -> None:
+    fleet = Fleet()
+    number = fleet.begin()
+    fleet.run(2)
+
+    def steer() -> None:
+        services.act_on_release(release_id=number, event="pause", by=ANN, now=fleet.now)
+
+    rival = Rival(steer)
+    with transaction.atomic():
+        steer()
+        rival.start()
+        rival.until_it_waits()
+    assert isinstance(rival.ended(), WrongState)
+    assert len(entries(action="release.pause")) == 1
