@@ -13,6 +13,7 @@ MARKED = {
     "rollout.started": "rollout",
     "rollout.rolled_back": "rolled back",
     "rollout.promoted": "promoted",
+    "rollout.undone": "promotion undone",
     "run.put": "runbook",
     "run.revert": "reverted",
     "overlay.put": "overlay",

@@ -37,6 +37,7 @@ def test_the_old_arm_keeps_a_little_and_the_base_is_not_touched_while_it_bakes(w
     assert world.split() == {"shop-v1": 1000, "shop-v2": 9000}
     assert proxy.selectors.route("shop").split == {"shop-v1": 10000, "shop-v2": 0}
     assert selectors.rollout(number).bake_ends_at is not None
+    assert [step.weight for step in selectors.rollout(number).ladder] == [5000, 9000, 10000]
     assert selectors.rollout(number).row.summary.startswith("Baking, and still judged: shop-v2 fails 0 of")
     assert "bakes on shop for 30 s" in messages("INFO")[0].payload["text"]
 
