@@ -13,7 +13,8 @@ from tests.support.processes import NotReady, wait_until
 ENDS = ("promoted", "rolled_back", "needs_human")
 AWAY_SECONDS = 20.0
 INCIDENT_SECONDS = 60.0
-BETWEEN_DEATHS = (2.0, 15.0)
+BETWEEN_DEATHS = (10.0, 40.0)
+"""Long enough that some worker is done with starting, after the pauses that grow from death to death."""
 
 
 @dataclass(slots=True)
