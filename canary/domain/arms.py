@@ -30,14 +30,16 @@ class Baseline(Declared):
 
 
 def misfits(
-    steps: Sequence[int], match: Sequence[Asked], baseline: Baseline | None
+    steps: Sequence[int], baseline: Baseline | None, *, asked: bool, copied: bool
 ) -> Iterator[tuple[str, str]]:
     """What of a plan does not go together, with the field that is to change."""
-    if steps[0] == 0 and not match:
+    if steps[0] == 0 and not asked and not copied:
         yield (
             "steps",
-            "begins with 0, where only who asks for the canary gets it: add match, or begin above 0",
+            "begins with 0, where nothing gets to the canary: add match or mirror, or begin above 0",
         )
+    if copied and steps[0] != 0:
+        yield "steps", "must begin with 0, the step in which copies are sent, where the plan has mirror"
     if baseline is None:
         return
     high = [step for step in steps if WEIGHT_TOTAL <= 2 * step < 2 * WEIGHT_TOTAL]

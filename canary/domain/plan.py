@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from canary.domain.arms import Asked, Baseline, misfits
 from canary.domain.baking import Bake
+from canary.domain.copies import Copies
 from canary.domain.hooks import Hook, distinct
 from canary.domain.judge import BadLimit, Limits
 from canary.domain.metrics import DEFAULT, Metric, family
@@ -54,6 +55,7 @@ class Plan(BaseModel):
     freeze: tuple[Freeze, ...] = ()
     capacity: Capacity = Capacity()
     match: tuple[Asked, ...] = Field(default=(), max_length=10)
+    mirror: Copies | None = None
     baseline: Baseline | None = None
     hooks: tuple[Hook, ...] = Field(default=(), max_length=10)
     metrics: tuple[Metric, ...] = DEFAULT
@@ -84,7 +86,7 @@ class Plan(BaseModel):
         return WHOLE - self.bake.warm if step == self.last and self.bakes else self.steps[step]
 
     def unjudged(self, step: int) -> bool:
-        """Whether only who asks for the canary gets it there: such traffic is no sample, a person goes on."""
+        """Whether nobody is drawn for the canary there: who asks for it gets it, or copies of requests do."""
         return self.steps[step] == 0
 
     def following(self, step: int, weight: int) -> int:
@@ -111,7 +113,9 @@ def read(given: Mapping[str, Any] | None) -> Plan:
         raise BadPlan(place or "plan", first["msg"].removeprefix("Value error, ")) from error
     except BadLimit as error:
         raise BadPlan(error.field, error.why) from error
-    for field, why in misfits(plan.steps, plan.match, plan.baseline):
+    for field, why in misfits(
+        plan.steps, plan.baseline, asked=bool(plan.match), copied=plan.mirror is not None
+    ):
         raise BadPlan(field, why)
     if plan.steps == (WHOLE,):
         raise BadPlan("steps", "must hold a step below 10000, where the canary can be compared")

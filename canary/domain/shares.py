@@ -44,10 +44,20 @@ def keeps(order: Sequence[str], splits: Sequence[Mapping[str, int]], canary: str
 
 
 def patch(
-    plan: Plan, route: str, canary: str, split: Mapping[str, int], *, asked: bool = True
+    plan: Plan,
+    route: str,
+    canary: str,
+    split: Mapping[str, int],
+    *,
+    asked: bool = True,
+    copied: bool = False,
 ) -> dict[str, Any]:
-    """The overlay for a split, with the arms for who asks for the canary unless nobody is to get it so."""
-    found = {"kind": "weights", "route": route, "weights": dict(split)}
+    """The overlay for a split, with the arms for who asks for the canary unless nobody is to get it so, and
+    with copies of requests where they are due.
+    """
+    found: dict[str, Any] = {"kind": "weights", "route": route, "weights": dict(split)}
+    if copied and plan.mirror is not None:
+        found["mirror"] = plan.mirror.to(canary).model_dump(mode="json")
     if not asked or not plan.match:
         return found
     matches = (match.model_dump(mode="json", exclude_defaults=True) for match in plan.match)

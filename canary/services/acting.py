@@ -65,7 +65,8 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
         said = reason or f"resumed by {by.name}"
         plan = moving.plan_of(rollout)
         share = plan.share(rollout.step)
-        kept = rollout.fence is not None and rollout.weight == share
+        # Copies that were judged are sent anew.
+        kept = rollout.fence is not None and rollout.weight == share and not rollout.push.get("copied")
         if not kept:
             _refuse_frozen(rollout, now)
         moving.leave_step(rollout, verdict="resumed", reason=said, now=now)

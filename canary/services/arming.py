@@ -15,21 +15,21 @@ def check(where: RouteRow, upstream: str, plan: Plan, mode: str) -> None:
     """Raises Refused, with the path in the plan."""
     if mode == "observe" and plan.unjudged(0):
         raise Refused("plan.steps", "begins with 0, where nothing is judged: mode observe needs a weight")
-    if plan.match:
-        _check_match(where, upstream, plan)
+    if plan.match or plan.mirror is not None:
+        _check_overlay(where, upstream, plan)
     if plan.baseline is not None:
         _check_baseline(where, upstream, plan.baseline.upstream)
         _check_visitors(where, upstream, plan)
 
 
-def _check_match(where: RouteRow, upstream: str, plan: Plan) -> None:
-    if upstream not in where.split:
+def _check_overlay(where: RouteRow, upstream: str, plan: Plan) -> None:
+    if plan.match and upstream not in where.split:
         raise Refused(
             "plan.match",
             f"{upstream} must stand in the split of {where.name} with weight 0 first: a connection that is"
             " older than that would not tell who asked for the canary, and the judge must leave them out",
         )
-    patch = shares.patch(plan, where.name, upstream, {**where.split})
+    patch = shares.patch(plan, where.name, upstream, where.split, copied=True)
     try:
         patches.check(proxy.selectors.base(where.tier), patch)
     except Invalid as error:

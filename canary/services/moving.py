@@ -87,11 +87,12 @@ def lay(
     now: datetime,
     stage: str = "overlay",
     asked: bool = True,
+    copied: bool = False,
 ) -> dict[str, Any]:
     """Put the overlay that gives the canary `share` basis points; returns the fields that say so.
 
     `stage` is what the push is a part of: see `push`. Unless `asked`, as when traffic returns, nobody gets
-    the canary by asking for it, and its baseline has nothing.
+    the canary by asking for it, and its baseline has nothing. `copied`: with the plan's copies of requests.
 
     Raises what `proxy.services.lease` and `put_overlay` raise. To be committed in the same transaction.
     """
@@ -103,7 +104,7 @@ def lay(
     fence = proxy.services.lease(**where, until=until, by=by, now=now)
     generation = proxy.services.put_overlay(
         **where,
-        patch=shares.patch(plan, rollout.route_name, rollout.upstream, split, asked=asked),
+        patch=shares.patch(plan, rollout.route_name, rollout.upstream, split, asked=asked, copied=copied),
         fence=fence,
         expires_at=until,
         by=by,
@@ -114,7 +115,7 @@ def lay(
         "fence": fence,
         "overlay_expires_at": until,
         "weight": share,
-        "push": push(rollout, generation, split, stage=stage, by=by, now=now),
+        "push": {**push(rollout, generation, split, stage=stage, by=by, now=now), "copies": copied},
     }
 
 
@@ -198,7 +199,8 @@ def lay_step(rollout: Rollout, number: int, *, reason: str, by: Actor, now: date
     """As `lay`, with the share of the plan's step."""
     plan = plan_of(rollout)
     stage = "bake" if number == plan.last and plan.bakes else "overlay"
-    return lay(rollout, share=plan.share(number), reason=reason, by=by, now=now, stage=stage)
+    share, copied = plan.share(number), plan.mirror is not None and plan.unjudged(number)
+    return lay(rollout, share=share, reason=reason, by=by, now=now, stage=stage, copied=copied)
 
 
 def frozen(rollout: Rollout, now: datetime) -> freezes.Hold | None:

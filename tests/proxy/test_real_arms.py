@@ -1,6 +1,7 @@
 """A rollout's arms by real Envoys: who asks for the canary, who keeps it, and a baseline of its size."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,32 @@ def test_a_baseline_gets_what_the_canary_gets(world: World, begin: Callable[...,
     assert sum(found.values()) == 300
     assert 55 <= found[CANARY] <= 125
     assert 55 <= found["payments"] <= 125
+
+
+def test_a_rollout_copies_requests_for_a_while_and_steps_up_by_what_the_copies_met(
+    world: World, begin: Callable[..., int]
+) -> None:
+    serve(world, shop(0, methods=["GET"]))
+    number = begin(steps=[0, 500], mirror={"share": 10000, "seconds": 1, "most_failures": 0.1})
+    arm_of_copies = f"sluice_mirror_shop_{CANARY}"
+
+    def copied() -> float:
+        return world.metric("envoy_sluice_attempt", arm=arm_of_copies, code="200")
+
+    labels = {"tier": "edge", "arm": arm_of_copies, "attempt": "1", "code": "200", "flags": "-"}
+    metrics, drawn = InMemoryMetrics(), world.metric("envoy_sluice_attempt", route="shop", arm=CANARY)
+    metrics.add("envoy_sluice_attempt", labels, [(timezone.now() - timedelta(seconds=20), copied())])
+    before = copied()
+    assert {arm(world.get("shop.test")) for _ in range(40)} == {STABLE}
+    wait_until(lambda: copied() == before + 40, timeout=5, what="forty copies")
+    metrics.add("envoy_sluice_attempt", labels, [(timezone.now(), copied())])
+
+    def stepped() -> bool:
+        rollouts.tick(metrics=metrics, admin=EnvoyAdmin(), now=timezone.now())
+        return Rollout.objects.get(pk=number).step == 1
+
+    wait_until(stepped, timeout=20, what="the first step")
+    assert "0 of 40 copies failed" in Rollout.objects.get(pk=number).reason
+    world.wait_acked(selectors.generation("edge"))
+    assert EnvoyAdmin().chosen(world.admin(), "shop") == frozenset()
+    assert world.metric("envoy_sluice_attempt", route="shop", arm=CANARY) == drawn
