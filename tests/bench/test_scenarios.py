@@ -19,7 +19,7 @@ BROKEN_AT = 1_764_000_000.0
 
 @pytest.mark.real
 @pytest.mark.stack
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_quick_run_brings_one_scenario_to_its_verdict_on_the_real_stack(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
     argv = [sys.executable, "-m", "bench", "scenarios", "--quick", "--output", str(output)]
