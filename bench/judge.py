@@ -17,7 +17,7 @@ from bench.figures import Figure, Target, figure, percentile
 from bench.parts import PROCESSORS
 from bench.sizes import Size
 from canary.domain.judge import Limits
-from tests.canary import simulate
+from tests.canary import simulate, together
 from tests.canary.simulate import DESIGNED, HOUR, NO_FLOOR, STABLE, Case
 
 BENCH = "judge"
@@ -62,7 +62,7 @@ def _errors(size: Size) -> Iterator[Figure]:
     """At every look of an hour; the promise is of the family, so that two metrics each take half of alpha."""
     for share in (0.05, 0.5):
         case = Case(share=share, seconds=HOUR, seed=2)
-        found = simulate.share_decided("fail", case, size.simulated_hours, len(PROCESSORS))
+        found = _failed(case, size.simulated_hours)
         name = f"healthy for an hour at {share:.0%}: rolled back"
         yield figure(BENCH, name, f"of {size.simulated_hours}", [found], Target("at most", ALPHA))
     wrong = Case(canary=3 * STABLE, seconds=600, kinds=("fail", "pass"), seed=3)
@@ -77,7 +77,7 @@ def _clumped(size: Size) -> Iterator[Figure]:
     for share in (0.05, 0.5):
         for clump, rate in CLUMPS:
             case = Case(canary=rate, stable=rate, share=share, clump=clump, seconds=900, seed=4)
-            found = simulate.share_decided("fail", case, size.simulated // 2, len(PROCESSORS))
+            found = _failed(case, size.simulated // 2)
             name = f"healthy at {share:.0%}, bursts of {clump} at {rate:.1%}: rolled back"
             yield figure(BENCH, name, f"of {size.simulated // 2}", [found])
         failed = partial(simulate.failed_in_rare_bursts, share)
@@ -126,6 +126,16 @@ def _three(case: Case, number: int) -> tuple[float | None, float | None, float |
     found = [ours[1] if ours else None, *back]
     first, second, third = [None if at is None else at - case.onset for at in found]
     return first, second, third
+
+
+def _failed(case: Case, runs: int) -> float:
+    """The share of runs that are ever failed."""
+    each = -(-runs // len(PROCESSORS))
+    firsts = range(0, runs, each)
+    numbers = [min(each, runs - first) for first in firsts]
+    with ProcessPoolExecutor(len(PROCESSORS)) as pool:
+        found = chain(*pool.map(partial(together.seconds_to_fail, case), firsts, numbers))
+    return sum(one is not None for one in found) / runs
 
 
 def _seconds(case: Case, size: Size) -> list[float]:
