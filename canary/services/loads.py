@@ -69,7 +69,7 @@ def _show(row: Load, shown: Shown) -> None:
 def _say_shortages(now: datetime) -> None:
     """A constant number of reads and writes for each tier with live rollouts, none for one without."""
     by_tier: dict[str, list[Rollout]] = defaultdict(list)
-    for rollout in Rollout.objects.live().exclude(state="rolling_back").defer("evidence"):
+    for rollout in Rollout.objects.live().defer("evidence"):
         by_tier[rollout.tier].append(rollout)
     for tier, rollouts in by_tier.items():
         _say_of_tier(tier, rollouts, now)
@@ -84,7 +84,7 @@ def _say_of_tier(tier: str, rollouts: list[Rollout], now: datetime) -> None:
     changed = []
     for rollout in rollouts:
         found = _room(declared, rollout, rows)
-        if found.shortage:
+        if found.shortage and rollout.state != "rolling_back":
             telling.short(rollout, found.shortage, now=now)
         if found.told != rollout.reserve:
             rollout.reserve = found.told
