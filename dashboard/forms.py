@@ -81,7 +81,7 @@ class RoutesForm(forms.Form):
         label="Search",
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "name, host, upstream …"}),
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "name, host …"}),
     )
     tier = forms.CharField(required=False, max_length=63, widget=forms.Select)
     page = forms.IntegerField(required=False, min_value=1, max_value=10_000, widget=forms.HiddenInput)
