@@ -109,12 +109,14 @@ def test_a_metric_that_is_observed_neither_rolls_back_nor_holds_a_step(world: Wo
     assert latency.fired
 
 
-def test_a_latency_that_nobody_measures_holds_the_step(world: World) -> None:
+@pytest.mark.parametrize(("action", "weights"), [("roll_back", {500}), ("observe", {5000, 10_000})])
+def test_a_latency_that_nobody_measures_holds_the_step_unless_it_is_only_observed(
+    world: World, action: str, weights: set[int]
+) -> None:
     world.per_second = 4000
-    number = start(world, *BOTH)
-    world.run(60)
-    row = rollout(number)
-    assert (row.state, row.weight) == ("running", 500)
+    number = start(world, BOTH[0], {**BOTH[1], "action": action})
+    world.run(45)
+    assert rollout(number).weight in weights
 
 
 def test_a_tier_that_does_not_measure_added_latency_is_told(world: World) -> None:
