@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from canary.domain import absolute, judge, latency, sampled, verdicts
+from canary.domain import saved as saved_form
 from canary.domain.judge import Counts, Evidence, Limits, Reading, Tick
 from canary.domain.metrics import DEFAULT, Action, Metric, share
 from canary.domain.verdicts import Kind, Verdict, Words
@@ -172,10 +173,10 @@ def _standing(metric: Metric, family: Family, limits: Limits) -> Standing:
 
 
 def dump(family: Family) -> dict[str, Any]:
-    return {part: judge.dump(evidence) for part, evidence in family.items()}
+    return {part: saved_form.dump(evidence) for part, evidence in family.items()}
 
 
 def load(saved: Mapping[str, Any]) -> Family:
     """The evidence by part; what every plan counts is there from the beginning."""
     counted = {metric.name: Evidence() for metric in DEFAULT}
-    return {**counted, **{part: judge.load(evidence) for part, evidence in saved.items()}}
+    return {**counted, **{part: saved_form.load(evidence) for part, evidence in saved.items()}}

@@ -15,10 +15,9 @@ often one looks. PASS is the mirror against w1, from the beginning of the step. 
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import exp, log, pi
-from typing import Any
 
 import numpy as np
 
@@ -121,7 +120,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that the test remembers of one metric. Plain numbers: `dump` and `load` keep them exactly.
+    """All that the test remembers of one metric. Plain numbers: `saved` keeps them exactly.
 
     starts: (k, log-likelihood ratio of each worse alternative since start k). mirror: the same against w1
     since the step began; rate: against the negligible rate. ratios: log-likelihood of each odds ratio of
@@ -363,37 +362,3 @@ def _confidence(evidence: Evidence) -> tuple[float, float | None]:
 def e_value(log_e: float) -> float:
     """An e-value from its log, cut off where a float (and JSON) has no number for it."""
     return exp(min(log_e, 700.0))
-
-
-def dump(evidence: Evidence) -> dict[str, Any]:
-    """The evidence as JSON values; `load` gives it back with every bit of its floats."""
-    return {
-        **{one.name: getattr(evidence, one.name) for one in fields(evidence)},
-        "counts": _counts(evidence.counts),
-        "step": _counts(evidence.step),
-        "last": {proxy: tuple(cell) for proxy, cell in evidence.last.items()},
-    }
-
-
-def _counts(counts: Counts) -> dict[str, int]:
-    return {"n_c": counts.n_c, "e_c": counts.e_c, "n_k": counts.n_k, "e_k": counts.e_k}
-
-
-def load(saved: Mapping[str, Any]) -> Evidence:
-    """Evidence from what `dump` gave; an empty mapping is evidence of nothing."""
-    if not saved:
-        return Evidence()
-    return Evidence(
-        **{
-            **saved,
-            "counts": Counts(**saved["counts"]),
-            "step": Counts(**saved["step"]),
-            "starts": tuple((int(k), tuple(logs)) for k, logs in saved["starts"]),
-            "mirror": tuple(saved["mirror"]),
-            "rate": tuple(saved["rate"]),
-            "ratios": tuple(saved["ratios"]),
-            "clumping": tuple(saved["clumping"]),
-            "canary_clumping": tuple(saved["canary_clumping"]),
-            "last": {proxy: Cell(*counts) for proxy, counts in saved["last"].items()},
-        }
-    )

@@ -17,14 +17,13 @@ from canary.domain.judge import (
     Tick,
     attempts_to_pass,
     begin_step,
-    dump,
-    load,
     observe,
     odds_ratio,
     phi,
     weigh,
 )
 from canary.domain.odds import Cell, log_likelihood, log_normaliser
+from canary.domain.saved import dump, load
 from canary.domain.verdicts import Words, decide
 
 LIMITS = Limits()
