@@ -19,8 +19,8 @@ MEMBERS = Prefetch("members", Member.objects.select_related("rollout").defer("ro
 class MemberRow:
     """One rollout of a wave. `rollout_id` is None, `state` waiting, until it began. `weight`: basis points.
 
-    `verified` of `proxies` were read back at this weight; both 0 where nothing was pushed. `problem`: why it
-    could not be started or taken back.
+    `verified` of `proxies` were read back at this weight; both 0 where nothing was pushed. `reason`: what
+    it lacks, else why it is in its state. `problem`: why it could not be started or taken back.
     """
 
     tier: str
@@ -132,6 +132,6 @@ def _member(one: Member) -> MemberRow:
         weight=rollout.weight if rollout else 0,
         verified=sum(bool(row["verified"]) for row in seen.values()),
         proxies=len(seen),
-        reason=rollout.reason if rollout else "",
+        reason=(rollout.problem or rollout.reason) if rollout else "",
         problem=one.problem,
     )
