@@ -9,7 +9,7 @@ from django.db.models import Case, JSONField, When
 
 import proxy.selectors
 from canary import offers, standings
-from canary.domain import family, plainly, states, tally
+from canary.domain import family, plainly, shares, states, tally
 from canary.domain.errors import UnknownRollout
 from canary.domain.metrics import FIRST
 from canary.domain.plan import WHOLE, Plan
@@ -212,7 +212,7 @@ def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
         route_id=found.route_id,
         route=found.route_name,
         upstream=found.upstream,
-        control=tuple(sorted(arm for arm, weight in found.base.items() if weight > 0)),
+        control=tuple(sorted(shares.control(Plan.model_validate(found.plan), found.base, found.weight))),
         state=found.state,
         mode=found.mode,
         weight=found.weight,

@@ -1,7 +1,7 @@
 """Copies of a route's requests sent to the canary before it gets anybody's: nobody gets their answers.
 
-What can be judged is how the canary's first attempts at copies end, against a share that is declared: stable's
-answers to the same requests are no control, since a copy meets what its original has done.
+What can be judged is how the canary's first attempts at copies end, against a share that is declared.
+Stable's answers to the same requests are no control, since a copy meets what its original has done.
 """
 
 from collections.abc import Iterable

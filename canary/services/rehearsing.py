@@ -55,7 +55,7 @@ def rehearse(
     hold = held(where, upstream, read, now)
     first = shares.split(read, where.split, upstream, read.share(0))
     try:
-        patch = shares.patch(read, where.name, upstream, first)
+        patch = shares.patch(read, where.name, upstream, first, copied=read.unjudged(0))
         changes = proxy.differences.difference(where.tier, [patch], now=now)
     except ProxyError as error:
         raise Refused("route", f"the tier refuses it: {error}") from error

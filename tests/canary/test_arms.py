@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 
 import proxy.selectors
+from access.domain.roles import Role
 from canary import services
 from canary.domain import shares
 from canary.domain.errors import Refused
@@ -12,6 +14,7 @@ from canary.domain.plan import BadPlan, read
 from canary.models import Observation
 from tests.canary.factories import ANN, PLAN, PROXIES, World, messages, rollout, state
 from tests.proxy.factories import document
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -207,3 +210,25 @@ def test_a_canary_that_is_worse_than_its_baseline_is_rolled_back_though_stable_f
     number = world.start(plan={**PLAN, "steps": [1000], "baseline": BASELINE})
     assert world.run(40, lambda: state(number) == "rolled_back"), state(number)
     assert world.split() == {"shop-v1": 10000, "shop-v2": 0}
+
+
+def test_the_page_says_what_goes_to_the_canary_beside_the_weights(world: World, client: Client) -> None:
+    client.force_login(person(Role.OPERATOR))
+    number = world.start(
+        plan=with_match(steps=[0, 500], mirror={"any_method": True, "seconds": 30}, baseline=BASELINE)
+    )
+    world.run(3)
+    shown = client.get(f"/rollouts/{number}/").content.decode()
+    assert "Header x-canary is always: always shop-v2, at every step, and not judged." in shown
+    assert "10 % of the requests are copied to shop-v2 for 30 s" in shown
+    assert "Compared with payments, which gets as much as shop-v2." in shown
+    assert "Control payments" in shown
+
+
+def test_a_dry_run_shows_what_the_proxies_would_be_told_beside_the_weights(world: World) -> None:
+    plan = with_match(steps=[0, 500], mirror={"any_method": True})
+    found = services.rehearse(route="shop", upstream="shop-v2", plan=plan, mode="approve", now=world.now)
+    told = "\n".join(found.changes)
+    assert "x-canary" in told
+    assert "sluice_mirror_shop_shop-v2" in told
+    assert not proxy.selectors.live_overlays("edge", now=world.now)

@@ -1,6 +1,5 @@
 """Copies of requests before the first step: bounded, judged once by themselves, and nobody's evidence."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
