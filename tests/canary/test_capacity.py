@@ -233,6 +233,22 @@ def test_the_page_and_the_api_say_what_is_kept_back_and_take_it_at_once(
     assert "can take 120" in answer.json()["reserve"]
 
 
+def test_a_promotion_is_undone_in_stages_where_the_old_arm_was_made_smaller(traffic: Traffic) -> None:
+    number = begun(traffic)
+    services.promote(rollout_id=number, by=ANN, now=traffic.world.now)
+    traffic.run(5)
+    assert state(number) == "promoted"
+    traffic.healthy = 4
+    traffic.measure()
+    services.undo(rollout_id=number, by=ANN, now=traffic.world.now)
+    assert rollout(number).weight == 4000
+    traffic.run(2)
+    assert traffic.split() == {"shop-v1": 6000, "shop-v2": 4000}
+    traffic.healthy = 10
+    traffic.run(5)
+    assert (state(number), traffic.split()["shop-v2"]) == ("rolled_back", 0)
+
+
 def test_a_plan_may_want_everything_back_at_once(traffic: Traffic) -> None:
     number = begun(traffic, capacity={"longest_return": 0})
     traffic.healthy = 4
