@@ -137,9 +137,7 @@ class Command(BaseCommand):
         except (OSError, UnicodeDecodeError) as error:
             self._refuse(f"{options['file']}: {error}")
         document = declared.text(text, environment=os.environ)
-        number = services.apply(
-            document=document, key=options["key"], by=_actor(options), now=timezone.now()
-        )
+        number = services.apply(document=document, key=options["key"], by=_actor(options), now=timezone.now())
         self._status(number, as_json=options["json"])
 
     def _rehearse(self, options: dict[str, Any]) -> None:
