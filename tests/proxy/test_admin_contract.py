@@ -94,6 +94,12 @@ def test_a_route_that_is_not_there_has_no_weights(case: Case) -> None:
     assert case.admin.weights(case.address, "nope") is None
 
 
+def test_a_route_without_arms_by_attribute_and_copies_has_nothing_beside_its_weights(case: Case) -> None:
+    assert case.admin.chosen(case.address, "shop") == case.admin.chosen(case.address, "gone") == frozenset()
+    with pytest.raises(ProxyUnreachable):
+        case.admin.chosen(case.gone, "shop")
+
+
 def test_a_key_that_was_set_by_hand_shows_as_an_override_and_in_the_weights(case: Case) -> None:
     assert case.admin.overrides(case.address) == {}
     case.override("700")

@@ -18,10 +18,16 @@ from tests.proxy.factories import tier, weights
 RETRY_OFF = {"kind": "retry_off", "route": "shop"}
 OTHER_ARM = {"kind": "weights", "route": "payments", "weights": {"payments": 9000, "shop-v2": 1000}}
 DRAIN = {"kind": "drain", "upstream": "shop-v1", "endpoints": ["127.0.0.1:11001"]}
+BESIDE = {
+    **weights(700),
+    "arms": [{"upstream": "shop-v2", "match": {"headers": [{"name": "x-canary", "exact": "always"}]}}],
+    "mirror": {"upstream": "payments", "share": 100, "any_method": True},
+}
 PATCHES: dict[str, list[dict[str, Any]]] = {
     "retries off": [RETRY_OFF],
     "an arm that the route lacks": [OTHER_ARM],
     "an endpoint drained": [DRAIN],
+    "arms by attribute and copies": [BESIDE],
     "all at once": [RETRY_OFF, OTHER_ARM, DRAIN, weights(700)],
 }
 
