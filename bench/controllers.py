@@ -32,8 +32,11 @@ ARGO_INTERVAL, ARGO_LIMIT, ARGO_LEAST, ARGO_SECONDS, ARGO_SCRAPE = 300, 3, 0.95,
 class Record(Protocol):
     """A simulated run: the canary's requests a second, and how many of them failed."""
 
-    n_c: int
-    e_c: Sequence[int]
+    @property
+    def n_c(self) -> int: ...
+
+    @property
+    def e_c(self) -> Sequence[int]: ...
 
 
 def counts(record: Record) -> Counts:

@@ -4,13 +4,11 @@ Simulated on all processors. The same recorded counts are then decided by what F
 document (`controllers`). At last a tick over many live rollouts (`rollouts`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
-
-import numpy as np
 
 from bench import controllers, rollouts
 from bench.figures import Figure, Target, figure, percentile
@@ -28,6 +26,11 @@ LOOSE, A_TICK = 1.2, 1.0
 COMPARED_SECONDS = 2400
 CLUMPS = ((5, STABLE), (20, STABLE), (5, 2 * STABLE), (20, 2 * STABLE))
 WORSE = (0.3, 0.05, 0.02, 0.01, 0.005)
+RARE = Limits(alpha=0.005)
+# Runs that are folded side by side: enough for arrays to pay.
+PART = 50
+Made = Callable[[int], simulate.Recorded]
+"""Makes the run of a number."""
 
 
 def run(size: Size, folder: Path) -> list[Figure]:
@@ -80,12 +83,10 @@ def _clumped(size: Size) -> Iterator[Figure]:
             found = _failed(case, size.simulated // 2)
             name = f"healthy at {share:.0%}, bursts of {clump} at {rate:.1%}: rolled back"
             yield figure(BENCH, name, f"of {size.simulated // 2}", [found])
-        failed = partial(simulate.failed_in_rare_bursts, share)
-        with ProcessPoolExecutor(len(PROCESSORS)) as pool:
-            rare = float(np.mean(list(pool.map(failed, range(size.simulated), chunksize=25))))
-        yield figure(
-            BENCH, f"healthy at {share:.0%}, rare bursts of 10: rolled back", f"of {size.simulated}", [rare]
-        )
+        rare = partial(simulate.rare_bursts, share)
+        found = _share(_fails(rare, size.simulated, RARE))
+        name = f"healthy at {share:.0%}, rare bursts of 10: rolled back"
+        yield figure(BENCH, name, f"of {size.simulated}", [found])
 
 
 def _compared(size: Size) -> Iterator[Figure]:
@@ -103,9 +104,8 @@ def _compared(size: Size) -> Iterator[Figure]:
 
 
 def _beside(name: str, case: Case, size: Size, *, healthy: bool) -> Iterator[Figure]:
-    with ProcessPoolExecutor(len(PROCESSORS), initializer=simulate.remember_likelihoods) as pool:
-        runs = list(pool.map(partial(_three, case), range(size.compared)))
-    for who, found in zip(("Sluice", "Flagger", "Argo Rollouts"), zip(*runs, strict=True), strict=True):
+    runs = _three(case, size.compared)
+    for who, found in zip(("Sluice", "Flagger", "Argo Rollouts"), runs, strict=True):
         back = [seconds for seconds in found if seconds is not None]
         of = f"of {len(found)}"
         if healthy:
@@ -116,27 +116,40 @@ def _beside(name: str, case: Case, size: Size, *, healthy: bool) -> Iterator[Fig
             yield figure(BENCH, f"{name}: {who}", "s", back)
 
 
-def _three(case: Case, number: int) -> tuple[float | None, float | None, float | None]:
-    """Seconds from the onset to the rollback of each; None where there was none."""
-    recorded = simulate.record(case, number)
-    ours = simulate.decided(recorded.ticks(), case.limits, case.kinds)
-    counts = controllers.counts(recorded)
-    theirs = (controllers.flagger(counts), controllers.argo(counts))
-    back = [float(at) if said == "rolled back" else None for said, at in theirs]
-    found = [ours[1] if ours else None, *back]
-    first, second, third = [None if at is None else at - case.onset for at in found]
-    return first, second, third
+def _three(case: Case, runs: int) -> list[list[float | None]]:
+    """Seconds from the onset to the rollback of each run, by each of the three; None where there was none."""
+    ours = _fails(partial(simulate.record, case), runs, case.limits)
+    counts = [controllers.counts(simulate.record(case, run)) for run in range(runs)]
+    theirs = [[_back(decide(one)) for one in counts] for decide in (controllers.flagger, controllers.argo)]
+    return [[None if at is None else at - case.onset for at in found] for found in (ours, *theirs)]
+
+
+def _back(decision: controllers.Decision) -> float | None:
+    said, at = decision
+    return float(at) if said == "rolled back" else None
+
+
+def _seconds(case: Case, size: Size) -> list[float]:
+    """Seconds from the onset to FAIL; those of a run that is never failed are all that it had."""
+    found = _fails(partial(simulate.record, case), size.simulated, case.limits)
+    return [(case.seconds if at is None else at) - case.onset for at in found]
 
 
 def _failed(case: Case, runs: int) -> float:
     """The share of runs that are ever failed."""
-    each = -(-runs // len(PROCESSORS))
-    firsts = range(0, runs, each)
-    numbers = [min(each, runs - first) for first in firsts]
+    return _share(_fails(partial(simulate.record, case), runs, case.limits))
+
+
+def _share(found: Sequence[float | None]) -> float:
+    return sum(at is not None for at in found) / len(found)
+
+
+def _fails(made: Made, runs: int, limits: Limits) -> list[float | None]:
+    """When each run is failed, on all processors."""
     with ProcessPoolExecutor(len(PROCESSORS)) as pool:
-        found = chain(*pool.map(partial(together.seconds_to_fail, case), firsts, numbers))
-    return sum(one is not None for one in found) / runs
+        parts = pool.map(partial(_part, made, limits), range(0, runs, PART), [runs] * -(-runs // PART))
+        return list(chain(*parts))
 
 
-def _seconds(case: Case, size: Size) -> list[float]:
-    return simulate.seconds_to_fail(case, size.simulated, len(PROCESSORS))
+def _part(made: Made, limits: Limits, first: int, runs: int) -> list[float | None]:
+    return together.seconds_to_fail([made(run) for run in range(first, min(runs, first + PART))], limits)

@@ -156,11 +156,6 @@ def rare_bursts(share: float, run: int, size: int = 10) -> Recorded:
     return Recorded(n_c, e_c, 100 - n_c, e_k)
 
 
-def failed_in_rare_bursts(share: float, run: int) -> bool:
-    """Whether the healthy canary of one such run is failed at alpha 0.5 %."""
-    return decided(rare_bursts(share, run).ticks(), Limits(alpha=0.005), ("fail",)) is not None
-
-
 def ladder_minutes(run: int) -> float:
     """Minutes of a healthy canary through 1 % (not 5x worse), 5 % (not 3x) and 25 % (not 2x)."""
     total = 0.0

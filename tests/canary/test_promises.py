@@ -47,7 +47,7 @@ def test_runs_are_the_same_on_one_processor_and_on_two() -> None:
 @pytest.mark.parametrize("case", [Case(canary=0.01, seconds=90), Case(clump=5, share=0.5, seconds=90)])
 def test_runs_side_by_side_come_to_what_the_judge_comes_to(case: Case) -> None:
     judged = [one[1] if one else None for one in outcomes(case, 12)]
-    assert together.seconds_to_fail(case, 0, 12) == judged
+    assert together.seconds_to_fail([record(case, run) for run in range(12)], case.limits) == judged
 
 
 def test_where_a_constant_takes_minutes_the_judge_takes_seconds() -> None:

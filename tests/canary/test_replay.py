@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from access.domain.roles import Role
 from canary import replays, services
 from canary.domain import family, kept
+from canary.domain.replay import replay
 from canary.models import Observation
 from tests.canary.factories import ANN, World, rollout, state
 from tests.support.people import bearer, person
@@ -65,9 +66,7 @@ def test_the_evidence_that_judging_again_ends_with_is_that_which_the_rollout_has
     world.run(20)
     rows = Observation.objects.filter(rollout=number).order_by("at")
     limits = services.moving.plan_of(rollout(number)).limits()
-    again = replays.domain.replay(
-        [replays._kept(one) for one in rows], limits, canary="shop-v2", control="the control"
-    )
+    again = replay([replays._kept(one) for one in rows], limits, canary="shop-v2", control="the control")
     assert family.dump(again.evidence) == family.dump(family.load(rollout(number).evidence["family"]))
 
 
