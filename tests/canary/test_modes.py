@@ -140,3 +140,27 @@ def test_the_command_skips_retries_and_undoes(world: World) -> None:
     assert "rolling back" in run("undo", number, "--reason", "memory grows")
     assert world.run(5, until=lambda: state(int(number)) == "rolled_back")
     assert "running at 5 %" in run("retry", number)
+
+
+def test_the_start_page_shows_every_split_before_it_starts_and_starts_what_it_showed(
+    world: World, client: Client
+) -> None:
+    client.force_login(person(Role.OPERATOR))
+    given = {"route": "shop", "upstream": "shop-v2", "steps": "5, 50", "mode": "approve", "reason": "faster"}
+    given |= {"approvals": "last", "bake": "5"}
+    shown = client.post("/rollouts/start/", given).content.decode()
+    assert "Every step's split, on edge-1, edge-2" in shown
+    assert "shop-v2 99 %" in shown
+    assert not Rollout.objects.exists()
+    client.post("/rollouts/start/", {**given, "key": "web-1"})
+    plan = Rollout.objects.get().plan
+    assert (plan["bake"]["seconds"], plan["approvals"]) == (300.0, "last")
+
+
+def test_approvals_of_a_mode_that_asks_for_none_are_refused_beside_their_field(
+    world: World, client: Client
+) -> None:
+    client.force_login(person(Role.OPERATOR))
+    given = {"route": "shop", "upstream": "shop-v2", "steps": "5, 50", "mode": "auto", "reason": "faster"}
+    shown = client.post("/rollouts/start/", {**given, "approvals": "last"}).content.decode()
+    assert "Only mode approve asks for approval." in shown
