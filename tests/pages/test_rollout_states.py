@@ -69,3 +69,18 @@ def test_the_page_says_what_is_new_of_it_and_fits(desk: Desk, made: Any, says: l
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert reader.complaints == []
             reader.picture(f"rollout-{made.__name__}-{width}-{'dark' if dark else 'light'}")
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+def test_every_split_is_shown_before_the_start_and_fits(desk: Desk, width: int, dark: bool) -> None:
+    World()
+    with desk.reader(width=width, dark=dark) as reader:
+        page = reader.open("/rollouts/start/?route=shop&upstream=shop-v2")
+        page.fill("[name=bake]", "5")
+        page.fill("[name=reason]", "faster")
+        page.click("text=Show the exact change")
+        page.click("#every-step summary")
+        assert "shop-v2 99 %" in page.inner_text("#every-step")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert reader.complaints == []
+        reader.picture(f"rollout-rehearsed-{width}-{'dark' if dark else 'light'}")
