@@ -103,6 +103,6 @@ def _steps(plan: Plan, where: RouteRow, upstream: str, now: datetime) -> tuple[R
     found = []
     for what, share in [*told, ("promotion", WHOLE)]:
         after = shares.split(plan, where.split, upstream, share)
-        found.append(RehearsedStep(what, share, before, after))
+        found.append(RehearsedStep(what, share, dict(sorted(before.items())), dict(sorted(after.items()))))
         before = after
     return tuple(found)
