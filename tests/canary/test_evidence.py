@@ -1,6 +1,8 @@
 """What a rollout keeps of its evidence: enough to replay a verdict, and cheap to list."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from canary import selectors
@@ -50,3 +52,37 @@ def test_a_list_of_rollouts_takes_one_query(
     world.start()
     with django_assert_num_queries(1):
         assert selectors.rollouts(live=True)[0].state == "running"
+
+
+def test_a_tick_asks_prometheus_as_often_for_two_rollouts_as_for_one_and_mixes_nothing(world: World) -> None:
+    first = world.start()
+    world.run(3)
+    world.metrics.asked.clear()
+    world.run(1)
+    assert len(world.metrics.asked) == 3
+    other = world.start(route="payments")
+    world.run(3)
+    world.metrics.asked.clear()
+    world.run(1)
+    assert len(world.metrics.asked) == 3
+    newest = Observation.objects.filter(rollout=first).order_by("at").last()
+    assert newest is not None
+    assert newest.tick["first_attempt"]["edge-1"] == [10, 0, 190, 0]
+    assert not any(
+        counts[0] or counts[2]
+        for one in Observation.objects.filter(rollout=other)
+        for counts in one.tick["first_attempt"].values()
+    )
+
+
+def test_rollouts_that_are_due_are_claimed_by_as_many_statements_however_many_they_are(world: World) -> None:
+    counted = []
+    for route in ("shop", "payments"):
+        world.start(route=route)
+        world.run(1)
+        with CaptureQueriesContext(connection) as queries:
+            world.run(1)
+        counted.append(
+            sum(one["sql"].startswith("UPDATE") and "next_wakeup_at" in one["sql"] for one in queries)
+        )
+    assert counted == [1, 1]
