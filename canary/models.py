@@ -204,8 +204,8 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
 class Release(models.Model):
     """One rollout over many routes and tiers, in waves. Whoever changes it holds its row.
 
-    `declared` is what was asked for. `wave` is the present one, from 0. `back_to`: while it is rolled back, the
-    first wave that is.
+    `declared` is what was asked for. `wave` is the present one, from 0. `back_to`: while it is rolled back,
+    the first wave that is.
     """
 
     key = models.CharField(max_length=100, unique=True)
