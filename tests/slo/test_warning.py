@@ -64,6 +64,18 @@ def test_it_says_whose_failures_spent_the_budget_and_nothing_where_nobody_knows(
     assert "Originator" not in told["payments-"]
 
 
+def test_the_page_of_an_incident_blames_nobody_where_nobody_knows(client: Client) -> None:
+    client.force_login(person(Role.VIEWER))
+    leave(0.4)
+    services.warn(now=NOW)
+    (incident,) = alerts.selectors.open_incidents()
+
+    page = client.get(f"/incidents/{incident.id}/").content.decode()
+
+    assert "Originator" in page
+    assert "fault of" not in page
+
+
 def test_a_budget_that_is_back_ends_it() -> None:
     leave(-1)
     services.warn(now=NOW)
