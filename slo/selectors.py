@@ -165,7 +165,7 @@ def demanded(tier: str, route: str = "") -> Demanded:
 
 
 def strictest_availability(tier: str, route: str) -> Decimal | None:
-    """The highest target (0 to 1) that is declared for answers of the route, by itself or for its whole tier."""
+    """The highest target (0 to 1) for answers of the route, declared for itself or for its whole tier."""
     found = Objective.objects.live().filter(
         tier=tier,
         kind__in=("route_availability", "backend_availability"),

@@ -20,8 +20,8 @@ _HIDDEN = "(not shown)"
 class Change:
     """One field of one resource: `kind` is cluster, endpoints, listener, routes, secret or runtime.
 
-    Or of what no proxy is told: `kind` is objective, runbook, budget_policy, freeze or accepted, and the path is as a
-    person wrote it.
+    Or of what no proxy is told: `kind` is objective, runbook, budget_policy, freeze or accepted, and the path
+    is as a person wrote it.
 
     `whole`: all that is at `path` came or went, a named item of a list or, where it is empty, the resource. A
     side that is not there is None.
