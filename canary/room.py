@@ -118,7 +118,8 @@ def reckoned(
 def _arm(declared: Tier, route: str, name: str, part: float, trusts: bool, load: Load | None) -> Arm:
     others = sum(rate for of, rate in load.attempts.items() if of != route) if load else 0.0
     rps, source, healthy = _capacity(declared, name, trusts, load)
-    return Arm(name, part, rps, others, _repeats(route, load), healthy, source)
+    shown = load.shown_rps * healthy if load and load.shown_rps is not None and healthy is not None else None
+    return Arm(name, part, rps, others, _repeats(route, load), healthy, source, shown)
 
 
 def _repeats(route: str, load: Load | None) -> float:

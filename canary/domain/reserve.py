@@ -35,6 +35,7 @@ class Arm:
 
     `part` is its share of what the canary does not have, 0 to 1. `rps` is what its healthy endpoints take,
     None where nobody knows. `others` is what it serves besides, `repeats` its attempts for each first one.
+    `shown` is what they were seen to take, which decides nothing.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Arm:
     repeats: float = 1.0
     healthy: int | None = None
     source: Literal["declared", "measured", "unknown"] = "unknown"
+    shown: float | None = None
 
     def needs(self, traffic: float, canary: int) -> float:
         """Its load when `traffic` is the route's and the canary has so many basis points of it."""
@@ -92,11 +94,20 @@ def told(arms: Sequence[Arm], traffic: float | None) -> str:
     """One sentence on the reserve, also where nothing is known of it."""
     if traffic is None:
         return "capacity not checked: the route's present traffic is not known"
-    unknown = ", ".join(arm.name for arm in arms if arm.rps is None)
+    unknown = "; ".join(_unchecked(arm, traffic) for arm in arms if arm.rps is None)
     if unknown:
-        return f"capacity not checked: neither declared (capacity_rps) nor measured for {unknown}"
+        return f"capacity not checked: {unknown}"
     rows = (
         f"{arm.name} would get {arm.needs(traffic, 0):.4g} of {arm.rps:.4g} requests/s ({arm.source})"
         for arm in arms
     )
     return "taken back whole, " + "; ".join(rows)
+
+
+def _unchecked(arm: Arm, traffic: float) -> str:
+    if arm.shown is None:
+        return f"neither declared (capacity_rps) nor measured for {arm.name}"
+    return (
+        f"not declared (capacity_rps) for {arm.name}, which was seen to take {arm.shown:.4g} requests/s"
+        f" and would get {arm.needs(traffic, 0):.4g}"
+    )

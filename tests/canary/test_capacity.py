@@ -118,7 +118,9 @@ def test_a_measured_rate_holds_steps_only_where_the_plan_says_so(traffic: Traffi
     Load.objects.filter(upstream="shop-v1").update(shown_rps=15.0)
     with pytest.raises(Refused, match="10 healthy endpoints were seen to take 150"):
         traffic.world.start(plan={**PLAN, "capacity": {"measured": "hold"}})
-    assert traffic.world.start() > 0
+    number = traffic.world.start()
+    traffic.run(3)
+    assert "seen to take 150 requests/s and would get 200" in selectors.rollout(number).row.reserve
 
 
 def test_figures_that_are_old_refuse_nothing_and_keep_nothing_back(traffic: Traffic) -> None:
