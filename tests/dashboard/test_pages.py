@@ -239,7 +239,7 @@ def test_a_rollout_starts_only_after_its_exact_change_was_shown(reader: Client, 
     assert "None yet" not in shown
     answer = reader.post("/rollouts/start/", {**given, "key": "web-1"})
     assert answer.status_code == 302
-    assert "shop-v2 has 5 % of shop" in text(reader, answer["Location"])
+    assert "shop-v2 serves 5 % of shop" in text(reader, answer["Location"])
 
 
 def test_a_rollout_with_senseless_steps_is_refused_in_place(reader: Client, now: datetime) -> None:
