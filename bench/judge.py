@@ -76,13 +76,17 @@ def _errors(size: Size) -> Iterator[Figure]:
 
 
 def _clumped(size: Size) -> Iterator[Figure]:
-    """Failures in bursts, in both arms alike: what the estimate of dispersion is for."""
+    """Failures in bursts, in both arms alike or in one: what the estimate of dispersion is for."""
     for share in (0.05, 0.5):
         for clump, rate in CLUMPS:
             case = Case(canary=rate, stable=rate, share=share, clump=clump, seconds=900, seed=4)
             found = _failed(case, size.simulated // 2)
             name = f"healthy at {share:.0%}, bursts of {clump} at {rate:.1%}: rolled back"
             yield figure(BENCH, name, f"of {size.simulated // 2}", [found])
+        case = Case(canary=STABLE, share=share, clump=10, calm=True, seconds=900, seed=5)
+        found = _failed(case, size.simulated)
+        name = f"healthy at {share:.0%}, bursts of 10 at {STABLE:.1%} of the canary alone: rolled back"
+        yield figure(BENCH, name, f"of {size.simulated}", [found])
         rare = partial(simulate.rare_bursts, share)
         found = _share(_fails(rare, size.simulated, RARE))
         name = f"healthy at {share:.0%}, rare bursts of 10: rolled back"

@@ -32,8 +32,9 @@ NEGLIGIBLE_SHARES = (1e-6, 0.1, 0.3)
 START_EVERY_SECONDS = 30.0
 # The first start and the latest 39 are kept. Leaving one out only lowers E, so alpha holds.
 STARTS_KEPT = 40
-# Failures' worth of belief in independent errors before an arm has shown how clumped its failures are.
-PHI_PRIOR = 5.0
+# Failures' worth of belief in independent errors before they have shown how clumped they are: those of both
+# arms together, and the canary's alone, which are few, so that chance makes them look clumped.
+PHI_PRIOR, CANARY_PHI_PRIOR = 5.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,19 +250,21 @@ def odds_ratio(counts: Counts) -> float | None:
 
 
 def phi(evidence: Evidence) -> float:
-    """How clumped failures are: 1 for independent ones, never less; the more clumped of the two arms.
+    """How clumped failures are: 1 for independent ones, never less.
 
     Pearson's chi^2 (one degree of freedom) between consecutive ticks of one proxy's arm, averaged with the
-    number of failures as weight: failures in bursts of size s then give E[s^2] / E[s]. The canary's own
-    clumping counts because its first burst may come before the control has shown any; a canary that fails
-    steadily is not clumped, so its regression is found as fast.
+    number of failures as weight: failures in bursts of size s then give E[s^2] / E[s]. A healthy canary's
+    failures are clumped as the control's are, so both arms tell of it together. The canary's count besides:
+    where it alone is clumped, a large control would hide it. A canary that fails steadily is not clumped, so
+    its regression is found as fast.
     """
-    return max(1.0, _clumped(evidence.clumping), _clumped(evidence.canary_clumping))
+    (total, weight), (more, of) = evidence.canary_clumping, evidence.clumping
+    both = _clumped(total + more, weight + of, PHI_PRIOR)
+    return max(1.0, both, _clumped(total, weight, CANARY_PHI_PRIOR))
 
 
-def _clumped(clumping: tuple[float, float]) -> float:
-    total, weight = clumping
-    return (total + PHI_PRIOR) / (weight + PHI_PRIOR)
+def _clumped(total: float, weight: float, prior: float) -> float:
+    return (total + prior) / (weight + prior)
 
 
 def _add(before: tuple[float, ...], more: Floats) -> tuple[float, ...]:

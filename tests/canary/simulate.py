@@ -42,7 +42,7 @@ class Case:
     """What is simulated, and what is waited for.
 
     Of `rate` requests a second the canary gets `share`; from `onset` (seconds) on it fails at `canary`, else
-    as the control does at `stable` (0..1). `clump`: failures come in bursts of this mean size. `incident`: so
+    as the control does at `stable` (0..1). `clump`: failures come in bursts of this mean size; `calm`: of the canary only. `incident`: so
     many fail in both arms from the onset on. `kinds` are the verdicts of which the first ends a run.
     """
 
@@ -51,6 +51,7 @@ class Case:
     seconds: int = HOUR
     onset: int = 0
     clump: float = 0
+    calm: bool = False
     stable: float = STABLE
     incident: float | None = None
     rate: int = RATE
@@ -95,7 +96,8 @@ def record(case: Case, run: int) -> Recorded:
     bad = case.canary if case.incident is None else case.incident
     rest = case.stable if case.incident is None else case.incident
     e_c = [errors(rng, n_c, case.stable, case.onset, case.clump), errors(rng, n_c, bad, later, case.clump)]
-    e_k = [errors(rng, n_k, case.stable, case.onset, case.clump), errors(rng, n_k, rest, later, case.clump)]
+    clump = 0 if case.calm else case.clump
+    e_k = [errors(rng, n_k, case.stable, case.onset, clump), errors(rng, n_k, rest, later, clump)]
     return Recorded(n_c, np.concatenate(e_c), n_k, np.concatenate(e_k))
 
 

@@ -36,9 +36,10 @@ class _Arm:
         self._total += np.where(seen, both * chi2, 0)
         self._weight += np.where(seen, both, 0)
 
-    @property
-    def clumped(self) -> Any:
-        return (self._total + judge.PHI_PRIOR) / (self._weight + judge.PHI_PRIOR)
+    def clumped(self, prior: float, *others: "_Arm") -> Any:
+        """Together with these arms."""
+        arms = (self, *others)
+        return (sum(arm._total for arm in arms) + prior) / (sum(arm._weight for arm in arms) + prior)
 
 
 def seconds_to_fail(records: Sequence[Recorded], limits: Limits) -> list[float | None]:
@@ -59,7 +60,8 @@ def seconds_to_fail(records: Sequence[Recorded], limits: Limits) -> list[float |
         logs += np.array([ratios(*pair) for pair in pairs])[:, None, :]
         canary.add(e_c[:, t])
         control.add(e_k[:, t])
-        phi = np.maximum(1.0, np.maximum(canary.clumped, control.clumped))
+        alone = canary.clumped(judge.CANARY_PHI_PRIOR)
+        phi = np.maximum(1.0, np.maximum(canary.clumped(judge.PHI_PRIOR, control), alone))
         so_far = e_c[:, : t + 1]
         for run in np.flatnonzero(_log_fail(starts, logs, phi) >= -log(limits.alpha)).tolist():
             enough = so_far[run].sum() >= limits.min_failures
