@@ -15,7 +15,7 @@ from access.permission import ApiRequest, operates
 from access.problem import Problem, field
 from access.schema import Request, Why
 from canary import freezes, selectors, services
-from canary.domain.errors import Held, KeyReused, LiveRollout, Refused, Stale, UnknownRollout
+from canary.domain.errors import Frozen, Held, KeyReused, LiveRollout, NotNow, Refused, Stale, UnknownRollout
 from canary.domain.plan import Plan
 from canary.domain.states import WrongState
 from canary.selectors import RolloutDetail, RolloutRow, StepRow, Times, VerifiedRow
@@ -23,7 +23,7 @@ from canary.services.rehearsing import Rehearsal
 from canary.standings import MetricRow
 
 router = Router(tags=["rollouts"])
-CONFLICTS = (LiveRollout, Held, KeyReused, Stale)
+CONFLICTS = (LiveRollout, Held, KeyReused, Stale, Frozen, NotNow)
 
 
 class StartIn(Request):
@@ -104,7 +104,9 @@ def rollouts(request: ApiRequest, live: bool | None = None, limit: Limit = 100) 
 
 @router.post("/rollouts", response={201: RolloutDetailOut}, auth=operates)
 def start(request: ApiRequest, body: StartIn) -> Status[dict[str, Any]]:
-    """Start a rollout. 409 when the route has one already, 422 for what cannot be; both name the field.
+    """Start a rollout. 409 when the route has one already or a freeze, a budget or too little room holds it.
+
+    422 for what cannot be; both name the field.
 
     The same `key` with the same body answers with the rollout that it started; with another body it is 409.
     """
@@ -170,7 +172,7 @@ def skip(request: ApiRequest, rollout_id: int, body: StepWhy | None = None) -> d
 
 @router.post("/rollouts/{int:rollout_id}/undo", response=RolloutDetailOut, auth=operates)
 def undo(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
-    """Give back the split that a promotion has replaced. 422 where the split was changed since."""
+    """Give back the split that a promotion has replaced. 409 where the split was changed since."""
     return _act(services.undo, request, rollout_id, body)
 
 

@@ -1,5 +1,6 @@
 """Pages of rollouts: the list, one with its evidence, the start, and what people do about one."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -224,20 +225,30 @@ def _moments(detail: RolloutDetail) -> list[tuple[datetime, str]]:
 
 
 def _start_form(request: HttpRequest) -> StartForm:
-    bases = [proxy.base(tier.name) for tier in proxy.tiers()]
-    routes = [route.name for base in bases for route in base.routes]
+    routes = _routes()
     sent = request.POST if request.method == "POST" else request.GET
-    chosen = sent.get("route") if sent.get("route") in routes else next(iter(routes), None)
-    tier, where = next(
-        ((base, route) for base in bases for route in base.routes if route.name == chosen), (None, None)
-    )
+    asked = sent.get("route", "")
+    chosen = next((name for name in (asked, asked.partition("/")[2], *routes) if name in routes), "")
+    tier, where = routes.get(chosen, (None, None))
+    given = {name: request.GET[name] for name in StartForm.base_fields if name in request.GET}
     return StartForm(
         request.POST if request.method == "POST" else None,
-        initial={name: request.GET[name] for name in StartForm.base_fields if name in request.GET},
-        routes=routes,
+        initial={**given, "route": chosen},
+        routes=list(routes),
         standing_by=[arm for arm, weight in where.split.items() if weight == 0] if where else [],
         others=_others(tier, where) if tier and where else [],
     )
+
+
+def _routes() -> dict[str, tuple[Tier, Route]]:
+    """Every route by its name, or as `tier/name` where several tiers have one of that name."""
+    bases = [proxy.base(tier.name) for tier in proxy.tiers()]
+    found = [(base, route) for base in bases for route in base.routes]
+    known = Counter(route.name for _, route in found)
+    return {
+        route.name if known[route.name] == 1 else f"{base.name}/{route.name}": (base, route)
+        for base, route in found
+    }
 
 
 def _others(tier: Tier, route: Route) -> list[str]:

@@ -27,7 +27,11 @@ class Held(Refused):
 
 
 class Frozen(Refused):
-    """The tier's error budget policy lets no canary have more traffic now."""
+    """A budget, a freeze window or too little room lets no canary have more traffic now."""
+
+
+class NotNow(Refused):
+    """The present state does not allow it: the split is another one by now, or nothing is left to do."""
 
 
 class Stale(Refused):

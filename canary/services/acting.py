@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 import proxy.selectors
 from audit.domain.actor import Actor
 from canary.domain import states
-from canary.domain.errors import Frozen, Held, LiveRollout, Refused, Stale, UnknownRollout
+from canary.domain.errors import Frozen, Held, LiveRollout, NotNow, Refused, Stale, UnknownRollout
 from canary.domain.plan import WHOLE
 from canary.models import Rollout
 from canary.services import moving, returning, telling
@@ -46,7 +46,7 @@ def skip(*, rollout_id: int, by: Actor, reason: str = "", step: int | None = Non
         if not reason.strip():
             raise Refused("reason", "say why this step needs no PASS: it is kept with the rollout")
         if moving.is_last(rollout):
-            raise Refused("rollout", "the next step is the whole route: promote it, or wait for its PASS")
+            raise NotNow("rollout", "the next step is the whole route: promote it, or wait for its PASS")
         _refuse_frozen(rollout, now)
         said = f"skipped by {by.name}: {reason}"
         moving.up(rollout, event="skip", by=by, reason=said, now=now, verdict="skipped", problem="")
@@ -110,7 +110,7 @@ def close(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
         states.after(rollout.state, "close")
         why = moving.restore_base(rollout, by=by, reason=reason, now=now)
         if why:
-            raise Refused("route", why)
+            raise NotNow("route", why)
         said = f"closed by {by.name}: {reason}" if reason else f"closed by {by.name}"
         moving.release(rollout, by=by, reason=said, now=now)
         moving.commit(
@@ -135,7 +135,7 @@ def force(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> Non
     with _acting(rollout_id) as rollout:
         states.after(rollout.state, "force")
         if not rollout.weight:
-            raise Refused("rollout", "all of it is taken back already: nothing is left to force")
+            raise NotNow("rollout", "all of it is taken back already: nothing is left to force")
         said = _decided("Taken back at once", by, reason)
         returning.at_once(rollout, by=by, reason=f"{rollout.reason}; {said}", now=now)
 
@@ -165,20 +165,16 @@ def _refuse_changed(rollout: Rollout) -> None:
     tier = proxy.selectors.base(rollout.tier)
     route = tier.route(rollout.route_name)
     if route is None:
-        raise Refused(
+        raise NotNow(
             "route", f"{rollout.route_name} is not in the tier any more: there is nothing to give back"
         )
     split = {arm: weight for arm, weight in route.split.items() if weight > 0}
     if split != {rollout.upstream: WHOLE}:
         runs = ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in split.items()) or "no upstream"
-        raise Refused(
-            "route", f"the split of {rollout.route_name} was changed since the promotion, to {runs}"
-        )
+        raise NotNow("route", f"the split of {rollout.route_name} was changed since the promotion, to {runs}")
     gone = [arm for arm, weight in rollout.base.items() if weight > 0 and tier.upstream(arm) is None]
     if gone:
-        raise Refused(
-            "route", f"{', '.join(gone)}, which had the traffic before, is not in the tier any more"
-        )
+        raise NotNow("route", f"{', '.join(gone)}, which had the traffic before, is not in the tier any more")
 
 
 def _refuse_frozen(rollout: Rollout, now: datetime) -> None:

@@ -15,7 +15,7 @@ import proxy.selectors
 from audit import services as audit
 from audit.domain.actor import Actor, automation
 from canary.domain import states, waves
-from canary.domain.errors import KeyReused, LiveRollout, Refused, UnknownRelease
+from canary.domain.errors import KeyReused, LiveRollout, NotNow, Refused, UnknownRelease
 from canary.domain.states import WrongState
 from canary.models import Member, Release
 from canary.services import acting, starting
@@ -251,15 +251,21 @@ def act_on_release(*, release_id: int, event: str, by: Actor, reason: str = "", 
 
 
 def approve_release(*, release_id: int, by: Actor, reason: str = "", now: datetime) -> int:
-    """Approve each rollout that waits for it; returns how many. Raises as `act_on_release`, and Refused."""
+    """Approve each rollout that waits for it; returns how many. Raises as `act_on_release`, and Refused.
+
+    A release that is paused or goes back keeps its rollouts where they are: its approvals wait.
+    """
     with transaction.atomic():
+        found = _locked(release_id)
+        if found.state != "running":
+            raise WrongState(found.state, "approve")
         waiting = [
             one.rollout
-            for one in _rows(_locked(release_id))
+            for one in _rows(found)
             if one.rollout is not None and one.rollout.state == "awaiting_approval"
         ]
         if not waiting:
-            raise Refused("release", "no rollout of it waits for an approval")
+            raise NotNow("release", "no rollout of it waits for an approval")
         for rollout in waiting:
             acting.approve(rollout_id=rollout.pk, by=by, reason=reason, now=now)
         return len(waiting)

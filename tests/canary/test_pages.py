@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+import proxy.services
 from access.domain.roles import Role
 from canary import services
+from canary.models import Rollout
 from tests.canary.factories import ANN, World, state
+from tests.proxy.factories import declaration, document
 from tests.support.people import bearer, person
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +88,30 @@ def test_only_upstreams_without_weight_on_the_route_are_offered_and_one_that_sta
     assert [value for value, _ in form.fields["upstream"].choices] == offered
 
 
+def test_a_route_name_of_two_tiers_starts_on_the_one_that_was_chosen(world: World, operator: Client) -> None:
+    proxies = [{"name": "eu-1", "http_port": 10090, "https_port": 10453, "admin_port": 19003}]
+    two = {"tiers": [*document()["tiers"], declaration(name="eu", proxies=proxies)]}
+    proxy.services.apply(document=two, by=ANN, reason="a second tier", now=world.now)
+    form = operator.get("/rollouts/start/?route=eu/shop").context["form"]
+    assert form["route"].value() == "eu/shop"
+    assert {"edge/shop", "eu/shop"} <= {value for value, _ in form.fields["route"].choices}
+    given = {"route": "eu/shop", "upstream": "shop-v2", "mode": "approve", "reason": "try", "steps": "5"}
+    key = operator.post("/rollouts/start/", given).context["key"]
+    operator.post("/rollouts/start/", {**given, "key": key})
+    assert Rollout.objects.get().tier == "eu"
+
+
+def test_a_link_with_the_tier_chooses_the_route(world: World, operator: Client) -> None:
+    form = operator.get("/rollouts/start/?route=edge/payments").context["form"]
+    assert form["route"].value() == "payments"
+
+
+def test_the_exact_change_says_what_is_asked_for(world: World, operator: Client) -> None:
+    given = {"route": "shop", "upstream": "shop-v2", "mode": "approve", "reason": "try", "steps": "5"}
+    page = operator.post("/rollouts/start/", {**given, "approvals": "last"}).content.decode()
+    assert "asks only for the last step" in page
+
+
 def test_the_way_back_from_the_exact_change_keeps_what_was_filled_in(world: World, operator: Client) -> None:
     given = {
         "route": "shop",
@@ -144,3 +171,14 @@ def test_the_api_sums_a_rollout_up_and_closes_it(world: World, client: Client) -
         "version 2 is faster",
         "Rolled back by ann: enough; closed by operator: edge-2 burnt down",
     )
+
+
+def test_a_start_in_a_freeze_is_a_conflict(world: World, client: Client) -> None:
+    window = {"begins": "2020-01-01T00:00:00Z", "ends": "2120-01-01T00:00:00Z", "why": "for good"}
+    frozen = {"route": "shop", "upstream": "shop-v2", "plan": {"freeze": [window]}}
+    assert ask(client, "rollouts", frozen).status_code == 409
+
+
+def test_a_skip_to_the_whole_is_a_conflict(world: World, client: Client) -> None:
+    number = world.start(plan={"steps": [5000]})
+    assert ask(client, f"rollouts/{number}/skip", {"reason": "at once"}).status_code == 409

@@ -274,6 +274,21 @@ def test_the_command_and_the_api_tell_pipelines_how_it_ended(
     assert "release.key" in {one["field"] for one in again.json()["errors"]}
 
 
+def test_approvals_of_a_release_wait_while_it_is_paused(fleet: Fleet, client: Client) -> None:
+    number = fleet.begin(mode="approve")
+    assert fleet.run(60, until=lambda: fleet.states(number)[0] == "awaiting_approval")
+    services.act_on_release(release_id=number, event="pause", by=ANN, now=fleet.now)
+    act: dict[str, Any] = {"content_type": "application/json", "headers": bearer(Role.OPERATOR)}
+    assert client.post(f"/api/v1/releases/{number}/approve", {}, **act).status_code == 409
+    assert fleet.canaries()[0] == 5000
+
+
+def test_nothing_to_approve_is_a_conflict(fleet: Fleet, client: Client) -> None:
+    number = fleet.begin(mode="approve")
+    act: dict[str, Any] = {"content_type": "application/json", "headers": bearer(Role.OPERATOR)}
+    assert client.post(f"/api/v1/releases/{number}/approve", {}, **act).status_code == 409
+
+
 def test_the_page_shows_the_waves_and_takes_actions(fleet: Fleet, client: Client) -> None:
     number = fleet.begin()
     assert fleet.run(20, until=lambda: releases.release(number).waves[0].members[0].verified == 2)
