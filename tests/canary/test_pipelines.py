@@ -229,6 +229,19 @@ def test_the_example_for_gitlab_ends_with_1_when_the_canary_is_rolled_back(job: 
 
 @pytest.mark.real
 @pytest.mark.django_db(transaction=True)
+def test_the_manual_job_for_gitlab_rolls_back_what_goes_on(job: Job) -> None:
+    jobs = yaml.safe_load(example(".gitlab-ci.yml"))
+    script = "\n".join(jobs["roll back"]["script"])
+    assert job.run(script, *SH)[0] == 2
+    job.run(jobs["rollout"]["script"][0], *SH)
+    number = Rollout.objects.get().pk
+    code, said = job.run(script, *SH)
+    assert code == 0, said
+    assert job.world.run(10, until=lambda: state(number) == "rolled_back")
+
+
+@pytest.mark.real
+@pytest.mark.django_db(transaction=True)
 def test_the_examples_end_with_2_and_say_why_where_nothing_can_start(job: Job) -> None:
     (job.folder / "rollout.yaml").write_text("rollout: {route: nowhere, upstream: shop-v2}")
     code, said = job.run(actions()["start"], *BASH)
