@@ -129,6 +129,7 @@ def _differences(row: Kept, judgement: Judgement, figures: Mapping[str, Any]) ->
 
 
 def _alike(kept: Any, replayed: Any) -> bool:
-    if isinstance(kept, float) and isinstance(replayed, float):
+    # PostgreSQL writes a JSON number out in full, so that an e-value of 1e+34 comes back as a whole number.
+    if isinstance(kept, int | float) and isinstance(replayed, float):
         return isclose(kept, replayed, rel_tol=CLOSE)
     return bool(kept == replayed)

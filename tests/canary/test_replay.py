@@ -48,7 +48,10 @@ def test_a_rolled_back_rollout_comes_to_the_same_verdict_with_the_same_e(world: 
     assert again.until == rollout(number).evidence_at
     recorded = last_figures(number)["first_attempt"]
     row = next(row for row in again.metrics if row.metric == "first_attempt")
-    assert (row.replayed_e_fail, row.replayed_e_pass) == (recorded["e_fail"], recorded["e_pass"])
+    assert (row.replayed_e_fail, row.replayed_e_pass) == (
+        float(recorded["e_fail"]),
+        float(recorded["e_pass"]),
+    )
     assert len(again.passed_at) == 1
 
 
