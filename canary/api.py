@@ -211,6 +211,9 @@ def promote(request: ApiRequest, rollout_id: int, body: Why | None = None) -> di
 
 
 @router.post("/rollouts/{int:rollout_id}/rollback", response=RolloutDetailOut, auth=operates)
+@router.post(  # as `actions` and releases name it
+    "/rollouts/{int:rollout_id}/roll_back", response=RolloutDetailOut, auth=operates, include_in_schema=False
+)
 def rollback(request: ApiRequest, rollout_id: int, body: Why | None = None) -> dict[str, Any]:
     """Take the canary's traffic away."""
     return _act(services.rollback, request, rollout_id, body)

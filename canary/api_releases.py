@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.conf import settings
 from django.utils import timezone
@@ -25,6 +25,7 @@ from canary.releases import ReleaseRow
 
 router = Router(tags=["releases"])
 Key = Annotated[str, Field(max_length=100)]
+Action = Literal["approve", "pause", "resume", "roll_back", "close"]
 
 
 class MemberOut(Schema):
@@ -104,7 +105,7 @@ def release(request: ApiRequest, release_id: int, patient: bool = False) -> Rele
 
 
 @router.post("/releases/{int:release_id}/{action}", response=ReleaseOut, auth=operates)
-def act(request: ApiRequest, release_id: int, action: str, body: Why | None = None) -> ReleaseOut:
+def act(request: ApiRequest, release_id: int, action: Action, body: Why | None = None) -> ReleaseOut:
     """One of its `actions`: approve, pause, resume, roll_back, close. 409 where its state has none such."""
     reason, now = body.reason if body else "", timezone.now()
     try:

@@ -182,3 +182,13 @@ def test_a_start_in_a_freeze_is_a_conflict(world: World, client: Client) -> None
 def test_a_skip_to_the_whole_is_a_conflict(world: World, client: Client) -> None:
     number = world.start(plan={"steps": [5000]})
     assert ask(client, f"rollouts/{number}/skip", {"reason": "at once"}).status_code == 409
+
+
+def test_the_api_takes_each_action_by_the_name_that_it_offers(world: World, client: Client) -> None:
+    number, headers = world.start(), bearer(Role.OPERATOR)
+    offered = client.get(f"/api/v1/rollouts/{number}", headers=headers).json()["actions"]
+    assert "roll_back" in offered
+    for action in offered:
+        path, body = f"/api/v1/rollouts/{number}/{action}", {"reason": "one by one"}
+        answer = client.post(path, body, content_type="application/json", headers=headers)
+        assert answer.status_code in (200, 409), action
