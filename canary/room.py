@@ -74,14 +74,21 @@ def holding(found: Room) -> Hold | None:
 def kept(rollout: Rollout, now: datetime) -> int:
     """The basis points that a canary keeps at first when its traffic is taken back.
 
-    0 where the arms have room for all of it, or where nobody knows; never more than the least that any proxy
-    gives it now.
+    0 where the arms have room for all of it, or where nobody knows; never more than `given`.
+    """
+    present = given(rollout)
+    longest = Plan.model_validate(rollout.plan).capacity.longest_return
+    return of_rollout(rollout, now).stage(present) if longest > 0 and present > 0 else 0
+
+
+def given(rollout: Rollout) -> int:
+    """The least that any proxy gives the canary now, in basis points: a push may be obeyed by some of them.
+
+    One that follows another which not all obeyed counts from the least of both.
     """
     push = rollout.push
     obeyed = not push or push.get("acked_at")
-    present = rollout.weight if obeyed else min(rollout.weight, push["before"])
-    longest = Plan.model_validate(rollout.plan).capacity.longest_return
-    return of_rollout(rollout, now).stage(present) if longest > 0 and present > 0 else 0
+    return rollout.weight if obeyed else min(rollout.weight, push["before"])
 
 
 def return_by(rollout: Rollout, now: datetime) -> str:

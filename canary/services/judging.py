@@ -114,12 +114,14 @@ def _clock(rollout: Rollout) -> Clock | None:
 def _judged_from(rollout: Rollout, plan: Plan) -> tuple[float, float]:
     """Unix seconds after which ticks may fail the canary, and after which they may earn the next step.
 
-    Nothing is judged while the first weights are on their way, nor in a warm-up. While the weights of a later
-    step are on their way the canary can fail, but what it does at the old weights earns no further step.
+    Nothing is judged while the first weights are on their way, nor in a warm-up. While other weights are on
+    their way, those of a step that was refused too, the canary can fail, but what it does at the old weights
+    earns no further step.
     """
     acked = rollout.push.get("acked_at")
     if acked is None:
-        return (inf if rollout.step == 0 else 0.0), inf
+        first = rollout.step == 0 and not rollout.push.get("before")
+        return (inf if first else 0.0), inf
     obeyed = datetime.fromisoformat(acked).timestamp() + plan.warm_up
     return obeyed, obeyed
 

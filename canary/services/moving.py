@@ -125,7 +125,7 @@ def push(
     """A change of weights on its way to the proxies, as `Rollout.push` holds it.
 
     `stage` is `overlay`, `bake` where the old arm keeps a little for a while, or `base` where a promotion has
-    become the configuration; `by` is who decided on it.
+    become the configuration; `by` is who decided on it; `before` is what `room.given` said.
     """
     deadline = now + timedelta(seconds=plan_of(rollout).push_deadline)
     return {
@@ -133,7 +133,7 @@ def push(
         "by": {"name": by.name, "source": by.source},
         "generation": generation,
         "weights": dict(split),
-        "before": rollout.weight,
+        "before": room.given(rollout),
         "at": now.isoformat(),
         "deadline": deadline.isoformat(),
         "acked_at": None,
@@ -162,7 +162,11 @@ def enter_step(rollout: Rollout, *, now: datetime, obeyed_at: datetime | None = 
 
 
 def leave_step(rollout: Rollout, *, verdict: str, reason: str, now: datetime) -> None:
-    """Close the row of the rollout's present step with what ended it."""
+    """Close the row of the rollout's present step with what ended it. Raises Overtaken.
+
+    The rollout's row first, as who acts on it takes it: a person and the tick must not wait for each other.
+    """
+    lock(rollout)
     rollout.steps.filter(ended_at=None).update(ended_at=now, verdict=verdict, reason=reason)
 
 

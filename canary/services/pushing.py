@@ -7,6 +7,7 @@ from typing import Any
 
 import proxy.selectors
 from canary.models import Rollout
+from canary.services import moving
 from proxy.domain.errors import ProxyUnreachable
 from proxy.ports import ProxyAdmin
 from proxy.selectors import Progress, ProxyRow, TierRow
@@ -38,8 +39,9 @@ class Followed:
         return bool(self.push.get("verified_at"))
 
     def write_step(self, rollout: Rollout) -> None:
-        """Keep when the present step's weights were obeyed."""
+        """Keep when the present step's weights were obeyed. Raises Overtaken; see `moving.leave_step`."""
         if self.acked and not self.known:
+            moving.lock(rollout)
             rollout.steps.filter(ended_at=None, obeyed_at=None).update(
                 obeyed_at=datetime.fromisoformat(self.push["acked_at"])
             )

@@ -349,6 +349,7 @@ def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetim
     if followed.push["stage"] != "base" and followed.refused:
         _back(rollout, followed, now)
         return
+    rollout.push = followed.push
     with transaction.atomic():
         followed.write_step(rollout)
         if not followed.verified:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 import proxy.selectors
 import proxy.services
@@ -12,6 +13,7 @@ from canary import selectors, services
 from canary.domain.errors import Refused
 from canary.domain.states import WrongState
 from canary.models import Rollout
+from canary.services import moving
 from telemetry.domain.errors import MetricsUnavailable
 from tests.canary.factories import ANN, PLAN, World, messages, rollout, state
 from tests.proxy.factories import document
@@ -245,3 +247,39 @@ def test_evidence_of_rollouts_that_ended_long_ago_is_forgotten(world: World) -> 
     assert not selectors.evidence(old)
     assert selectors.evidence(new)
     assert rollout(old).steps.count() == 1
+
+
+def test_a_canary_is_judged_while_a_dead_proxy_keeps_its_way_back_from_being_acknowledged(
+    world: World,
+) -> None:
+    number = world.start(mode="approve")
+    world.run(5)
+    Rollout.objects.filter(pk=number).update(state="awaiting_approval")
+    services.approve(rollout_id=number, by=ANN, now=world.now)
+    world.obeys = False
+    assert world.run(15, until=lambda: state(number) == "needs_human")
+    assert (rollout(number).step, rollout(number).weight, rollout(number).push["acked_at"]) == (0, 500, None)
+    world.fails["shop-v2"] = 1.0
+    assert world.run(30, until=lambda: state(number) == "rolling_back")
+
+
+def test_a_step_after_one_that_not_all_obey_goes_back_to_what_all_obeyed(world: World) -> None:
+    number = world.start(plan={**PLAN, "steps": [500, 2500, 5000]}, mode="approve")
+    world.run(5)
+    world.obeys = False
+    for _ in range(2):
+        services.skip(rollout_id=number, by=ANN, reason="known good", now=world.now)
+    assert rollout(number).push["before"] == 500
+    world.run(15, until=lambda: state(number) == "needs_human")
+    assert (rollout(number).step, world.split()["shop-v2"]) == (0, 500)
+
+
+def test_a_step_is_left_only_under_the_rollout_s_lock(world: World) -> None:
+    """The tick would hold the step and wait for the rollout, and a person the other way round."""
+    number = world.start()
+    world.run(3)
+    stale = rollout(number)
+    services.pause(rollout_id=number, by=ANN, now=world.now)
+    with pytest.raises(moving.Overtaken), transaction.atomic():
+        moving.leave_step(stale, verdict="pass", reason="", now=world.now)
+    assert rollout(number).steps.filter(ended_at=None).exists()
