@@ -237,17 +237,34 @@ def act_on_release(*, release_id: int, event: str, by: Actor, reason: str = "", 
     """What a person does to a release as a whole: pause, resume, roll_back or close.
 
     A pause holds its live rollouts and begins no wave; a rollback takes back every wave. Raises
-    UnknownRelease and WrongState.
+    UnknownRelease and WrongState, and NotNow for a close that would leave a rollout going on by itself.
     """
     with transaction.atomic():
         found = _locked(release_id)
         if event not in waves.allowed(found.state):
             raise WrongState(found.state, event)
+        if event == "close":
+            _refuse_untried(found)
         said = f"{event.replace('_', ' ')} by {by.name}" + (f": {reason}" if reason else "")
         more = {"back_to": 0} if event == "roll_back" else {}
         _move(found, event, by=by, reason=said, now=now, **more)
         for one in _rows(found):
             _pass_on(one, event, by=by, reason=said, now=now)
+
+
+def _refuse_untried(found: Release) -> None:
+    """A rollback only writes down what the next tick does: nobody takes a member back after a close.
+
+    One that lives must be on its way back. One that was promoted must have been refused its way back.
+    """
+    for one in _rows(found):
+        rollout = one.rollout
+        if rollout is None or one.wave < found.back_to or rollout.state in BACK:
+            continue
+        if rollout.state != "promoted" or not one.problem:
+            where = f"{one.upstream} on {one.tier}/{one.route_name}"
+            why = one.problem or "wait for the next tick"
+            raise NotNow("release", f"rollout {rollout.pk} of {where} is not on its way back yet: {why}")
 
 
 def approve_release(*, release_id: int, by: Actor, reason: str = "", now: datetime) -> int:

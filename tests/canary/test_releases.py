@@ -19,7 +19,7 @@ from canary import releases, services
 from canary.domain import waves
 from canary.domain.declared import BadFile
 from canary.domain.declared import text as declared_text
-from canary.domain.errors import KeyReused, Refused
+from canary.domain.errors import KeyReused, NotNow, Refused
 from canary.domain.states import WrongState
 from canary.models import Release, Rollout
 from tests.canary.factories import ANN, PROXIES, World
@@ -172,6 +172,17 @@ def test_a_person_takes_back_every_wave(fleet: Fleet) -> None:
     assert fleet.canaries() == [0, 0, 0]
     with pytest.raises(WrongState):
         services.act_on_release(release_id=number, event="resume", by=ANN, now=fleet.now)
+
+
+def test_a_close_leaves_no_rollout_going_on_by_itself(fleet: Fleet) -> None:
+    number = fleet.begin()
+    assert fleet.run(200, until=lambda: fleet.states(number)[2] == "running")
+    services.act_on_release(release_id=number, event="roll_back", by=ANN, now=fleet.now)
+    with pytest.raises(NotNow, match="not on its way back yet"):
+        services.act_on_release(release_id=number, event="close", by=ANN, now=fleet.now)
+    services.tick_releases(now=fleet.now)
+    services.act_on_release(release_id=number, event="close", by=ANN, now=fleet.now)
+    assert fleet.run(30, until=lambda: fleet.canaries() == [0, 0, 0])
 
 
 def test_an_approval_of_the_release_is_one_of_each_rollout_that_waits(fleet: Fleet) -> None:
