@@ -148,8 +148,8 @@ def undo(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> None
     try:
         with _acting(rollout_id) as rollout:
             states.after(rollout.state, "undo")
-            _refuse_changed(rollout)
-            moving.undo(rollout, by=by, reason=_decided("Promotion undone", by, reason), now=now)
+            said = _decided("Promotion undone", by, reason)
+            moving.undo(rollout, check=_refuse_changed, by=by, reason=said, now=now)
             telling.undone(rollout, by=by, now=now)
     except IntegrityError as error:
         raise LiveRollout("route", "the route has another rollout by now: end that one first") from error

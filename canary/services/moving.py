@@ -1,6 +1,6 @@
 """How a rollout changes: a conditional update, audit row and overlay, in the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -270,13 +270,18 @@ def restore_base(rollout: Rollout, *, by: Actor, reason: str, now: datetime) -> 
     return ""
 
 
-def undo(rollout: Rollout, *, by: Actor, reason: str, now: datetime) -> None:
+def undo(
+    rollout: Rollout, *, check: Callable[[Rollout], None], by: Actor, reason: str, now: datetime
+) -> None:
     """Take a promotion back, which is alive again until every proxy shows it. Raises what `lay` raises.
 
-    The row's new state comes first: a start too takes the route's one place before the tier's lock.
+    The row's new state comes first: a start too takes the route's one place before the tier's lock. What
+    `check` refuses is looked for once more when the overlay is laid: then nobody else can change the split.
     """
+    check(rollout)
     commit(rollout, event="undo", by=by, reason=reason, now=now, decided_at=now, finished_at=None, problem="")
     laid = lay_back(rollout, share=room.kept(rollout, now), reason=reason, by=by, now=now)
+    check(rollout)
     proxy.services.publish_split(
         tier=rollout.tier, route=rollout.route_name, weights=rollout.base, by=by, reason=reason, now=now
     )

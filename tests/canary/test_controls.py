@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -15,6 +16,7 @@ from canary import selectors, services
 from canary.domain.errors import LiveRollout, Refused, Stale
 from canary.domain.states import WrongState
 from canary.models import Rollout
+from canary.services import moving
 from tests.canary.factories import ANN, World, messages, rollout, state
 from tests.proxy.factories import document
 from tests.support.rivals import Rival, two_writers
@@ -129,14 +131,34 @@ def test_an_undo_gives_back_the_split_of_before_at_once_and_as_a_revision(world:
     assert any("ann undid the promotion of shop-v2 on shop" in text for text in told)
 
 
-def test_an_undo_is_refused_where_the_split_was_changed_since(world: World) -> None:
-    number = promoted(world)
+def test_an_undo_throws_nothing_away_that_is_declared_at_the_same_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, lay_back = promoted(world), moving.lay_back
+
+    def late(*of: Any, **how: Any) -> dict[str, Any]:
+        half(world)
+        return lay_back(*of, **how)
+
+    monkeypatch.setattr(moving, "lay_back", late)
+    with pytest.raises(Refused, match="changed since the promotion"):
+        services.undo(rollout_id=number, by=ANN, now=world.now)
+    assert state(number) == "promoted"
+
+
+def half(world: World) -> None:
+    """Somebody declares another split of the route."""
     routes = [{**route} for route in document()["tiers"][0]["routes"]]
     for route in routes:
         if route["name"] == "shop":
             route["split"] = {"shop-v1": 5000, "shop-v2": 5000}
     declared = document(routes=routes)
     proxy.services.apply(document=declared, by=BOB, reason="half", now=world.now + timedelta(seconds=1))
+
+
+def test_an_undo_is_refused_where_the_split_was_changed_since(world: World) -> None:
+    number = promoted(world)
+    half(world)
     with pytest.raises(Refused, match="changed since the promotion, to shop-v1 50 %, shop-v2 50 %"):
         services.undo(rollout_id=number, by=ANN, now=world.now)
     assert (state(number), world.split()) == ("promoted", {"shop-v1": 5000, "shop-v2": 5000})
