@@ -24,6 +24,9 @@ PAGES = {
     "rollouts": "/rollouts/",
     "rollout": "/rollouts/{rollout}/",
     "rollout-start": "/rollouts/start/?route=shop&upstream=shop-v2",
+    "rollout-replay": "/rollouts/{rollout}/replay/",
+    "releases": "/releases/",
+    "release": "/releases/{release}/",
     "runs": "/runs/",
     "run": "/runs/{run}/",
     "runbook": "/runbooks/canary-rolled-back/?incident={incident}",
@@ -57,6 +60,7 @@ def filled() -> dict[str, Any]:
         "incident": incident,
         "run": world.run(now, incident),
         "rollout": world.rollout(now),
+        "release": world.release(now),
         "objective": objective,
         "month": f"{now:%Y-%m}",
     }

@@ -251,6 +251,18 @@ def rollout(now: datetime, *, ticks: int = 60, failing_from: int = 48) -> int:
     return number
 
 
+def release(now: datetime) -> int:
+    """One of two waves, whose first has begun."""
+    waves = [
+        {"name": "first", "rollouts": [{"route": "edge/payments", "upstream": "shop-v2"}]},
+        {"name": "rest", "rollouts": [{"route": "edge/shop", "upstream": "shop-v2"}]},
+    ]
+    declared = {"key": "shop-v2-build-7", "on_failure": "keep", "waves": waves}
+    number = canary.services.release(document={"release": declared}, by=BY, now=now)
+    canary.services.tick_releases(now=now)
+    return number
+
+
 def observe(number: int, now: datetime, *, ticks: int, failing_from: int = 48) -> None:
     """What the judge saw of a rollout up to now, a tick a second."""
     row, plan = Rollout.objects.get(pk=number), read(None)
