@@ -85,6 +85,12 @@ def release(release_id: int) -> ReleaseRow:
     return _row(found)
 
 
+def of_rollout(rollout_id: int) -> tuple[int, str] | None:
+    """The number and key of the release that began the rollout; None where none did."""
+    found = Member.objects.filter(rollout=rollout_id).values_list("release_id", "release__key").first()
+    return (found[0], found[1]) if found else None
+
+
 def _row(found: Release) -> ReleaseRow:
     members = list(found.members.all())
     rows = tuple(

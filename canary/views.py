@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from canary import charts, freezes, hooked, selectors, services
+from canary import charts, freezes, hooked, releases, selectors, services
 from canary.domain.errors import Refused, UnknownRollout
 from canary.domain.states import WrongState
 from canary.forms import StartForm
@@ -78,6 +78,7 @@ def rollout(request: HttpRequest, rollout_id: int, fragment: str = "") -> HttpRe
         "detail": detail,
         "acts": [_act(detail, row) for row in detail.actions],
         "hooked": hooked.hooked(rollout_id),
+        "release": releases.of_rollout(rollout_id),
     }
     if not fragment:
         context["charts"] = [*(_chart(detail, row) for row in detail.metrics), _dispersion(detail)]

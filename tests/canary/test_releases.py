@@ -307,6 +307,8 @@ def test_the_page_shows_the_waves_and_takes_actions(fleet: Fleet, client: Client
     page = client.get(f"/releases/{number}/").content.decode()
     assert "2 of 2" in page
     assert "edge / search" in page
+    member = releases.release(number).waves[0].members[0].rollout_id
+    assert f'href="/releases/{number}/"' in client.get(f"/rollouts/{member}/").content.decode()
     client.post(f"/releases/{number}/pause/", {"reason": "lunch"})
     assert "pause by operator: lunch" in client.get(f"/releases/{number}/live/").content.decode()
     assert "shop-build-7" in client.get("/releases/").content.decode()
