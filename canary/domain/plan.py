@@ -37,6 +37,7 @@ class Plan(BaseModel):
     longest_stay, warm_up and push_deadline are seconds: how long a step may stay undecided before a person is
     asked, what is left out after a step's weights are obeyed, and how soon every proxy must obey. `approvals`
     is what mode approve asks for: each step, or only the last; `freeze` adds to the tier's own windows.
+    `hold_above` is the share of the control's first attempts above which no step is taken while they fail.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -50,6 +51,7 @@ class Plan(BaseModel):
     w0: float = 1.0
     w1: float = 3.0
     negligible: float | None = 0.001
+    hold_above: float = Field(default=0.05, gt=0, le=1)
     bake: Bake = Bake()
     approvals: Literal["each", "last"] = "each"
     freeze: tuple[Freeze, ...] = ()

@@ -13,7 +13,7 @@ from django.db import transaction
 import alerts.services
 import proxy.services
 from audit.domain.actor import automation
-from canary.domain import states
+from canary.domain import family, states, trouble
 from canary.domain.plan import WHOLE, weights
 from canary.models import Observation, Rollout
 from canary.services import (
@@ -260,8 +260,13 @@ def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> 
 def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) -> None:
     """A PASS: the next step at once, or the question whether to take it.
 
-    What the tier's error budgets allow has the last word.
+    What the tier's error budgets allow has the last word, and an incident of both arms is waited for.
     """
+    weighed = family.load(seen.get("evidence", rollout.evidence).get("family", {}))
+    incident = trouble.shared(weighed, moving.plan_of(rollout).hold_above)
+    if incident:
+        _stay(rollout, reason, {**seen, "problem": f"passed, but {incident}"}, now)
+        return
     frozen = moving.frozen(rollout, now)
     if frozen and frozen.until:
         # A window ends by itself: nobody has to be asked meanwhile.
