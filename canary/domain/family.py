@@ -7,7 +7,7 @@ split: to pass a harmful canary wrongly, the metric that it harms must be wrong.
 A family's evidence is kept by part: a counting metric is one part, a latency metric one an edge.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,11 +100,13 @@ def decide(
     control: str,
     tick: FamilyTick | None,
     metrics: Sequence[Metric] = DEFAULT,
+    known: Collection[str] = (),
 ) -> Judgement:
     """FAIL as soon as one metric fails that may act, PASS when all pass, NO_DATA when one says nothing.
 
-    A metric that rolls back goes before one that pauses; one that is only observed decides nothing. `tick` is
-    the newest one; None decides nothing but says where things stand.
+    A metric that rolls back goes before one that pauses, and of these one that fails anew before those that
+    are `known` to fail; one that is only observed decides nothing. `tick` is the newest one; None decides
+    nothing but says where things stand.
     """
     found = {
         metric.name: _verdict(metric, family, limits_of(limits, metric.name, metrics), canary, control, tick)
@@ -112,7 +114,7 @@ def decide(
     }
     acting = [metric for metric in metrics if metric.action != "observe"]
     for action in ("roll_back", "pause"):
-        for metric in acting:
+        for metric in sorted(acting, key=lambda one: one.name in known):
             if metric.action == action and found[metric.name].kind == "fail":
                 return Judgement("fail", found[metric.name].reason, metric.name, found, metric.action)
     for kind in ("no_data", "inconclusive"):

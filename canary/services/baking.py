@@ -12,10 +12,11 @@ from canary.services.telling import JUDGE
 
 
 def begin(rollout: Rollout, followed: Followed, *, now: datetime) -> None:
-    """Every proxy obeys the last step. In the caller's transaction."""
-    moving.commit(
-        rollout, event="bake", by=JUDGE, reason=rollout.reason, now=now, push=followed.push, problem=""
-    )
+    """Every proxy obeys the last step; what paused the rollout before does not hold the bake unless it still
+    fails. In the caller's transaction.
+    """
+    began = {"push": followed.push, "evidence": {**rollout.evidence, "paused_by": []}, "problem": ""}
+    moving.commit(rollout, event="bake", by=JUDGE, reason=rollout.reason, now=now, **began)
     telling.bakes(rollout, moving.plan_of(rollout).bake, now=now)
 
 
@@ -23,19 +24,21 @@ def look_after(rollout: Rollout, seen: dict[str, Any], *, now: datetime) -> None
     """End the bake when its time is over and nothing speaks against it. In the caller's transaction.
 
     `seen` are the fields that every look moves. A bake in which nothing could be compared does not end by
-    itself, and neither does one that a freeze or a spent budget holds.
+    itself, and neither does one in which a metric failed that may pause, or that a freeze or a spent budget
+    holds.
     """
     late = now - ends_at(rollout, now)
     if late < timedelta(0):
         moving.commit(rollout, now=now, **seen)
         return
     hold = moving.frozen(rollout, now)
-    why = hold.why if hold else _unmeasured(rollout, seen)
+    failed = ", ".join(seen["evidence"].get("paused_by", []))
+    why = f"{failed} failed meanwhile" if failed else hold.why if hold else _unmeasured(rollout, seen)
     if not why:
         _end(rollout, seen, now)
         return
     moving.commit(rollout, now=now, **{**seen, "problem": f"baked, but {why}"})
-    if hold is None and late.total_seconds() > moving.plan_of(rollout).longest_stay:
+    if hold is None and not failed and late.total_seconds() > moving.plan_of(rollout).longest_stay:
         telling.held(rollout, f"the bake does not end: {why}", now=now)
 
 

@@ -37,6 +37,7 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Scraped, now: datetime) -> Lo
     limits = plan.limits()
     weighed = family.load(rollout.evidence.get("family", {}))
     names = {"canary": rollout.upstream, "control": "the control"}
+    known = rollout.evidence.get("paused_by", [])
     judgement = family.decide(weighed, limits, **names, tick=None, metrics=plan.metrics)
     until, decided_by = folded.until, None
     observations: list[Observation] = []
@@ -48,7 +49,7 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Scraped, now: datetime) -> Lo
             continue
         before, earns = _checkpoint(rollout, weighed, len(observations)), at > earns_from
         weighed = family.observe(weighed, tick, limits, metrics=plan.metrics, earns=earns)
-        judgement = family.decide(weighed, limits, **names, tick=tick, metrics=plan.metrics)
+        judgement = family.decide(weighed, limits, **names, tick=tick, metrics=plan.metrics, known=known)
         observations.append(
             Observation(
                 rollout=rollout,
@@ -76,9 +77,11 @@ def look(rollout: Rollout, plan: Plan, *, metrics: Scraped, now: datetime) -> Lo
 
 
 def decides(rollout: Rollout, judgement: Judgement) -> bool:
-    """Whether the verdict moves the rollout. A metric pauses it once: what a person resumes goes on."""
+    """Whether the verdict moves the rollout. A metric pauses it once, and what a person resumes goes on."""
     if judgement.kind == "fail" and judgement.action == "pause":
-        return rollout.state == "running" and judgement.metric not in rollout.evidence.get("paused_by", [])
+        return rollout.state in ("running", "baking") and judgement.metric not in rollout.evidence.get(
+            "paused_by", []
+        )
     return judgement.kind == "fail" or (judgement.kind == "pass" and rollout.state == "running")
 
 

@@ -124,3 +124,19 @@ def test_a_warm_share_that_leaves_no_last_step_is_refused_by_its_path(world: Wor
     with pytest.raises(Refused, match="at most 999") as caught:
         world.start(plan={"steps": [9000], "bake": {"seconds": 10, "warm": 1000}})
     assert caught.value.field == "plan.bake.warm"
+
+
+def test_a_bake_in_which_a_metric_that_pauses_failed_is_ended_by_a_person_alone(world: World) -> None:
+    world.slow = {"shop-v1": 0.02, "shop-v2": 0.02}
+    metrics = [{"name": "first_attempt"}, {"name": "total_latency", "action": "pause"}]
+    number = baking(world, metrics=metrics)
+    world.slow["shop-v2"] = 0.3
+    world.run(10)
+    world.slow["shop-v2"] = 0.02
+    world.run(90)
+    assert (state(number), world.split()["shop-v2"]) == ("baking", 9000)
+    assert rollout(number).problem == "baked, but total_latency failed meanwhile"
+    (asked,) = messages("NEEDS_HUMAN")
+    assert "total_latency failed while it baked" in asked.payload["text"]
+    services.promote(rollout_id=number, by=ANN, reason="known", now=world.now)
+    assert world.run(10, until=lambda: state(number) == "promoted")

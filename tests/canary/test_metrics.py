@@ -101,6 +101,19 @@ def test_a_metric_to_pause_pauses_once_asks_a_person_and_a_failing_one_still_rol
     assert world.run(20, until=lambda: state(number) == "rolled_back")
 
 
+def test_a_second_metric_pauses_though_the_one_that_a_person_went_past_still_fails(world: World) -> None:
+    world.slow = {"shop-v1": 0.02, "shop-v2": 0.3}
+    final = {"name": "final", "action": "pause"}
+    first = {**BOTH[0], "action": "observe"}
+    number = start(world, first, {**BOTH[1], "action": "pause"}, final)
+    assert world.run(30, until=lambda: state(number) == "paused")
+    services.resume(rollout_id=number, by=ANN, now=world.now)
+    world.fails["shop-v2"] = 0.3
+    assert world.run(20, until=lambda: state(number) == "paused")
+    assert rollout(number).reason.startswith("paused by final")
+    assert replays.replay(number).same
+
+
 def test_a_metric_that_is_observed_neither_rolls_back_nor_holds_a_step(world: World) -> None:
     world.per_second, world.slow = 4000, {"shop-v1": 0.02, "shop-v2": 0.3}
     number = start(world, BOTH[0], {**BOTH[1], "action": "observe"})
