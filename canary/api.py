@@ -16,6 +16,7 @@ from access.problem import Problem, field
 from access.schema import Request, Why
 from canary import freezes, selectors, services
 from canary.domain.errors import Frozen, Held, KeyReused, LiveRollout, NotNow, Refused, Stale, UnknownRollout
+from canary.domain.hooks import without_queries
 from canary.domain.plan import Plan
 from canary.domain.states import WrongState
 from canary.selectors import RolloutDetail, RolloutRow, StepRow, Times, VerifiedRow
@@ -258,7 +259,7 @@ def _detail(detail: RolloutDetail) -> dict[str, Any]:
     hold = freezes.of_rollout(row.tier, row.route, row.state, detail.plan, now=timezone.now())
     return {
         **_row(detail.row),
-        "plan": detail.plan,
+        "plan": without_queries(detail.plan.model_dump(mode="json")),
         "frozen": hold.why if hold else "",
         "frozen_until": hold.until if hold else None,
         "bake_ends_at": detail.bake_ends_at,

@@ -6,6 +6,7 @@ from typing import Any
 
 import audit.selectors
 from canary import selectors
+from canary.domain.hooks import without_queries
 from canary.models import Observation, Rollout
 
 # The form of the document: it rises when a field is renamed or means something else.
@@ -25,7 +26,7 @@ def export(rollout_id: int) -> dict[str, Any]:
     return {
         "version": VERSION,
         "rollout": asdict(detail.row),
-        "plan": detail.plan.model_dump(mode="json"),
+        "plan": without_queries(detail.plan.model_dump(mode="json")),
         "base": found.base,
         "plainly": detail.plainly,
         "promise": detail.promise,

@@ -66,6 +66,12 @@ class Hook(BaseModel):
         return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
+def without_queries(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan's JSON values for those who may only read: its hooks' addresses as they are shown."""
+    hooks = [{**one, "url": Hook.model_validate(one).shown} for one in plan.get("hooks", ())]
+    return {**plan, "hooks": hooks} if hooks else dict(plan)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a hook said; None is no answer, which lets nothing go on; `reason` says why it is none."""

@@ -11,6 +11,7 @@ from audit import services as audit
 from audit.domain.actor import Actor
 from canary import room
 from canary.domain.errors import Frozen, Held, KeyReused, LiveRollout, Refused, UnknownRoute, UnknownUpstream
+from canary.domain.hooks import without_queries
 from canary.domain.plan import MODES, BadPlan, Plan, read
 from canary.freezes import Hold, holding
 from canary.models import Rollout
@@ -191,6 +192,11 @@ def _begin(
         target=rollout.subject,
         reason=said,
         now=now,
-        detail={"upstream": upstream, "mode": mode, "plan": rollout.plan, "weight": rollout.weight},
+        detail={
+            "upstream": upstream,
+            "mode": mode,
+            "plan": without_queries(rollout.plan),
+            "weight": rollout.weight,
+        },
     )
     return rollout.pk

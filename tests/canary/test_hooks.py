@@ -274,3 +274,16 @@ def test_every_question_has_its_audit_row(team: Team) -> None:
     assert team.run(120, until=lambda: state(number) == "promoted")
     told = Entry.objects.filter(action="rollout.hook_asked").values_list("detail__delivery", flat=True)
     assert sorted(told) == sorted(HookCall.objects.values_list("pk", flat=True))
+
+
+def test_the_query_of_an_address_is_for_the_hook_alone(team: Team, client: Client) -> None:
+    team.url += "?token=hush-hush"
+    number = team.begin("before")
+    assert rollout(number).plan["hooks"][0]["url"].endswith("hush-hush")
+    headers = bearer(Role.VIEWER)
+    for path in ("", "/export", "/hooks"):
+        answer = client.get(f"/api/v1/rollouts/{number}{path}", headers=headers)
+        assert answer.status_code == 200
+        assert "hush-hush" not in answer.content.decode()
+        assert "/hook" in answer.content.decode()
+    assert "hush-hush" not in str([entry.detail for entry in Entry.objects.all()])
