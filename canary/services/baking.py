@@ -38,7 +38,14 @@ def look_after(rollout: Rollout, seen: dict[str, Any], *, now: datetime) -> None
         _end(rollout, seen, now)
         return
     moving.commit(rollout, now=now, **{**seen, "problem": f"baked, but {why}"})
-    if hold is None and not failed and late.total_seconds() > moving.plan_of(rollout).longest_stay:
+    if hold is None and not failed:
+        ask_late(rollout, why, now=now)
+
+
+def ask_late(rollout: Rollout, why: str, *, now: datetime) -> None:
+    """Ask a person, once, where a bake that nobody holds has not ended for the plan's longest stay."""
+    late = now - ends_at(rollout, now)
+    if late.total_seconds() > moving.plan_of(rollout).longest_stay:
         telling.held(rollout, f"the bake does not end: {why}", now=now)
 
 

@@ -245,6 +245,8 @@ def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: d
         followed.write_step(rollout)
         seen = {"push": followed.push, "no_data_since": rollout.no_data_since or since, "problem": why}
         _stay(rollout, why, seen, now)
+        if rollout.state == "baking":
+            baking.ask_late(rollout, why, now=now)
 
 
 def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> None:

@@ -9,6 +9,7 @@ import proxy.services
 from audit.selectors import entries
 from canary import selectors, services
 from canary.domain.errors import Refused
+from telemetry.domain.errors import MetricsUnavailable
 from tests.canary.factories import ANN, World, messages, rollout, state
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,15 @@ def test_a_bake_in_which_the_old_arm_answered_nothing_does_not_end_and_asks_once
     assert len(messages("NEEDS_HUMAN")) == 1
     world.scraped = True
     assert world.run(20, until=lambda: state(number) == "promoted")
+
+
+def test_a_bake_without_prometheus_does_not_end_and_asks_once(world: World) -> None:
+    number = baking(world)
+    world.metrics.fail(MetricsUnavailable("connection refused"))
+    world.run(120)
+    assert state(number) == "baking"
+    (asked,) = messages("NEEDS_HUMAN")
+    assert "the bake does not end: Prometheus gave no answer" in asked.payload["text"]
 
 
 def test_without_a_warm_arm_it_bakes_with_nothing_to_compare_with_and_says_so(world: World) -> None:
