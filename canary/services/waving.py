@@ -236,8 +236,9 @@ def _take_one_back(one: Member, why: str, now: datetime) -> None:
 def act_on_release(*, release_id: int, event: str, by: Actor, reason: str = "", now: datetime) -> None:
     """What a person does to a release as a whole: pause, resume, roll_back or close.
 
-    A pause holds its live rollouts and begins no wave; a rollback takes back every wave. Raises
-    UnknownRelease and WrongState, and NotNow for a close that would leave a rollout going on by itself.
+    A pause holds its live rollouts and begins no wave, and a resume lifts that pause alone: a rollout that a
+    metric or a person paused stays paused. A rollback takes back every wave. Raises UnknownRelease and
+    WrongState, and NotNow for a close that would leave a rollout going on by itself.
     """
     with transaction.atomic():
         found = _locked(release_id)
@@ -247,9 +248,10 @@ def act_on_release(*, release_id: int, event: str, by: Actor, reason: str = "", 
             _refuse_untried(found)
         said = f"{event.replace('_', ' ')} by {by.name}" + (f": {reason}" if reason else "")
         more = {"back_to": 0} if event == "roll_back" else {}
+        before = found.reason
         _move(found, event, by=by, reason=said, now=now, **more)
         for one in _rows(found):
-            _pass_on(one, event, by=by, reason=said, now=now)
+            _pass_on(one, event, before, by=by, reason=said, now=now)
 
 
 def _refuse_untried(found: Release) -> None:
@@ -288,12 +290,13 @@ def approve_release(*, release_id: int, by: Actor, reason: str = "", now: dateti
         return len(waiting)
 
 
-def _pass_on(one: Member, event: str, *, by: Actor, reason: str, now: datetime) -> None:
+def _pass_on(one: Member, event: str, before: str, *, by: Actor, reason: str, now: datetime) -> None:
+    """`before`: the release's reason until now, which a rollout that was paused with it has too."""
     do = {"pause": acting.pause, "resume": acting.resume}.get(event)
     rollout = one.rollout
     if do is None or rollout is None or event not in states.ROLLOUT[rollout.state]:
         return
-    if event == "pause" or rollout.state == "paused":
+    if event == "pause" or (rollout.state == "paused" and rollout.reason == before):
         do(rollout_id=rollout.pk, by=by, reason=reason, now=now)
 
 

@@ -174,6 +174,16 @@ def test_a_person_takes_back_every_wave(fleet: Fleet) -> None:
         services.act_on_release(release_id=number, event="resume", by=ANN, now=fleet.now)
 
 
+def test_a_resume_of_the_release_lifts_no_pause_of_a_rollout_s_own(fleet: Fleet) -> None:
+    number = fleet.begin(waves=[declared()["release"]["waves"][1]])
+    fleet.run(2)
+    cart = Rollout.objects.get(route_name="cart")
+    services.pause(rollout_id=cart.pk, by=ANN, reason="slow", now=fleet.now)
+    for event in ("pause", "resume"):
+        services.act_on_release(release_id=number, event=event, by=ANN, now=fleet.now)
+    assert fleet.states(number) == ["paused", "running"]
+
+
 def test_a_close_leaves_no_rollout_going_on_by_itself(fleet: Fleet) -> None:
     number = fleet.begin()
     assert fleet.run(200, until=lambda: fleet.states(number)[2] == "running")
