@@ -150,3 +150,16 @@ def test_a_bake_in_which_a_metric_that_pauses_failed_is_ended_by_a_person_alone(
     assert "total_latency failed while it baked" in asked.payload["text"]
     services.promote(rollout_id=number, by=ANN, reason="known", now=world.now)
     assert world.run(10, until=lambda: state(number) == "promoted")
+
+
+def test_an_observed_bake_that_failed_is_ended_by_a_person_alone(world: World) -> None:
+    number = world.start(plan=BAKING, mode="observe")
+    world.run(2)
+    services.promote(rollout_id=number, by=ANN, now=world.now)
+    assert world.run(5, until=lambda: state(number) == "baking")
+    world.fails["shop-v2"] = 0.05
+    assert world.run(20, until=lambda: "would be rolled back" in rollout(number).problem)
+    world.fails["shop-v2"] = 0.0
+    world.run(180)
+    assert (state(number), world.split()["shop-v2"]) == ("baking", 9000)
+    assert "failed meanwhile" in rollout(number).problem
