@@ -19,6 +19,7 @@ from canary.domain.errors import KeyReused, LiveRollout, NotNow, Refused, Unknow
 from canary.domain.states import WrongState
 from canary.models import Member, Release
 from canary.services import acting, starting
+from proxy.domain.errors import ProxyError
 
 logger = logging.getLogger(__name__)
 WAVES = automation("waves")
@@ -203,6 +204,9 @@ def _start(number: int, one: Member, now: datetime) -> None:
             )
         except Refused as error:
             Member.objects.filter(pk=one.pk).update(problem=f"{error.field}: {error.why}")
+            return
+        except ProxyError as error:
+            Member.objects.filter(pk=one.pk).update(problem=f"the tier refuses it: {error}")
             return
         Member.objects.filter(pk=one.pk).update(rollout=begun, problem="")
 

@@ -22,6 +22,8 @@ from canary.domain.declared import text as declared_text
 from canary.domain.errors import KeyReused, NotNow, Refused
 from canary.domain.states import WrongState
 from canary.models import Release, Rollout
+from canary.services import starting
+from proxy.domain.errors import ProxyError
 from tests.canary.factories import ANN, PROXIES, World
 from tests.canary.test_pipelines import example
 from tests.proxy.factories import document
@@ -215,6 +217,23 @@ def test_what_is_in_the_way_of_a_member_is_told_and_tried_again(fleet: Fleet) ->
     assert blocked.asks
     services.rollback(rollout_id=other, by=ANN, now=fleet.now)
     assert fleet.run(300, until=is_(number, "promoted"))
+
+
+def test_a_member_that_the_tier_refuses_holds_up_no_other(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = starting.start
+
+    def refused(**asked: Any) -> int:
+        if asked["route"] == "edge/cart":
+            raise ProxyError("its table is too large")
+        return start(**asked)
+
+    monkeypatch.setattr(starting, "start", refused)
+    number = fleet.begin()
+    assert fleet.run(400, until=lambda: fleet.states(number)[2] == "promoted")
+    cart = releases.release(number).waves[1].members[0]
+    assert (cart.rollout_id, cart.problem) == (None, "the tier refuses it: its table is too large")
 
 
 def test_a_key_begins_a_release_once(fleet: Fleet) -> None:
