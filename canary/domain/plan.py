@@ -17,6 +17,8 @@ from proxy.domain.tier import Freeze
 WHOLE = 10_000
 # Thirty days, in seconds: no step is meant to take longer.
 LONGEST = 30 * 86_400.0
+# In seconds: a canary that is being promoted is not judged until every proxy obeys.
+LATEST = 300.0
 # approve: a person takes the steps that were earned. auto: the machine does. observe: judged and never moved.
 MODES = ("approve", "auto", "observe")
 DEFAULT_STEPS = (500, 2500, 5000, 10_000)
@@ -45,7 +47,7 @@ class Plan(BaseModel):
     steps: tuple[int, ...] = DEFAULT_STEPS
     longest_stay: float = Field(default=1800.0, gt=0, le=LONGEST)
     warm_up: float = Field(default=3.0, ge=0, le=LONGEST)
-    push_deadline: float = Field(default=15.0, gt=0, le=LONGEST)
+    push_deadline: float = Field(default=15.0, gt=0, le=LATEST)
     alpha: float = 0.01
     beta: float = 0.05
     w0: float = 1.0

@@ -198,6 +198,7 @@ def test_only_a_rollback_can_be_closed(world: World) -> None:
         {"longest_stay": float("inf")},
         {"warm_up": float("nan")},
         {"push_deadline": 1e300},
+        {"push_deadline": 301},
         {"alpha": float("nan")},
         {"negligible": float("inf")},
     ],
