@@ -22,7 +22,8 @@ def test_an_interrupt_that_only_make_got_is_seen(tmp_path: Path) -> None:
 
     with log.open("wb") as out:
         make = subprocess.Popen(
-            ["make", "up"],
+            # Tests that run in the background of a shell have the interrupt ignored, and so would make.
+            ["env", "--default-signal=INT", "make", "up"],
             cwd=tmp_path,
             env={"PYTHONPATH": str(Path.cwd()), "PATH": "/usr/bin:/bin"},
             stdout=out,
