@@ -5,8 +5,6 @@ import getpass
 import json
 import os
 import sys
-import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,9 @@ from canary import releases, services
 from canary.domain import declared
 from canary.domain.declared import BadFile
 from canary.domain.errors import Refused
-from canary.domain.outcomes import UNDECIDED, release_exit_code
+from canary.domain.outcomes import release_exit_code
 from canary.domain.states import WrongState
+from canary.management.waiting import until_decided
 from canary.releases import ReleaseRow
 
 REFUSED = 2
@@ -103,18 +102,11 @@ class Command(BaseCommand):
             self.stdout.write(_text(row))
 
     def _wait(self, number: int, *, timeout: float, patient: bool) -> None:
-        until, said = timezone.now() + timedelta(seconds=timeout), ""
-        while True:
+        def look() -> tuple[str, int | None]:
             row = releases.release(number)
-            if _text(row) != said:
-                said = _text(row)
-                self.stdout.write(said)
-            code = release_exit_code(row.state, asks=row.asks, patient=patient)
-            if code is not None:
-                sys.exit(code)
-            if timezone.now() >= until:
-                sys.exit(UNDECIDED)
-            time.sleep(0.5)
+            return _text(row), release_exit_code(row.state, asks=row.asks, patient=patient)
+
+        sys.exit(until_decided(look, timeout=timeout, say=self.stdout.write))
 
     def _refuse(self, why: str) -> Any:
         self.stderr.write(why)

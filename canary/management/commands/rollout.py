@@ -6,9 +6,7 @@ import json
 import math
 import os
 import sys
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,10 @@ from canary import selectors, services
 from canary.domain import declared
 from canary.domain.declared import BadFile
 from canary.domain.errors import Refused
-from canary.domain.outcomes import UNDECIDED, exit_code
+from canary.domain.outcomes import exit_code
 from canary.domain.plan import DEFAULT_STEPS, MODES
 from canary.domain.states import WrongState
+from canary.management.waiting import until_decided
 from canary.selectors import RolloutRow
 from canary.services.rehearsing import rehearsed
 
@@ -182,19 +181,11 @@ class Command(BaseCommand):
         self.stdout.write(text)
 
     def _wait(self, number: int, *, timeout: float, patient: bool) -> None:
-        until = timezone.now() + timedelta(seconds=timeout)
-        said = ""
-        while True:
+        def look() -> tuple[str, int | None]:
             row = selectors.rollout(number).row
-            if _line(row) != said:
-                said = _line(row)
-                self.stdout.write(said)
-            code = exit_code(row.state, patient=patient)
-            if code is not None:
-                sys.exit(code)
-            if timezone.now() >= until:
-                sys.exit(UNDECIDED)
-            time.sleep(0.5)
+            return _line(row), exit_code(row.state, patient=patient)
+
+        sys.exit(until_decided(look, timeout=timeout, say=self.stdout.write))
 
     def _refuse(self, why: str) -> Any:
         self.stderr.write(why)
