@@ -12,10 +12,8 @@ import requests
 from bench.parts import MEASURED, on
 from bench.site import HOST, PATHS, Files
 from proxy.domain.tier import Tier
-from proxy.domain.translate import kinds, resources
-from proxy.domain.translate.bootstrap import bootstrap
 from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
-from proxy.domain.translate.standalone import standalone
+from proxy.domain.translate.standalone import alone
 from tests.support.envoy import command
 from tests.support.processes import free_port, listening
 
@@ -93,11 +91,5 @@ def _site(backend_port: int) -> dict[str, Any]:
 
 
 def _config(tier: Tier, files: Files) -> dict[str, Any]:
-    """The bootstrap of a driven proxy, with what the ADS server would tell it in place of that server."""
     material = Material(files.certificate.read_text(), files.key.read_text(), (bytes(TICKET_KEY_BYTES),))
-    made = resources(base=tier, live=tier, proxy=PROXY, material=material)
-    started = bootstrap(tier, tier.proxies[0], ads=[("127.0.0.1", 1)], proof=None)
-    del started["dynamic_resources"]
-    ((name, layer),) = made[kinds.RUNTIME].items()
-    runtime = {"layers": [{"name": name, "static_layer": layer["layer"]}]}
-    return {**started, **standalone(made), "layered_runtime": runtime}
+    return alone(tier, tier.proxies[0], material)

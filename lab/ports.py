@@ -1,5 +1,6 @@
 """Which loopback port each process of the local system listens on, and the variable that changes it."""
 
+import random
 import socket
 from collections.abc import Mapping
 
@@ -26,6 +27,12 @@ DEFAULTS: dict[str, int] = {
     "LAB_TRAFFIC_PORT": 11010,
     "LAB_RECEIVER_PORT": 12000,
 }
+
+
+# Below the kernel's ephemeral range (32768 and up), so that no client's socket takes a port between the
+# choice and the start of its server.
+FIRST_FREE, LAST_FREE = 20_000, 32_000
+TRIES = 200
 
 
 class BadPort(ValueError):
@@ -66,3 +73,14 @@ def _held(kind: socket.SocketKind, number: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def free(count: int) -> list[int]:
+    """So many different ports that nobody holds now. Raises OSError when there are none."""
+    found: list[int] = []
+    for number in random.sample(range(FIRST_FREE, LAST_FREE), TRIES + count):
+        if len(found) == count:
+            return found
+        if number not in DEFAULTS.values() and not in_use(number):
+            found.append(number)
+    raise OSError("no free loopback port")

@@ -1,12 +1,26 @@
-"""The resources of a proxy as one static file, for `envoy --mode validate`: validation does not wait for
-discovery.
+"""The resources of a proxy as one static file: for `envoy --mode validate`, which does not wait for
+discovery, and for proxies that run without an ADS server.
 """
 
 import copy
 from typing import Any
 
-from proxy.domain.translate import Resources, kinds
-from proxy.domain.translate.bootstrap import observed
+from proxy.domain.tier import Proxy, Tier
+from proxy.domain.translate import Resources, kinds, resources
+from proxy.domain.translate.bootstrap import bootstrap, observed
+from proxy.domain.translate.secrets import Material
+
+
+def alone(tier: Tier, proxy: Proxy, material: Material) -> dict[str, Any]:
+    """What a proxy of the tier is started with to run without an ADS server: its own bootstrap, and all that
+    it would be told from there.
+    """
+    made = resources(base=tier, live=tier, proxy=proxy.name, material=material)
+    started = bootstrap(tier, proxy, ads=[("127.0.0.1", 1)], proof=None)
+    del started["dynamic_resources"]
+    ((name, layer),) = made[kinds.RUNTIME].items()
+    runtime = {"layers": [{"name": name, "static_layer": layer["layer"]}]}
+    return {**started, **standalone(made), "layered_runtime": runtime}
 
 
 def standalone(resources: Resources) -> dict[str, Any]:

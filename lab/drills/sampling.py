@@ -1,0 +1,41 @@
+"""A number that is read again and again while a load runs."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+EVERY_SECONDS = 0.25
+Points = list[tuple[float, float | None]]
+
+
+@contextlib.asynccontextmanager
+async def sampled(read: Callable[[], float], *, every: float = EVERY_SECONDS) -> AsyncIterator[Points]:
+    """(seconds since the block began, the number) for as long as the block lasts, and once at its end.
+
+    `read` must not block: it is called in the loop that the load runs in.
+    """
+    began, points = time.monotonic(), Points()
+
+    async def keep_reading() -> None:
+        while True:
+            points.append((time.monotonic() - began, read()))
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(keep_reading())
+    try:
+        yield points
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        points.append((time.monotonic() - began, read()))
+
+
+def rates(points: Sequence[tuple[float, float | None]]) -> Points:
+    """Of a counter's samples, how much a second it grew between each and the one before."""
+    found = Points()
+    for (before, low), (after, high) in itertools.pairwise(points):
+        if low is not None and high is not None and after > before:
+            found.append((after, (high - low) / (after - before)))
+    return found
