@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,6 +55,16 @@ class Envoy:
         return processes.cpu_seconds(self.pid, WORKER)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A proxy that could be started: its ports by their names in a tier's file, its command, its secrets."""
+
+    name: str
+    ports: Mapping[str, int]
+    argv: Sequence[str]
+    material: Material
+
+
 class World:
     """Ends whatever it started, in reverse order, when the block ends. `scale` 1 is the whole load."""
 
@@ -99,21 +109,36 @@ class World:
         await made.apply(fault)
         return made
 
-    async def envoy(self, declared: Mapping[str, Any], *, material: Material | None = None) -> Envoy:
-        """A proxy with one worker of a tier that is declared without name and proxies. Raises NotStarted.
+    async def envoy(
+        self, declared: Mapping[str, Any], *, material: Material | None = None, workers: int = 1
+    ) -> Envoy:
+        """A proxy with so many workers of a tier that is declared without name and proxies. Raises NotStarted.
 
         The declaration is a dictionary as in a tier's file; wrong, it raises pydantic's ValidationError.
         """
+        made = self.prepared(declared, material=material, workers=workers)
+        log = self.folder / f"{made.name}.log"
+        start = processes.running(made.argv, log=log, ready=lambda: _live(made.ports["admin_port"]))
+        return Envoy(**made.ports, pid=await self.enter(start))
+
+    def prepared(
+        self,
+        declared: Mapping[str, Any],
+        *,
+        material: Material | None = None,
+        workers: int = 1,
+        bind: str = "127.0.0.1",
+    ) -> Prepared:
+        """What starts such a proxy, for who starts it elsewhere; it takes clients at the address `bind`."""
         self._proxies += 1
         name = f"proxy-{self._proxies}"
         held = dict(zip(PROXY_PORTS, ports.free(len(PROXY_PORTS)), strict=True))
-        tier = Tier.model_validate({"name": "drill", "proxies": [{"name": name, **held}], **declared})
-        file, log = self.folder / f"{name}.json", self.folder / f"{name}.log"
-        config = alone(tier, tier.proxies[0], material or _material(tier))
-        _write(file, json.dumps(config))
-        argv = [str(schema.binary()), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
-        start = processes.running([*argv, "-l", "warning"], log=log, ready=lambda: _live(held["admin_port"]))
-        return Envoy(**held, pid=await self.enter(start))
+        proxy = {"name": name, "bind": bind, **held}
+        tier = Tier.model_validate({"name": "drill", "proxies": [proxy], **declared})
+        config, given = self.folder / f"{name}.json", material or _material(tier)
+        _write(config, json.dumps(alone(tier, tier.proxies[0], given)))
+        argv = [str(schema.binary()), "-c", str(config), "--concurrency", str(workers)]
+        return Prepared(name, held, (*argv, "--disable-hot-restart", "-l", "warning"), given)
 
 
 def _write(file: Path, text: str) -> None:
