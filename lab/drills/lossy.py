@@ -60,21 +60,29 @@ def namespace() -> list[str]:
 
 @dataclass(slots=True)
 class Link:
-    """`loss` is the share of packets that is dropped each way, `delay` how long in seconds each takes."""
+    """`loss` is the share of packets that is dropped each way while it is `losing`, `delay` how long in seconds each
+    takes. Counted is since `begin_to_lose`, or since the start.
+    """
 
     loss: float
     delay: float
+    losing: bool = True
     carried: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
 
     def takes(self, packet: bytes) -> bytes | None:
         """The packet as it arrives, or None where it is lost."""
         kind = NAMES.get(packet[PROTOCOL], "other")
-        if random.random() < self.loss:
+        if self.losing and random.random() < self.loss:
             self.dropped[kind] += 1
             return None
         self.carried[kind] += 1
         return returned(packet)
+
+    def begin_to_lose(self) -> None:
+        self.losing = True
+        self.carried.clear()
+        self.dropped.clear()
 
     def as_json(self) -> dict[str, dict[str, int]]:
         return {"carried": dict(self.carried), "dropped": dict(self.dropped)}
@@ -129,6 +137,7 @@ async def run(link: Link) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, link.begin_to_lose)
     await carry(link, open_device(), over)
 
 
@@ -136,11 +145,12 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.drills.lossy", description=__doc__.splitlines()[0])
     parser.add_argument("--loss", type=float, required=True, help="share of packets dropped each way")
     parser.add_argument("--delay-ms", type=float, required=True, help="each way")
+    parser.add_argument("--from-signal", action="store_true", help="lose nothing before SIGUSR1")
     given = parser.parse_args(argv)
     if not (0 <= given.loss <= 0.5 and 0 <= given.delay_ms <= 500):
         sys.stderr.write("lossy: --loss is 0 to 0.5, --delay-ms 0 to 500\n")
         return 2
-    link = Link(given.loss, given.delay_ms / 1000)
+    link = Link(given.loss, given.delay_ms / 1000, losing=not given.from_signal)
     try:
         asyncio.run(run(link))
     except (OSError, NotPermitted) as error:

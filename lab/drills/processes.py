@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+import requests
+
 from lab.supervisor import with_parent
 
 READY_SECONDS = 20.0
@@ -57,6 +59,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def live(admin_port: int) -> bool:
+    """Whether an Envoy has all that it waits for, and serves."""
+    try:
+        return requests.get(f"http://127.0.0.1:{admin_port}/ready", timeout=1).text.strip() == "LIVE"
+    except requests.RequestException:
+        return False
 
 
 def cpu_seconds(pid: int, thread: str) -> float:

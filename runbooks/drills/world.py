@@ -118,7 +118,7 @@ class World:
         """
         made = self.prepared(declared, material=material, workers=workers)
         log = self.folder / f"{made.name}.log"
-        start = processes.running(made.argv, log=log, ready=lambda: _live(made.ports["admin_port"]))
+        start = processes.running(made.argv, log=log, ready=lambda: processes.live(made.ports["admin_port"]))
         return Envoy(**made.ports, pid=await self.enter(start))
 
     def prepared(
@@ -145,13 +145,6 @@ def _write(file: Path, text: str) -> None:
     """For its owner's eyes: it bears a private key."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(text)
-
-
-def _live(admin_port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{admin_port}/ready", timeout=1).text.strip() == "LIVE"
-    except requests.RequestException:
-        return False
 
 
 def _material(tier: Tier) -> Material:
