@@ -96,7 +96,7 @@ async def volley(target: Target, count: int, *, at_once: int) -> list[Answer]:
 
     Raises TooMuch.
     """
-    _bound(count, at_once)
+    bound(count, at_once)
     pool, left, answers = _Pool(target), count, list[Answer]()
 
     async def keep_asking() -> None:
@@ -118,7 +118,7 @@ async def steady(target: Target, *, rate: float, seconds: float, at_once: int = 
     What would be more than `at_once` is not sent, and is an answer of NO_ANSWER at once. Raises TooMuch.
     """
     count = int(rate * seconds)
-    _bound(count, at_once)
+    bound(count, at_once)
     pool, sending = _Pool(target), set[asyncio.Task[Answer]]()
     answers = list[Answer]()
     try:
@@ -144,7 +144,8 @@ def _keep(done: asyncio.Task[Answer], answers: list[Answer]) -> None:
         answers.append(done.result())
 
 
-def _bound(count: int, at_once: int) -> None:
+def bound(count: int, at_once: int) -> None:
+    """Raises TooMuch for more than drills may ask for."""
     if count > MOST_REQUESTS or at_once > MOST_AT_ONCE:
         raise TooMuch(f"at most {MOST_REQUESTS} requests, {MOST_AT_ONCE} at once; not {count}, {at_once}")
 

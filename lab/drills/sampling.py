@@ -2,25 +2,33 @@
 
 import asyncio
 import contextlib
+import inspect
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 EVERY_SECONDS = 0.25
 Points = list[tuple[float, float | None]]
 
 
 @contextlib.asynccontextmanager
-async def sampled(read: Callable[[], float], *, every: float = EVERY_SECONDS) -> AsyncIterator[Points]:
+async def sampled(
+    read: Callable[[], float | Awaitable[float]], *, every: float = EVERY_SECONDS
+) -> AsyncIterator[Points]:
     """(seconds since the block began, the number) for as long as the block lasts, and once at its end.
 
     `read` must not block: it is called in the loop that the load runs in.
     """
     began, points = time.monotonic(), Points()
 
+    async def keep() -> None:
+        found = read()
+        value = await found if inspect.isawaitable(found) else found
+        points.append((time.monotonic() - began, value))
+
     async def keep_reading() -> None:
         while True:
-            points.append((time.monotonic() - began, read()))
+            await keep()
             await asyncio.sleep(every)
 
     task = asyncio.create_task(keep_reading())
@@ -29,7 +37,7 @@ async def sampled(read: Callable[[], float], *, every: float = EVERY_SECONDS) ->
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        points.append((time.monotonic() - began, read()))
+        await keep()
 
 
 def rates(points: Sequence[tuple[float, float | None]]) -> Points:

@@ -1,0 +1,124 @@
+"""gRPC hotspot: many streams over one connection end at one backend where connections are balanced.
+
+Where streams are balanced, or where connections are ended in time, all backends share them (5).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lab.backends import GreeterBackend
+from lab.drills.balancer import balancing
+from lab.drills.calls import calls
+from lab.drills.sampling import sampled
+from runbooks.domain.drills import Check, Measured, Plot, Row
+from runbooks.drills.drill import Drill, Side
+from runbooks.drills.world import World
+
+HOST = "greeter.test"
+BACKENDS = ("greeter-a", "greeter-b", "greeter-c")
+CALLS, AT_ONCE = 600, 12
+CYCLE = 25
+"""Requests after which a connection is ended by GOAWAY and another one is opened."""
+EVEN_SKEW = 1.5
+SERVICE_MS = 10.0
+
+
+def _tier(ports: Sequence[int], **connection: Any) -> dict[str, Any]:
+    upstream = {
+        "name": "greeter",
+        "protocol": "http2",
+        "endpoints": [{"port": port} for port in ports],
+        "connection": connection,
+        "outlier_detection": {"enabled": False},
+    }
+    route = {"name": "greeter", "hosts": [HOST], "upstream": "greeter", "timeout": "10s"}
+    return {"upstreams": [upstream], "routes": [route], "access_log": "off"}
+
+
+async def pinned(world: World) -> Measured:
+    """A balancer of connections stands between the proxy and the backends."""
+    backends = await _backends(world)
+    balancer = await world.enter(balancing([each.port for each in backends]))
+    return await _play(world, backends, _tier([balancer.port]))
+
+
+async def stream_aware(world: World) -> Measured:
+    """The proxy knows the backends and balances each stream."""
+    backends = await _backends(world)
+    return await _play(world, backends, _tier([each.port for each in backends]))
+
+
+async def cycled(world: World) -> Measured:
+    """The balancer of connections stays, and no connection lasts long."""
+    backends = await _backends(world)
+    balancer = await world.enter(balancing([each.port for each in backends]))
+    return await _play(world, backends, _tier([balancer.port], max_requests_per_connection=CYCLE))
+
+
+async def _backends(world: World) -> list[GreeterBackend]:
+    return [await world.greeter(name, median_ms=SERVICE_MS) for name in BACKENDS]
+
+
+async def _play(world: World, backends: Sequence[GreeterBackend], declared: dict[str, Any]) -> Measured:
+    edge = await world.envoy(declared)
+    async with sampled(lambda: _busiest_share(backends)) as busiest:
+        answers = await calls(edge.http_port, HOST, count=world.count(CALLS), at_once=AT_ONCE)
+    each = {backend.name: float(backend.counts.total) for backend in backends}
+    return Measured(
+        values={
+            **each,
+            "busiest": 100 * max(each.values()) / sum(each.values()),
+            "skew": max(each.values()) * len(each) / sum(each.values()),
+            "connections": await edge.stat("cluster.greeter.upstream_cx_total"),
+            "failed": sum(not answer.good for answer in answers),
+        },
+        curves={"busiest": busiest[1:]},
+    )
+
+
+def _busiest_share(backends: Sequence[GreeterBackend]) -> float:
+    """Percent of all calls so far."""
+    totals = [backend.counts.total for backend in backends]
+    return 100 * max(totals) / max(1, sum(totals))
+
+
+def judge(sides: Sequence[Measured]) -> list[Check]:
+    alone, balanced, cycling = sides
+    return [
+        Check(
+            f"without it one backend got {alone.value('busiest'):.0f} % of the calls, the others idled",
+            alone.value("skew") > 2.5,
+        ),
+        Check(
+            f"with streams balanced the busiest got {balanced.value('skew'):.2f} times its share",
+            balanced.value("skew") <= EVEN_SKEW,
+        ),
+        Check(
+            f"with connections ended after {CYCLE} requests the busiest got {cycling.value('skew'):.2f} times"
+            " its share",
+            cycling.value("skew") <= EVEN_SKEW,
+        ),
+        Check("neither remedy cost a call", balanced.value("failed") == cycling.value("failed") == 0),
+    ]
+
+
+DRILL = Drill(
+    name="grpc-hotspot",
+    title="gRPC backend hotspot",
+    purpose="Streams, not connections, are balanced: a long-lived HTTP/2 connection pins nobody to a backend.",
+    source="5 HTTP/2 & gRPC Multiplexing",
+    sides=(
+        Side("connections balanced", "a TCP balancer before three backends", pinned),
+        Side("streams balanced", "the proxy balances each stream over three backends", stream_aware),
+        Side("connections cycled", f"a TCP balancer, GOAWAY after {CYCLE} requests", cycled),
+    ),
+    rows=(
+        *(Row(name, f"calls at {name}", "", "counted by the backend") for name in BACKENDS),
+        Row("busiest", "share of the busiest backend", "%", "its calls / all calls"),
+        Row("skew", "skew", "x", "calls of the busiest / mean of the backends; 1 is even", 2),
+        Row("connections", "connections to the backends", "", "Envoy's upstream_cx_total"),
+        Row("failed", "failed calls", "", "no status OK for the client"),
+    ),
+    plots=(Plot("busiest", "Share of the busiest backend so far", "%"),),
+    judge=judge,
+)
