@@ -1,6 +1,6 @@
 """All backends of the sample tier in one process, with faults and counts behind a control port.
 
-HTTP/1.1 backends answer JSON naming themselves; the greeters speak gRPC over cleartext HTTP/2. Every answer
+HTTP/1.1 backends answer JSON naming themselves, or `?bytes=` zeros, up to 4 MiB; the greeters speak gRPC over cleartext HTTP/2. Every answer
 bears `x-lab-backend`. `LAB_BIND` is the address to listen on (127.0.0.1). The control port:
 
     GET /faults             the fault of every backend
@@ -28,6 +28,7 @@ from lab.faults import HEALTHY, BadFault, Fault
 from lab.http import Request, Response, Server
 
 LOOPBACK = "127.0.0.1"
+MOST_BYTES = 4 << 20
 # Upstream, backend, the variable of its port, median service time in milliseconds.
 HTTP_BACKENDS = (
     ("shop-v1", "shop-v1-a", "LAB_SHOP_V1_A_PORT", 3.0),
@@ -129,6 +130,8 @@ class HttpBackend(Backend):
     async def answer(self, request: Request) -> Response | None:
         headers = {"x-lab-backend": self.name}
         if await self.serve(attempt_of(request.headers.get("x-envoy-attempt-count"))):
+            if size := request.query.get("bytes", ""):
+                return Response(200, bytes(min(int(size), MOST_BYTES) if size.isdecimal() else 0), headers)
             answer = {"backend": self.name, "method": request.method, "path": request.path}
             return Response.of(answer, headers=headers)
         if self.fault.reset:

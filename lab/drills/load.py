@@ -23,7 +23,9 @@ class TooMuch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask for what. `timeout` is the client's patience in seconds."""
+    """Whom to ask for what. `timeout` is the client's patience in seconds. Connections are kept for further requests, or
+    not: then each request is a new client's, and needs what a proxy may have no more of.
+    """
 
     port: int
     host: str
@@ -31,6 +33,8 @@ class Target:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0
+    body: bytes = b""
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ class Answer:
 
 
 @dataclass(slots=True)
-class _Pool:
-    """Kept connections of one load; each request has one of its own while it lasts."""
+class Asker:
+    """The connections of one load; each request has one of its own while it lasts."""
 
     target: Target
     began: float = field(default_factory=time.monotonic)
@@ -71,11 +75,14 @@ class _Pool:
         connection = await self._connection()
         headers = {"host": self.target.host, **self.target.headers}
         try:
-            response = await connection.request(self.target.method, self.target.path, headers)
+            response = await connection.request(self.target.method, self.target.path, headers, self.target.body)
         except BaseException:
             connection.close()
             raise
-        self.idle.append(connection)
+        if self.target.kept:
+            self.idle.append(connection)
+        else:
+            connection.close()
         return response
 
     async def _connection(self) -> Connection:
@@ -97,7 +104,7 @@ async def volley(target: Target, count: int, *, at_once: int) -> list[Answer]:
     Raises TooMuch.
     """
     bound(count, at_once)
-    pool, left, answers = _Pool(target), count, list[Answer]()
+    pool, left, answers = Asker(target), count, list[Answer]()
 
     async def keep_asking() -> None:
         nonlocal left
@@ -119,7 +126,7 @@ async def steady(target: Target, *, rate: float, seconds: float, at_once: int = 
     """
     count = int(rate * seconds)
     bound(count, at_once)
-    pool, sending = _Pool(target), set[asyncio.Task[Answer]]()
+    pool, sending = Asker(target), set[asyncio.Task[Answer]]()
     answers = list[Answer]()
     try:
         for number in range(count):
