@@ -178,3 +178,32 @@ class Detection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.runbook} {self.tier}/{self.route}: {self.said}"
+
+
+class DrillReport(models.Model):
+    """One drill: while it goes on, and what it found.
+
+    `lock` is held by the one that is under way and says so by `seen_at`. `settings` is how far the runbook
+    could go before the drill, serialized, to be put back.
+    """
+
+    name = models.CharField(max_length=63, db_index=True)
+    runbook = models.CharField(max_length=63, blank=True, db_index=True)
+    tier = models.CharField(max_length=63, blank=True)
+    by = models.CharField(max_length=150)
+    lock = models.CharField(max_length=8, null=True, unique=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    doing = models.TextField(blank=True)
+    defence_held = models.BooleanField(null=True)
+    runbook_held = models.CharField(max_length=4, blank=True)
+    trouble = models.TextField(blank=True)
+    found = models.JSONField(null=True)
+    settings = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"drill {self.name} #{self.pk}"
