@@ -1,7 +1,8 @@
 """All backends of the sample tier in one process, with faults and counts behind a control port.
 
-HTTP/1.1 backends answer JSON naming themselves, or `?bytes=` zeros, up to 4 MiB; the greeters speak gRPC over cleartext HTTP/2. Every answer
-bears `x-lab-backend`. `LAB_BIND` is the address to listen on (127.0.0.1). The control port:
+HTTP/1.1 backends answer JSON naming themselves, or as many zeros as `?bytes=` says (4 MiB at most); the
+greeters speak gRPC over cleartext HTTP/2. Every answer bears `x-lab-backend`. `LAB_BIND` is the address to
+listen on (127.0.0.1). The control port:
 
     GET /faults             the fault of every backend
     POST /faults            {"backend": "shop-v2", "error_rate": 0.3, ...}: see `lab.faults.Fault`

@@ -10,7 +10,11 @@ LOOPBACK = "127.0.0.1"
 Protocol = Literal["http1", "http2", "http3"]
 _TYPES = "type.googleapis.com/envoy.extensions"
 _ALPN = {"http1": "http/1.1", "http2": "h2", "http3": "h3"}
-_OPTIONS = {"http1": "http_protocol_options", "http2": "http2_protocol_options", "http3": "http3_protocol_options"}
+_OPTIONS = {
+    "http1": "http_protocol_options",
+    "http2": "http2_protocol_options",
+    "http3": "http3_protocol_options",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ def _cluster(door: Door, trust: Trust) -> dict[str, Any]:
         "load_assignment": {"cluster_name": door.name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "circuit_breakers": {"thresholds": [room]},
         "transport_socket": _socket(door, trust),
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
+        },
     }
 
 
