@@ -6,8 +6,10 @@ the hosts that the installation lists.
 """
 
 import ipaddress
+import queue
 import re
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -17,12 +19,45 @@ HTTP_PORTS = {"http": 80, "https": 443}
 # IPv6 that carries an IPv4 address to where a translator of the network takes it.
 TRANSLATED = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")]
 Resolve = Callable[[str, int], Sequence[str]]
+# A look-up has no time limit of its own and cannot be broken off: what hangs is left behind, so many at most.
+LOOK_UPS = threading.BoundedSemaphore(64)
+
+
+class TooSlow(OSError):
+    """A name server did not answer in time."""
 
 
 def resolved(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host. Raises OSError."""
+    """The addresses of a host, as long as its name servers take. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(one[4][0]) for one in found]
+
+
+def within(seconds: float, resolve: Resolve, host: str, port: int) -> Sequence[str]:
+    """What `resolve` finds in so many seconds, on a thread that is left behind when they are over.
+
+    Raises TooSlow then, and where as many as may hang do so already; and what `resolve` raises.
+    """
+    if not LOOK_UPS.acquire(blocking=False):
+        raise TooSlow("too many look-ups hang")
+    found: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found.put(resolve(host, port))
+        except (OSError, UnicodeError) as error:
+            found.put(error)  # raised again by who waits for it
+        finally:
+            LOOK_UPS.release()
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    try:
+        answer = found.get(timeout=seconds)
+    except queue.Empty:
+        raise TooSlow(f"no address of {host} within {seconds:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def where(url: str) -> tuple[str, int]:
@@ -43,11 +78,11 @@ def listed(url: str, hosts: frozenset[str]) -> bool:
     return False
 
 
-def chosen(url: str, hosts: frozenset[str], resolve: Resolve) -> str:
+def chosen(url: str, hosts: frozenset[str], resolve: Resolve, seconds: float) -> str:
     """Where to connect: checked here and connected to, not looked up again. Raises NotAllowed and OSError."""
     known = listed(url, hosts)
     host, port = where(url)
-    found = resolve(host, port)
+    found = within(seconds, resolve, host, port)
     if not found:
         raise NotAllowed(f"{host} has no address")
     if not known and not all(_is_public(address) for address in found):

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -15,12 +16,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from outbound import addresses, signing
-from outbound.addresses import Resolve
+from outbound.addresses import Resolve, TooSlow
 from outbound.errors import NoSecret, NotAllowed, Unanswered, Unreachable
 from outbound.secrets import Secrets
 
-# All of it, from connecting to the last byte, in seconds.
+# All of it, from the look-up of the host to the last byte, in seconds.
 TIMEOUT_SECONDS = 3.0
+# What is left for the answer itself where a look-up took nearly all of it.
+SHORTEST_SECONDS = 0.1
 MOST_BYTES = 64 * 1024
 
 
@@ -68,14 +71,21 @@ class Outbound:
         key = self.secrets.read(secret)
         body = signing.body_of(content)
         signed = signing.headers(secret=key, timestamp=timestamp, body=body, event=event, delivery=delivery)
-        connection = self._connected(url)
-        return _exchange(connection, url, body, {**signed, **(more or {})})
+        return self.send(url, body, {**signed, **(more or {})})
+
+    def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """The answer to a body that is signed already, or needs no signature. Raises NotSent and Unanswered."""
+        return _exchange(self._connected(url), url, body, headers)
 
     def _connected(self, url: str) -> "_Pinned":
+        until = time.monotonic() + self.timeout
         try:
-            connection = _Pinned(url, addresses.chosen(url, self.hosts, self.resolve), self.timeout)
+            address = addresses.chosen(url, self.hosts, self.resolve, self.timeout)
+        except TooSlow as error:
+            raise Unreachable(str(error)) from error
         except (OSError, UnicodeError) as error:
             raise Unreachable(f"no answer: {type(error).__name__}") from error
+        connection = _Pinned(url, address, max(until - time.monotonic(), SHORTEST_SECONDS))
         try:
             connection.connect()
         except OSError as error:
