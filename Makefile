@@ -5,8 +5,9 @@ BIN := .venv/bin
 LOAD ?= on
 PYTEST_ARGS ?=
 BENCH ?=
+DRILL ?=
 
-.PHONY: help up test check bench lock format clean system test-system
+.PHONY: help up test check bench drill lock format clean system test-system
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -41,6 +42,9 @@ bench: .venv/ready system ## every benchmark beside what it is compared with: a 
 	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy taskset=util-linux
 	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
 	@$(BIN)/python -m bench $(BENCH)
+
+drill: .venv/ready ## one failure mode against the running lab, without its defence and with it: DRILL=retry-storm; without DRILL, their list
+	@exec $(BIN)/python manage.py drill $(DRILL)
 
 format: .venv/ready ## put the code in order
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

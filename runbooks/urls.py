@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runbooks import views
+from runbooks import views, views_drills
 
 LIVE = {"fragment": "#live"}
 
@@ -17,4 +17,10 @@ urlpatterns = [
     path("runs/<int:run_id>/cancel/", views.cancel, name="run-cancel"),
     path("runbooks/<slug:slug>/", views.runbook, name="runbook"),
     path("runbooks/<slug:slug>/mode/", views.set_mode, name="runbook-mode"),
+    path("drills/", views_drills.drills, name="drills"),
+    path("drills/live/", views_drills.drills, LIVE, name="drills-live"),
+    path("drills/<int:number>/", views_drills.report, name="drill"),
+    path("drills/<int:number>/live/", views_drills.report, LIVE, name="drill-live"),
+    path("drills/<int:number>/report.<str:kind>", views_drills.report_file, name="drill-file"),
+    path("drills/<slug:name>/start/", views_drills.start, name="drill-start"),
 ]

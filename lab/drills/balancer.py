@@ -12,7 +12,7 @@ CHUNK = 65_536
 
 
 class Balancer:
-    """On a port of the loopback address. `taken` counts the connections that each backend's port was given."""
+    """On a port of the loopback address. `taken` counts connections by the port that they were given to."""
 
     def __init__(self, backends: Sequence[int]) -> None:
         self.port = ports.free(1)[0]

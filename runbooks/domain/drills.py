@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+LOST_AFTER = timedelta(seconds=60)
+"""A drill says that it is under way every few seconds: after so long without a word it has died."""
+LOST = "it was not heard of any more: its process died"
 Point = tuple[float, float | None]
 """Seconds since the side's load began, and a value; None where nothing was measured."""
 NO_DATA = "no data"
+
+
+def lost(seen_at: datetime, *, now: datetime) -> bool:
+    """Whether a drill that has not ended has died."""
+    return now - seen_at > LOST_AFTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Drills: a failure mode made real, without its defence and with it, and its runbook watched at work.
 
 A drill is a module here that ends in a `Drill` (`drill.py`), and a line in `catalogue.py`. Its sides are
-small worlds (`world.py`): real Envoys on free ports, rendered from a declared tier, lab backends in this process,
-bounded load to the loopback address. A side is an async function:
+small worlds (`world.py`): real Envoys on free ports, rendered from a declared tier, lab backends in this
+process, bounded load to the loopback address. A side is an async function:
 
     async def undefended(world: World) -> Measured:
         backend = await world.backend("backend-a", fault=Fault(error_rate=1.0, status=503))

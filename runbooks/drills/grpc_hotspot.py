@@ -105,7 +105,7 @@ def judge(sides: Sequence[Measured]) -> list[Check]:
 DRILL = Drill(
     name="grpc-hotspot",
     title="gRPC backend hotspot",
-    purpose="Streams, not connections, are balanced: a long-lived HTTP/2 connection pins nobody to a backend.",
+    purpose="Streams, not connections, are balanced: a long-lived HTTP/2 connection pins nobody.",
     source="5 HTTP/2 & gRPC Multiplexing",
     sides=(
         Side("connections balanced", "a TCP balancer before three backends", pinned),

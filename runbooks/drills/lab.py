@@ -3,7 +3,6 @@ ever drilled.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -60,13 +59,20 @@ class Lab:
         return answer.json()
 
 
-def lab(configured: str) -> Lab:
-    """The lab that runs here. `configured` is the setting LAB_URL; without it, where `make up` has its own.
+def of_make_up(environment: Mapping[str, str]) -> str:
+    """Where `make up` has its lab on this machine. Raises BadPort."""
+    return f"http://127.0.0.1:{ports.port('LAB_CONTROL_PORT', environment)}"
 
-    Raises NoLab where none answers, or where the tier's backends are not the lab's: whatever else is at that
-    port, this tier carries somebody's traffic.
+
+def lab(url: str) -> Lab:
+    """The lab whose control port is there.
+
+    Raises NoLab where none is configured or answers, or where the tier's backends are not the lab's: whatever
+    else is at that port, this tier carries somebody's traffic.
     """
-    url = (configured or f"http://127.0.0.1:{ports.port('LAB_CONTROL_PORT', os.environ)}").rstrip("/")
+    if not url:
+        raise NoLab("this Sluice runs no lab (SLUICE_LAB_URL is not set), and drills are for the lab only")
+    url = url.rstrip("/")
     try:
         answer = requests.get(f"{url}/faults", timeout=SECONDS)
         known = frozenset(answer.json()) if answer.ok else frozenset()

@@ -7,12 +7,15 @@
 
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  // A drill's curves are over seconds since its load began, all others over time.
+  const elapsed = (chart) => chart.axis === "elapsed";
+
   function traces(chart) {
     return chart.series.map((series) => ({
       type: "scatter",
       mode: "lines",
       name: series.name,
-      x: series.points.map((point) => new Date(point[0] * 1000)),
+      x: series.points.map((point) => (elapsed(chart) ? point[0] : new Date(point[0] * 1000))),
       y: series.points.map((point) => point[1]),
       connectgaps: false,
       line: { color: ink(`--${series.ink}`), width: 1.75, dash: series.dash, shape: series.shape || "linear" },
@@ -75,6 +78,11 @@
   ];
   const long = (chart) => chart.range && chart.range[1] - chart.range[0] > DAY_SECONDS;
 
+  function across(chart, axis) {
+    if (elapsed(chart)) return { ...axis, type: "linear", ticksuffix: " s", hoverformat: ".1f", nticks: 6 };
+    return { ...axis, type: "date", tickformatstops: TICKS, hoverformat: long(chart) ? "%b %-d, %H:%M" : "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined };
+  }
+
   const MARGIN = { l: 48, r: 12, t: 20, b: 28 };
 
   function layout(chart, width) {
@@ -89,7 +97,7 @@
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
       showlegend: chart.series.length > 1,
-      xaxis: { ...axis, type: "date", tickformatstops: TICKS, hoverformat: long(chart) ? "%b %-d, %H:%M" : "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined },
+      xaxis: across(chart, axis),
       yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: log ? "e" : "none", separatethousands: true, rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
       annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart, width - MARGIN.l - MARGIN.r)],

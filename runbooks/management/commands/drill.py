@@ -1,0 +1,89 @@
+"""`manage.py drill NAME`: one failure mode in the lab, without its defence and with it, and its runbook.
+
+Exit 0 only when both held. 1: one did not. 2: nothing was drilled, and why.
+"""
+
+import json
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from audit.domain.actor import Actor
+from runbooks.domain.answering import lines
+from runbooks.domain.drills import table
+from runbooks.drills import reporting
+from runbooks.drills.catalogue import DRILLS
+from runbooks.drills.drill import Drill
+from runbooks.drills.lab import NoLab, lab, of_make_up
+from runbooks.drills.running import Outcome, run
+from runbooks.services import drilling
+
+NOTHING_DRILLED = 2
+
+
+class Command(BaseCommand):
+    help = "Drills one failure mode in the lab; without a name, lists them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", nargs="?", choices=sorted(DRILLS))
+        parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+        parser.add_argument("--by", default="cli", help="who drills")
+        parser.add_argument("--report", type=int, help="go on with a drill that a page has begun")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["name"] is None:
+            self._list()
+            return
+        drill, by = DRILLS[options["name"]], Actor(options["by"], "cli")
+        outcome = self._drill(drill, by, options["report"], quiet=options["json"])
+        if options["json"]:
+            self.stdout.write(json.dumps(outcome.as_data(), indent=1))
+        else:
+            self._tell(outcome)
+        if not outcome.held:
+            sys.exit(1)
+
+    def _list(self) -> None:
+        for drill in DRILLS.values():
+            self.stdout.write(f"{drill.name:16} {drill.purpose}")
+
+    def _drill(self, drill: Drill, by: Actor, report: int | None, *, quiet: bool) -> Outcome:
+        say = self.stderr if quiet else self.stdout
+        # However it is asked to end, it heals the lab and puts everything back first.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+        runbook = drill.live.runbook if drill.live else ""
+        try:
+            here = lab(settings.LAB_URL or of_make_up(os.environ))
+            number = report or drilling.begin(name=drill.name, runbook=runbook, by=by, now=timezone.now())
+        except (NoLab, drilling.UnderWay) as error:
+            if report is not None:
+                drilling.break_off(report, trouble=str(error), by=by, now=timezone.now())
+            raise CommandError(str(error), returncode=NOTHING_DRILLED) from error
+        try:
+            return run(drill, lab=here, report=number, by=by, say=lambda line: _write(say, line))
+        except KeyboardInterrupt:
+            raise CommandError("interrupted: the lab is healed, and everything is as before") from None
+
+    def _tell(self, outcome: Outcome) -> None:
+        defence, answering = outcome.defence, outcome.answering
+        write = self.stdout.write
+        write(f"\n{table(defence)}\n")
+        for check in defence.checks:
+            write(f"{'held' if check.held else 'NOT HELD'}: {check.says}")
+        write(f"\nDefence held: {'yes' if defence.held else 'no'}")
+        write(f"Runbook held: {answering.held} ({answering.why})")
+        for line in lines(answering):
+            write(line)
+        write(f"Report: {reporting.file(outcome.report, outcome.drill.name, 'html')}")
+
+
+def _write(out: Any, line: str) -> None:
+    out.write(line)
+    out.flush()
