@@ -20,6 +20,6 @@ process, bounded load to the loopback address. A side is an async function:
   also say that the failure was real, by what the side without the defence showed.
 - `live` names the runbook and injects the failure into the running lab: an async context manager that gets a
   `Lab` (`lab.py`) and heals on leaving, whatever happens. `watching.py` does the rest.
-- Tests: `tests/runbooks/test_drills.py` judges every drill of the catalogue in short form on real Envoys.
+- Tests: `tests/drills/test_sides.py` plays every drill of the catalogue in short form on real Envoys.
   `docs/drills.md` gets a line.
 """

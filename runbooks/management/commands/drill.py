@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -15,12 +17,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from audit.domain.actor import Actor
+from lab.ports import BadPort
 from runbooks.domain.answering import lines
 from runbooks.domain.drills import table
 from runbooks.drills import reporting
 from runbooks.drills.catalogue import DRILLS
 from runbooks.drills.drill import Drill
-from runbooks.drills.lab import NoLab, lab, of_make_up
+from runbooks.drills.lab import Lab, NoLab, lab, of_make_up
 from runbooks.drills.running import Outcome, run
 from runbooks.services import drilling
 
@@ -41,7 +44,8 @@ class Command(BaseCommand):
             self._list()
             return
         drill, by = DRILLS[options["name"]], Actor(options["by"], "cli")
-        outcome = self._drill(drill, by, options["report"], quiet=options["json"])
+        here, report = self._begin(drill, by, options["report"])
+        outcome = self._run(drill, here, report, by, self.stderr if options["json"] else self.stdout)
         if options["json"]:
             self.stdout.write(json.dumps(outcome.as_data(), indent=1))
         else:
@@ -53,23 +57,28 @@ class Command(BaseCommand):
         for drill in DRILLS.values():
             self.stdout.write(f"{drill.name:16} {drill.purpose}")
 
-    def _drill(self, drill: Drill, by: Actor, report: int | None, *, quiet: bool) -> Outcome:
-        say = self.stderr if quiet else self.stdout
-        # However it is asked to end, it heals the lab and puts everything back first.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    def _begin(self, drill: Drill, by: Actor, report: int | None) -> tuple[Lab, int]:
         runbook = drill.live.runbook if drill.live else ""
         try:
             here = lab(settings.LAB_URL or of_make_up(os.environ))
-            number = report or drilling.begin(name=drill.name, runbook=runbook, by=by, now=timezone.now())
-        except (NoLab, drilling.UnderWay) as error:
+            begun = report or drilling.begin(name=drill.name, runbook=runbook, by=by, now=timezone.now())
+        except (BadPort, NoLab, drilling.UnderWay) as error:
             if report is not None:
                 drilling.break_off(report, trouble=str(error), by=by, now=timezone.now())
             raise CommandError(str(error), returncode=NOTHING_DRILLED) from error
+        return here, begun
+
+    def _run(self, drill: Drill, here: Lab, report: int, by: Actor, out: Any) -> Outcome:
+        def say(line: str) -> None:
+            out.write(line)
+            out.flush()
+
         try:
-            return run(drill, lab=here, report=number, by=by, say=lambda line: _write(say, line))
+            with interruptible():
+                return run(drill, lab=here, report=report, by=by, say=say)
         except KeyboardInterrupt:
-            raise CommandError("interrupted: the lab is healed, and everything is as before") from None
+            said = "interrupted: the lab is healed, and everything is as before"
+            raise CommandError(said, returncode=NOTHING_DRILLED) from None
 
     def _tell(self, outcome: Outcome) -> None:
         defence, answering = outcome.defence, outcome.answering
@@ -84,6 +93,16 @@ class Command(BaseCommand):
         write(f"Report: {reporting.file(outcome.report, outcome.drill.name, 'html')}")
 
 
-def _write(out: Any, line: str) -> None:
-    out.write(line)
-    out.flush()
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """However it is asked to end, the drill heals the lab and puts everything back first."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    # What a shell starts in the background ignores SIGINT until it is told otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
