@@ -1,17 +1,22 @@
 """A herd of TLS clients that come all at once: each may bring the session of an earlier connection."""
 
 import asyncio
+import itertools
+import ssl
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import h11
 
-from lab.drills.load import LOOPBACK, bound
+from lab.drills.load import LOOPBACK, MOST_AT_ONCE, TooMuch, bound
 from lab.http import Connection
 from lab.lanes import ResumingContext, client_tls
 
 PATIENCE_SECONDS = 15.0
+MOST_A_SECOND = 200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +60,57 @@ async def _one(client: ResumingContext, port: int, host: str) -> bool | None:
 
 
 async def _visit(client: ResumingContext, port: int, host: str) -> bool:
+    tls = await _ask(client, port, host)
+    # With TLS 1.3 the ticket comes behind the handshake, with the answer at the latest.
+    client.session = tls.session
+    return bool(tls.session_reused)
+
+
+async def _ask(client: ResumingContext, port: int, host: str) -> ssl.SSLObject:
+    """One connection and one request; the connection's TLS as it was at its end."""
     connection = await Connection.open(LOOPBACK, port, client, host)
     try:
         await connection.request("GET", "/", {"host": host})
-        tls = connection.tls
-        if tls is None:
+        if connection.tls is None:
             raise ConnectionError("no TLS")
-        # With TLS 1.3 the ticket comes behind the handshake, with the answer at the latest.
-        client.session = tls.session
-        return bool(tls.session_reused)
+        return connection.tls
     finally:
         connection.close()
+
+
+@asynccontextmanager
+async def storm(ports: Sequence[int], host: str, ca_file: str, *, rate: float) -> AsyncIterator[Counter[str]]:
+    """`rate` new connections a second in all, none of which brings a session, for as long as the block lasts.
+
+    Yields what became of them so far: `came` and `failed`. Raises TooMuch, and OSError without the file.
+    """
+    if rate > MOST_A_SECOND:
+        raise TooMuch(f"at most {MOST_A_SECOND:g} connections a second, not {rate:g}")
+    stranger, seen = client_tls(ca_file), Counter[str]()
+    under_way = set[asyncio.Task[None]]()
+
+    async def come_once(port: int) -> None:
+        try:
+            await asyncio.wait_for(_ask(stranger, port, host), PATIENCE_SECONDS)
+        except (OSError, h11.ProtocolError, TimeoutError):
+            seen["failed"] += 1
+        else:
+            seen["came"] += 1
+
+    async def keep_coming() -> None:
+        began = time.monotonic()
+        for number, port in enumerate(itertools.cycle(ports)):
+            if (wait := began + number / rate - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            if len(under_way) < MOST_AT_ONCE:
+                task = asyncio.create_task(come_once(port))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+
+    coming = asyncio.create_task(keep_coming())
+    try:
+        yield seen
+    finally:
+        for task in (coming, *under_way):
+            task.cancel()
+        await asyncio.gather(coming, *under_way, return_exceptions=True)
