@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT))
 from tests.support.postgresql import postgresql  # noqa: E402 (the path is set above)
 
 PYTEST = [sys.executable, "-m", "pytest"]
+# The real parts' tests are one of the two: see tests/conftest.py.
+BESIDE = ["-n", "2", "--dist", "loadgroup"]
 
 
 def run(argv: list[str], **env: str) -> int:
@@ -24,7 +26,7 @@ def run(argv: list[str], **env: str) -> int:
 def on_postgresql() -> int:
     """The database tests on a PostgreSQL server that lives as long as they do."""
     with postgresql() as url:
-        return run([*PYTEST, "-q", "-m", "django_db and not real and not stack"], DATABASE_URL=url)
+        return run([*PYTEST, *BESIDE, "-q", "-m", "django_db and not real and not stack"], DATABASE_URL=url)
 
 
 def main() -> int:
@@ -35,7 +37,7 @@ def main() -> int:
     failed = on_postgresql()
     sys.stdout.write("All tests on SQLite and the real parts\n")
     sys.stdout.flush()
-    return run(PYTEST) or failed
+    return run([*PYTEST, *BESIDE]) or failed
 
 
 if __name__ == "__main__":
