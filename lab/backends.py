@@ -150,6 +150,7 @@ class HttpBackend(Backend):
 
     async def close(self) -> None:
         self.server.close()
+        await self.server.ended()
 
 
 @dataclass

@@ -16,6 +16,7 @@ import h11
 
 READ_BYTES = 65536
 IDLE_SECONDS = 300.0
+END_SECONDS = 2.0
 BODY_LIMIT = 1 << 20
 
 
@@ -54,6 +55,7 @@ class Server:
         self._answer = answer
         self._listener: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
 
     @property
     def listening(self) -> bool:
@@ -72,8 +74,16 @@ class Server:
         for writer in list(self._open):
             writer.transport.abort()
 
+    async def ended(self) -> None:
+        """After `close`: returns when nothing of it runs any more, or after two seconds."""
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=END_SECONDS)
+
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        if (task := asyncio.current_task()) is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             await self._requests(reader, writer)
         except (OSError, h11.ProtocolError, TimeoutError):

@@ -117,7 +117,7 @@ def judge(sides: Sequence[Measured]) -> list[Check]:
         Check(
             f"with it the hanging backend was ejected, and {kept.value('one_good'):.0f} % were answered well"
             f" against {bare.value('one_good'):.0f} %",
-            kept.value("ejected") >= 1 and kept.value("one_good") > bare.value("one_good") + 10,
+            kept.value("ejected") >= 1 and kept.value("one_good") > bare.value("one_good") + 5,
         ),
         Check(
             f"with it at most {kept.value('queue'):.0f} queued, and what was too much was refused in"

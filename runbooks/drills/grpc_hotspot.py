@@ -18,7 +18,7 @@ HOST = "greeter.test"
 BACKENDS = ("greeter-a", "greeter-b", "greeter-c")
 CALLS, AT_ONCE = 600, 12
 CYCLE = 25
-"""Requests after which a connection is ended by GOAWAY and another one is opened."""
+"""Requests after which a connection is ended and another one is opened."""
 EVEN_SKEW = 1.5
 SERVICE_MS = 10.0
 
@@ -110,7 +110,7 @@ DRILL = Drill(
     sides=(
         Side("connections balanced", "a TCP balancer before three backends", pinned),
         Side("streams balanced", "the proxy balances each stream over three backends", stream_aware),
-        Side("connections cycled", f"a TCP balancer, GOAWAY after {CYCLE} requests", cycled),
+        Side("connections cycled", f"a TCP balancer, each connection ends after {CYCLE} requests", cycled),
     ),
     rows=(
         *(Row(name, f"calls at {name}", "", "counted by the backend") for name in BACKENDS),
