@@ -125,6 +125,10 @@ WHITENOISE_USE_FINDERS = True
 
 # What the apps above `proxy` check in a declaration: it imports none of them.
 DECLARATION_CHECKS = ["slo.checks.declaration"]
+# What a declaration may hold beside its tiers, and whose it is.
+DECLARATION_SECTIONS: list[str] = []
+# What the buttons of messages do, by app: `alerts` takes the presses and imports none of the apps above it.
+MESSAGE_ACTIONS = ["alerts.pressed.ACTIONS", "canary.pressed.ACTIONS", "runbooks.pressed.ACTIONS"]
 
 PROMETHEUS_URL = env.str("SLUICE_PROMETHEUS_URL", default="http://127.0.0.1:19090")
 PROMETHEUS_TIMEOUT_SECONDS = env.float("SLUICE_PROMETHEUS_TIMEOUT_SECONDS", default=5.0)
@@ -137,7 +141,11 @@ ADS_PLAINTEXT = env.bool("SLUICE_ADS_PLAINTEXT", default=False)
 SLACK_BOT_TOKEN = env.str("SLUICE_SLACK_BOT_TOKEN", default="")
 SLACK_WEBHOOK_URL = env.str("SLUICE_SLACK_WEBHOOK_URL", default="")
 SLACK_CHANNEL = env.str("SLUICE_SLACK_CHANNEL", default="#sluice")
+SLACK_SIGNING_SECRET = env.str("SLUICE_SLACK_SIGNING_SECRET", default="")
+SLACK_APP_TOKEN = env.str("SLUICE_SLACK_APP_TOKEN", default="")
 SLACK_API_URL = env.str("SLUICE_SLACK_API_URL", default="https://slack.com/api/")
+NOTIFY_FILE = env.str("SLUICE_NOTIFY_FILE", default="")
+PING_URL = env.str("SLUICE_PING_URL", default="")
 HOOK_HOSTS = env.list("SLUICE_HOOK_HOSTS", default=[])
 LAB_URL = env.str("SLUICE_LAB_URL", default="")
 LAB_RECEIVER_URL = env.str("SLUICE_LAB_RECEIVER_URL", default="")

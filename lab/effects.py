@@ -1,11 +1,11 @@
-"""A service that a runbook calls, for the lab: it does a thing once a key, as docs/runbooks.md asks of receivers.
+"""A service that a runbook calls, for the lab: it does a thing once a key, as docs/runbooks.md asks.
 
-    POST /effects         a call; its signature is checked, and a key that is known is answered, not done again
+    POST /effects         a call; its signature is checked, and a known key is answered, not done again
     GET  /effects         what was done, in order, how often each key came, and how many instances there are
     POST /effects/mode    {"mode": "ok|refuse|unavailable|drop|drop_after|hang"}: how it fails from now on
 
-`drop` cuts the connection before anything is done, `drop_after` when it is done: whoever calls cannot tell them
-apart. A call with `instances` sets how many there are.
+`drop` cuts the connection before anything is done, `drop_after` when it is done: whoever calls cannot tell
+them apart. A call with `instances` sets how many there are.
 """
 
 import asyncio

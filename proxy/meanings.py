@@ -31,14 +31,19 @@ Check = Callable[[Tier, Tier | None, datetime], Said]
 
 def said(document: Mapping[str, Any], tiers: Sequence[Tier], *, now: datetime) -> Said:
     """What all checks say of the tiers of a document, each problem with its path in it."""
-    places = {raw["name"]: f"tiers[{index}]" for index, raw in enumerate(document["tiers"])}
+    at = places(document)
     found = [
-        (places[tier.name], check(tier, _published(tier.name), now)) for tier in tiers for check in _checks()
+        (at[tier.name], check(tier, _published(tier.name), now)) for tier in tiers for check in _checks()
     ]
     return Said(
         tuple((f"{path}.{where}", message) for path, one in found for where, message in one.problems),
         tuple(line for _, one in found for line in one.warnings),
     )
+
+
+def places(document: Mapping[str, Any]) -> dict[str, str]:
+    """The path of each tier in the document, by its name."""
+    return {raw["name"]: f"tiers[{index}]" for index, raw in enumerate(document.get("tiers", ()))}
 
 
 def _published(tier: str) -> Tier | None:

@@ -95,6 +95,13 @@ def _untold(tier: Tier | None) -> dict[tuple[str, str], Mapping[str, Any]]:
     return found | {("accepted", name): dict(reasons) for name, reasons in accepted.items() if reasons}
 
 
+def entity(
+    kind: str, name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> tuple[Change, ...]:
+    """The changes of one thing that an app above declares, by field; None where it is not there."""
+    return tuple(dict.fromkeys(_resource(kind, name, old, new)))
+
+
 def _resource(
     kind: str, name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Iterator[Change]:

@@ -1,7 +1,7 @@
 """From the text of a declaration to tiers: every mistake is found and told with its path in the file."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -51,19 +51,22 @@ class _Loader(yaml.CSafeLoader):
         return "<<" if node.tag == "tag:yaml.org,2002:merge" else self.construct_object(node, deep=True)
 
 
-def load(text: str, *, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The document of a YAML text, with `${NAME:-default}` in its scalars replaced from `environment`.
+def load(text: str, *, environment: Mapping[str, str], as_written: Collection[str] = ()) -> dict[str, Any]:
+    """The document of a YAML text, with `${NAME:-default}` in its scalars replaced from `environment`, but
+    for what stands under a key of `as_written`.
 
     Raises Invalid where the text is no YAML mapping or a variable has neither a value nor a default.
     """
     errors: list[Problem] = []
     try:
-        filled = _fill(_read(text), "", environment, errors)
+        read = _read(text)
+        kept = {key: read[key] for key in as_written if key in read}
+        rest = {key: value for key, value in read.items() if key not in kept}
+        filled = {**_fill(rest, "", environment, errors), **kept}
     except RecursionError as error:
         raise Invalid([("", "nested too deeply, or an anchor holds itself")]) from error
     if errors:
         raise Invalid(errors)
-    assert isinstance(filled, dict)  # noqa: S101  # a mapping goes in, a mapping comes out
     return filled
 
 
@@ -125,10 +128,15 @@ def _fill(node: Any, path: str, environment: Mapping[str, str], errors: list[Pro
     return _VARIABLE.sub(value, node)
 
 
-def parse(document: Mapping[str, Any]) -> tuple[Tier, ...]:
-    """The driven tiers of a document. Raises Invalid with every mistake in it, not only the first."""
-    errors: list[Problem] = [(str(key), "unknown key") for key in document if key != "tiers"]
+def parse(document: Mapping[str, Any], *, beside: Collection[str] = ()) -> tuple[Tier, ...]:
+    """The driven tiers of a document. Raises Invalid with every mistake in it, not only the first.
+
+    `beside` are the keys that may stand beside the tiers, or in their place.
+    """
+    errors: list[Problem] = [(str(key), "unknown key") for key in document if key not in {"tiers", *beside}]
     raw_tiers = document.get("tiers")
+    if "tiers" not in document and not errors and set(document) & set(beside):
+        return ()
     if not isinstance(raw_tiers, list) or not raw_tiers:
         raise Invalid([*errors, ("tiers", "must be a list with at least one tier")])
     found = [_tier(raw, f"tiers[{index}]", errors) for index, raw in enumerate(raw_tiers)]
@@ -140,7 +148,7 @@ def parse(document: Mapping[str, Any]) -> tuple[Tier, ...]:
 
 def observed(document: Mapping[str, Any]) -> tuple[ObservedTier, ...]:
     """The tiers of a document that are to be watched only; `parse` has found the document right."""
-    return tuple(ObservedTier.model_validate(raw) for raw in document["tiers"] if is_one(raw))
+    return tuple(ObservedTier.model_validate(raw) for raw in document.get("tiers", ()) if is_one(raw))
 
 
 def _tier(raw: Any, path: str, errors: list[Problem]) -> Tier | ObservedTier | None:

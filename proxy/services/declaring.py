@@ -12,7 +12,7 @@ from django.db.models import F
 
 from audit import services as audit
 from audit.domain.actor import Actor
-from proxy import bases, differences, meanings, observed, revisions, selectors, validation
+from proxy import bases, differences, meanings, observed, revisions, sections, selectors, validation
 from proxy.domain import document as declaration
 from proxy.domain import patches
 from proxy.domain.errors import Invalid, Overtaken, Problem, ProxyError, UnknownRoute
@@ -49,7 +49,8 @@ def apply(
     gate: Gate = validation.check,
     made_from: Mapping[str, int] | None = None,
 ) -> Applied:
-    """Publish every tier of a document whose declaration differs from what is published.
+    """Publish every tier of a document whose declaration differs from what is published, and take in what it
+    declares beside them.
 
     Raises Invalid with all mistakes, and then nothing is changed. `gate` is asked before anything is written.
     A route's split stays its overlay's owner's as long as the overlay lives: it would not be served, and the
@@ -58,23 +59,29 @@ def apply(
     `made_from` says of tiers which revision the declaration was made from (0: of a tier that was not there).
     Raises Overtaken where that is not the newest any more, so that no other's change is lost unseen.
     """
-    tiers, watched = declaration.parse(document), declaration.observed(document)
+    tiers = declaration.parse(document, beside=sections.names())
+    watched = declaration.observed(document)
     problems = observing.problems(driven=[tier.name for tier in tiers], watched=[])
     problems += [problem for tier in tiers for problem in gate(tier)]
-    said = meanings.said(document, tiers, now=now)
-    if problems or said.problems:
-        raise Invalid([*problems, *said.problems])
+    said, more = meanings.said(document, tiers, now=now), sections.said(document, tiers, now=now)
+    if problems or said.problems or more.problems:
+        raise Invalid([*problems, *said.problems, *more.problems])
     with transaction.atomic():
         news = observing.declare(tiers=watched, by=by, reason=reason, now=now)
         changes = tuple(str(change) for tier in tiers for change in differences.plan(tier))
         published = {}
-        places = {raw["name"]: index for index, raw in enumerate(document["tiers"])}
+        places = meanings.places(document)
         for tier in tiers:
             _refuse_overtaken(tier, (made_from or {}).get(tier.name))
-            _refuse_held_splits(tier, f"tiers[{places[tier.name]}]", now)
+            _refuse_held_splits(tier, places[tier.name], now)
             published[tier.name] = _publish(tier, by=by, reason=reason, now=now)
+        changes += sections.declare(document, by=by, reason=reason, now=now)
     numbers = {name: revision.number for name, revision in published.items() if revision is not None}
-    warnings = (*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings)
+    warnings = (
+        *(line for tier in tiers for line in selectors.warnings(tier)),
+        *said.warnings,
+        *more.warnings,
+    )
     return Applied(max(numbers.values(), default=None), changes, numbers, news, warnings)
 
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from audit.domain.actor import Actor
-from proxy import bases, differences, meanings, observed, selectors, services, validation
+from proxy import bases, differences, meanings, observed, sections, selectors, services, validation
 from proxy.domain import document, transcoding
 from proxy.domain.errors import Invalid, Overtaken, Problem, UnknownTier
 
@@ -20,7 +20,9 @@ REFUSED = 2
 
 
 class Command(BaseCommand):
-    help = "Declares tiers, upstreams, routes and objectives from a YAML file ('-': standard input)."
+    help = (
+        "Declares tiers, upstreams, routes, objectives and runbooks from a YAML file ('-': standard input)."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE")
@@ -38,7 +40,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            loaded = document.load(_read(options["file"]), environment=os.environ)
+            text = _read(options["file"])
+            loaded = document.load(text, environment=os.environ, as_written=sections.names())
             declared = transcoding.attached(loaded, _beside(options["file"]))
             if options["plan"]:
                 self._plan(declared)
@@ -54,18 +57,22 @@ class Command(BaseCommand):
             self._refuse([("", str(error)), *(("", line) for line in error.changes)])
 
     def _plan(self, declared: dict[str, Any]) -> None:
-        tiers = document.parse(declared)
+        tiers = document.parse(declared, beside=sections.names())
         problems = [problem for tier in tiers for problem in validation.check_with_envoy(tier)]
-        said = meanings.said(declared, tiers, now=timezone.now())
-        if problems or said.problems:
-            raise Invalid([*problems, *said.problems])
+        now = timezone.now()
+        said, more = meanings.said(declared, tiers, now=now), sections.said(declared, tiers, now=now)
+        if problems or said.problems or more.problems:
+            raise Invalid([*problems, *said.problems, *more.problems])
         changes = [str(change) for tier in tiers for change in differences.plan(tier)]
         changes += [f"tier {name}: observed" for name in observed.news(document.observed(declared))]
+        changes += sections.changes(declared)
         for change in changes:
             self.stdout.write(change)
         self.stdout.write(_counted(changes) if changes else "no difference")
         self._warn(line for tier in tiers for line in _troubles(tier.name))
-        self._warn([*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings])
+        self._warn(
+            [*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings, *more.warnings]
+        )
 
     def _apply(self, declared: dict[str, Any], options: Mapping[str, Any]) -> None:
         applied = services.apply(
@@ -81,7 +88,7 @@ class Command(BaseCommand):
         for name in applied.observed:
             self.stdout.write(f"tier {name}: observed")
         published = [f"tier {name}: revision {number}" for name, number in applied.revisions.items()]
-        if published or not applied.observed:
+        if published or not (applied.observed or applied.changes):
             self.stdout.write("\n".join(published) or "no difference")
         if applied.changes:
             self.stdout.write(_summary(applied.changes))

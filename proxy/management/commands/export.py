@@ -6,8 +6,21 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy import bases, observed, selectors
+from proxy import bases, observed, sections, selectors
 from proxy.domain.errors import UnknownTier
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Texts of several lines stay lines, where YAML can say them so."""
+
+
+def _text(dumper: _Dumper, given: str) -> yaml.Node:
+    # A tab or a space at a line's end, or U+0085, is written in quotes by the library itself.
+    style = "|" if "\n" in given.strip() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", given, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 class Command(BaseCommand):
@@ -20,12 +33,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             declared = {"tiers": list(_declarations(options["tier"]))}
+            beside = {} if options["tier"] else sections.exported()
         except UnknownTier as error:
             raise CommandError(str(error)) from error
         # The one in Python writes U+0085 as it is, and every reader takes that for the end of a line.
         text = yaml.dump(
-            declared,
-            Dumper=yaml.CSafeDumper,
+            {**(declared if declared["tiers"] or not beside else {}), **beside},
+            Dumper=_Dumper,
             sort_keys=False,
             allow_unicode=True,
             default_flow_style=None,
