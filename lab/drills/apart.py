@@ -1,4 +1,6 @@
-"""A tool of the lab in a process of its own: what it does takes nothing from the loop that measures beside it."""
+"""A tool of the lab in a process of its own: what it does takes nothing from the loop that measures beside
+it.
+"""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
 """Clients that behave badly: each holds a connection of a proxy and gives next to nothing for it.
 
-An `Attack` is what one of them does with its connection; it ends when the proxy ends it. Plain sockets, since asyncio's
-streams would go on reading behind the back of a client that is not to read.
+An `Attack` is what one of them does with its connection; it ends when the proxy ends it. Plain sockets, since
+asyncio's streams would go on reading behind the back of a client that is not to read.
 """
 
 import asyncio

@@ -1,9 +1,10 @@
-"""Requests over a lossy link: an answering backend and a proxy on the far side, a client of one protocol on this one.
+"""Requests over a lossy link: an answering backend and a proxy on the far side, a client of one protocol on
+this one.
 
     unshare --net python -m lab.drills.crossing PLAN.json
 
-First without loss, then with it, over the same connections. Prints what became of each request as JSON. The plan is a
-`Crossing` as JSON; it belongs into a network namespace of its own: see `lossy`.
+First without loss, then with it, over the same connections. Prints what became of each request as JSON. The
+plan is a `Crossing` as JSON; it belongs into a network namespace of its own: see `lossy`.
 """
 
 import asyncio
@@ -35,8 +36,9 @@ ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """`proxy` and `client` are commands; `door` is the client's port, whose requests cross the link to the proxy,
-    which has its backend at `backend_port`. Times in seconds, `loss` a share each way, `delay` one way.
+    """`proxy` and `client` are commands; `door` is the client's port, whose requests cross the link to the
+    proxy, which has its backend at `backend_port`. Times in seconds, `loss` a share each way, `delay` one
+    way.
     """
 
     folder: str

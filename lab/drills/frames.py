@@ -27,7 +27,7 @@ def asking(
 
 
 def literal(name: str, value: str) -> bytes:
-    """A header that the other side is not to remember: each of fewer than 127 bytes, not in Huffman's code."""
+    """A header that is not to be remembered: texts of fewer than 127 bytes, not in Huffman's code."""
     return b"\x00" + _text(name) + _text(value)
 
 

@@ -23,8 +23,8 @@ class TooMuch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask for what. `timeout` is the client's patience in seconds. Connections are kept for further requests, or
-    not: then each request is a new client's, and needs what a proxy may have no more of.
+    """Whom to ask for what. `timeout` is the client's patience in seconds. Connections are kept for further
+    requests, or not: then each request is a new client's, and needs what a proxy may have no more of.
     """
 
     port: int
@@ -72,14 +72,14 @@ class Asker:
         return Answer(sent - self.began, time.monotonic() - sent, status, backend)
 
     async def _exchange(self) -> Response:
-        connection = await self._connection()
-        headers = {"host": self.target.host, **self.target.headers}
+        connection, target = await self._connection(), self.target
+        headers = {"host": target.host, **target.headers}
         try:
-            response = await connection.request(self.target.method, self.target.path, headers, self.target.body)
+            response = await connection.request(target.method, target.path, headers, target.body)
         except BaseException:
             connection.close()
             raise
-        if self.target.kept:
+        if target.kept:
             self.idle.append(connection)
         else:
             connection.close()

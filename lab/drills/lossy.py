@@ -1,10 +1,11 @@
-"""A lossy link: packets that leave for FAR come back late, and some of them never, as if from another machine.
+"""A lossy link: packets that leave for FAR come back late, and some of them never, as if from another
+machine.
 
-The kernel's own TCP, and QUIC on its UDP, meet real loss and recover from it as they always do; `netem` of `tc` does the
-same where the kernel has it. It is a tun device in a network namespace of its own, so that nothing of the machine is
-changed: run what is to use it by `namespace()`. A packet from NEAR to FAR is written back as one from FAR to NEAR: then
-whoever connects to a port at FAR reaches who listens there at NEAR, and both ways cross the link. (Sums of IP, TCP and
-UDP do not change when two addresses change places.)
+The kernel's own TCP, and QUIC on its UDP, meet real loss and recover from it as they always do; `netem` of
+`tc` does the same where the kernel has it. It is a tun device in a network namespace of its own, so that
+nothing of the machine is changed: run what is to use it by `namespace()`. A packet from NEAR to FAR is
+written back as one from FAR to NEAR: then whoever connects to a port at FAR reaches who listens there at
+NEAR, and both ways cross the link. (Sums of IP, TCP and UDP do not change when two addresses change places.)
 
     python -m lab.drills.lossy --loss 0.02 --delay-ms 10     within the namespace, until SIGTERM
 """
@@ -45,7 +46,7 @@ class NotPermitted(Exception):
 
 
 def namespace() -> list[str]:
-    """The command that runs what follows it in a network of its own, its own root there. Raises NotPermitted."""
+    """The command that runs what follows it in a network of its own, as root there. Raises NotPermitted."""
     for program in ("unshare", "ip"):
         if shutil.which(program) is None:
             raise NotPermitted(f"{program} is missing (packages util-linux, iproute2)")
@@ -60,8 +61,8 @@ def namespace() -> list[str]:
 
 @dataclass(slots=True)
 class Link:
-    """`loss` is the share of packets that is dropped each way while it is `losing`, `delay` how long in seconds each
-    takes. Counted is since `begin_to_lose`, or since the start.
+    """`loss` is the share of packets that is dropped each way while it is `losing`, `delay` how long in
+    seconds each takes. Counted is since `begin_to_lose`, or since the start.
     """
 
     loss: float
@@ -95,7 +96,7 @@ def returned(packet: bytes) -> bytes:
 
 
 def open_device() -> int:
-    """The tun device's file, its network up, in the namespace of this process. Raises OSError, NotPermitted."""
+    """The tun device's file, its network up, in this process' namespace. Raises OSError, NotPermitted."""
     device = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, _SET_NAME, struct.pack("16sH", DEVICE.encode(), _IS_TUN | _BARE))
     with contextlib.suppress(OSError):  # a kernel without it keeps its own

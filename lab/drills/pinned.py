@@ -1,4 +1,6 @@
-"""Clients that each keep one connection, and so stay with one worker of a proxy, whatever happens to that worker."""
+"""Clients that each keep one connection, and so stay with one worker of a proxy, whatever happens to that
+worker.
+"""
 
 import asyncio
 import time
@@ -11,8 +13,8 @@ from lab.drills.load import NO_ANSWER, Answer, Asker, Target, bound
 async def pinned(target: Target, *, connections: int, rate: float, seconds: float) -> list[list[Answer]]:
     """`rate` requests a second on each connection for so long; a connection's answers are a list.
 
-    A request that comes due while the one before is under way waits for it, and is timed from when it was due: a stall
-    counts for all the requests that it kept back, not once. Raises TooMuch.
+    A request that comes due while the one before is under way waits for it, and is timed from when it was
+    due: a stall counts for all the requests that it kept back, not once. Raises TooMuch.
     """
     count = int(rate * seconds)
     bound(count * connections, connections)

@@ -1,8 +1,9 @@
 """Attackers who come again when they are cut, for a while: slow clients for drills and for trials by hand.
 
-    python -m lab.drills.siege slow-header --port 10080 --host shop.test --count 100 --seconds 20 --source 127.0.0.2
+    python -m lab.drills.siege slow-header --port 10080 --host shop.test --seconds 20 --source 127.0.0.2
 
-Bounded, and of this machine only: at most 200 connections, at most two minutes. Prints what became of them as JSON.
+Bounded, and of this machine only: at most 200 connections, at most two minutes. Prints what became of them as
+JSON.
 """
 
 import argparse
@@ -50,8 +51,8 @@ def slow_body(host: str, path: str, *, http2: bool) -> Attack:
 
 
 def slow_reader(host: str, path: str, *, http2: bool) -> Attack:
-    """Asks for a long answer and does not take it. Over HTTP/2 for many, of each of which it takes a byte: it reads
-    its connection, so that only the streams' windows keep them back.
+    """Asks for a long answer and does not take it. Over HTTP/2 for many, of each of which it takes a byte: it
+    reads its connection, so that only the streams' windows keep them back.
     """
     if http2:
         asked = (frames.asking(stream, host, path) for stream in range(1, 2 * STREAMS, 2))
@@ -96,8 +97,8 @@ class Siege:
 
 @dataclass(slots=True)
 class Course:
-    """What became of the attackers. `cut` is how often one was ended by the proxy, `refused` how often one got no
-    connection; `held` is the number of open ones by seconds since the start.
+    """What became of the attackers. `cut` is how often one was ended by the proxy, `refused` how often one
+    got no connection; `held` is the number of open ones by seconds since the start.
     """
 
     opened: int = 0

@@ -1,5 +1,5 @@
-"""An Envoy as a client of HTTP/1.1, HTTP/2 and HTTP/3: each of its doors takes plain requests and sends them on over
-TLS or QUIC, in the door's protocol. Several of its kind then differ in nothing else.
+"""An Envoy as a client of HTTP/1.1, HTTP/2 and HTTP/3: each of its doors takes plain requests and sends them
+on over TLS or QUIC, in the door's protocol. Several of its kind then differ in nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ _OPTIONS = {
 class Door:
     """A loopback port whose requests go on to `target`, in its address and port.
 
-    `streams` is the most requests at once on one connection over HTTP/2 (None: as many as the server takes), and
-    `connections` the most connections (None: as many as are needed).
+    `streams` is the most requests at once on one connection over HTTP/2 (None: as many as the server takes),
+    and `connections` the most connections (None: as many as are needed).
     """
 
     name: str
@@ -35,8 +35,8 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose certificate is taken: by the authority in the file, bearing the name. `tls` are further fields of Envoy's
-    CommonTlsContext.
+    """Whose certificate is taken: by the authority in the file, bearing the name. `tls` are further fields of
+    Envoy's CommonTlsContext.
     """
 
     authority: str
