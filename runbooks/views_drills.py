@@ -5,9 +5,10 @@ import sys
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
 from access.domain.roles import Role
@@ -53,13 +54,15 @@ def report(request: HttpRequest, number: int, fragment: str = "") -> HttpRespons
 
 @requires(Role.VIEWER)
 @require_safe
-def report_file(request: HttpRequest, number: int, kind: str) -> HttpResponseBase:
+def report_file(request: HttpRequest, number: int, kind: str) -> HttpResponse:
     """The report as a file of its own, to be kept or sent: it is not shown by this site."""
     row = _found(number)
     path = reporting.file(row.id, row.name, kind)
     if kind not in reporting.KINDS or not path.is_file():
         raise Http404(f"Drill {number} has no file here: the newest {reporting.KEPT} are kept.")
-    return FileResponse(path.open("rb"), as_attachment=True, filename=f"drill-{row.id}-{row.name}.{kind}")
+    answer = HttpResponse(path.read_bytes(), content_type=reporting.KINDS[kind])
+    answer["Content-Disposition"] = content_disposition_header(True, f"drill-{row.id}-{row.name}.{kind}")
+    return answer
 
 
 @requires(Role.OPERATOR)

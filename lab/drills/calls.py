@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 
@@ -33,7 +35,7 @@ async def calls(port: int, host: str, *, count: int, at_once: int) -> list[Answe
     return answers
 
 
-async def _call(call: grpc.aio.UnaryUnaryMultiCallable, began: float) -> Answer:
+async def _call(call: Callable[..., Any], began: float) -> Answer:
     sent = time.monotonic()
     status, backend = OK, ""
     under_way = call(greeter.request_bytes("drill"), timeout=PATIENCE_SECONDS)

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from runbooks.domain.answering import STAGES
 
 PLOTLY = Path(settings.BASE_DIR) / "static" / "vendor" / "plotly" / "plotly-basic.min.js"
-KINDS = ("html", "json")
+KINDS = {"html": "text/html; charset=utf-8", "json": "application/json"}
 KEPT = 100
 
 

@@ -52,7 +52,13 @@ def let_act(
     before = Setting.objects.filter(runbook=runbook, tier=tier)
     kept = serializers.serialize("json", before)
     DrillReport.objects.filter(pk=report, lock=HELD).update(tier=tier, settings=kept, seen_at=now)
-    about = {"runbook": runbook, "tier": tier, "by": by, "reason": f"drill {report}", "now": now}
+    about: dict[str, Any] = {
+        "runbook": runbook,
+        "tier": tier,
+        "by": by,
+        "reason": f"drill {report}",
+        "now": now,
+    }
     set_policy(policy=policy, **about)
     set_mode(mode="auto", **about)
 

@@ -13,7 +13,7 @@ from tests.drills.world import ANN, NOW, declare
 pytestmark = pytest.mark.django_db
 
 
-ABOUT = {"runbook": "retry-storm", "tier": "edge", "by": ANN, "now": NOW}
+ABOUT: dict[str, Any] = {"runbook": "retry-storm", "tier": "edge", "by": ANN, "now": NOW}
 FOUND = {"report": 1, "drill": "retry-storm"}
 
 
@@ -21,7 +21,7 @@ def begun(now: datetime = NOW) -> int:
     return drilling.begin(name="retry-storm", runbook="retry-storm", by=ANN, now=now)
 
 
-def settings() -> list[dict[str, Any]]:
+def settings() -> list[Any]:
     return list(Setting.objects.order_by("pk").values("runbook", "tier", "mode", "policy", "by"))
 
 
