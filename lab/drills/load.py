@@ -128,6 +128,12 @@ async def steady(target: Target, *, rate: float, seconds: float, at_once: int = 
     bound(count, at_once)
     pool, sending = Asker(target), set[asyncio.Task[Answer]]()
     answers = list[Answer]()
+
+    def keep(done: asyncio.Task[Answer]) -> None:
+        sending.discard(done)
+        if not done.cancelled():
+            answers.append(done.result())
+
     try:
         for number in range(count):
             if (wait := pool.began + number / rate - time.monotonic()) > 0:
@@ -137,18 +143,13 @@ async def steady(target: Target, *, rate: float, seconds: float, at_once: int = 
                 continue
             task = asyncio.create_task(pool.ask())
             sending.add(task)
-            task.add_done_callback(lambda done: (sending.discard(done), _keep(done, answers)))
+            task.add_done_callback(keep)
         await asyncio.gather(*sending)
     finally:
         for task in sending:
             task.cancel()
         pool.close()
     return answers
-
-
-def _keep(done: asyncio.Task[Answer], answers: list[Answer]) -> None:
-    if not done.cancelled():
-        answers.append(done.result())
 
 
 def bound(count: int, at_once: int) -> None:

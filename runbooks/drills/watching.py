@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.utils import timezone
@@ -82,14 +81,14 @@ class Watch:
 
     def _prepare(self) -> None:
         self.known = max((run.id for run in self._runs()), default=0)
-        tier = self.lab.tier.name
-        about: dict[str, Any] = {
-            "runbook": self.live.runbook,
-            "tier": tier,
-            "by": self.by,
-            "now": timezone.now(),
-        }
-        drilling.let_act(self.report, policy=QUICK, **about)
+        drilling.let_act(
+            self.report,
+            runbook=self.live.runbook,
+            tier=self.lab.tier.name,
+            policy=QUICK,
+            by=self.by,
+            now=timezone.now(),
+        )
 
     def _runs(self) -> list[RunRow]:
         found = selectors.runs(runbook=self.live.runbook, tier=self.lab.tier.name, limit=20)
