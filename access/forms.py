@@ -9,6 +9,9 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
+from access.act import ReasonForm
+from access.models import ApiToken
+
 WRONG_LOGINS = 10
 WAIT_SECONDS = 300
 
@@ -50,3 +53,19 @@ class TokenForm(forms.Form):
     """A new token."""
 
     name = forms.CharField(max_length=60, help_text="What will use it, such as “deploy pipeline”.")
+    only = forms.ChoiceField(
+        label="Good for",
+        choices=ApiToken.Use.choices,
+        required=False,
+        help_text="One that lies in another system's configuration is best good for little.",
+    )
+
+
+class SlackLinkForm(ReasonForm):
+    """Who in Slack is who here."""
+
+    slack_id = forms.CharField(
+        max_length=32, label="Member ID in Slack", help_text="In their profile there: ⋮, “Copy member ID”."
+    )
+    username = forms.CharField(max_length=150, label="User here")
+    field_order = ["slack_id", "username", "reason"]
