@@ -26,6 +26,7 @@ DEFAULTS: dict[str, int] = {
     "LAB_GREETER_C_PORT": 11008,
     "LAB_TRAFFIC_PORT": 11010,
     "LAB_RECEIVER_PORT": 12000,
+    "LAB_SOCKET_PORT": 12001,
 }
 
 

@@ -1,5 +1,6 @@
 """The programs of the local system: how each is called, and when each is ready."""
 
+import secrets
 import shutil
 import socket
 import sys
@@ -21,7 +22,7 @@ PROXIES = {"edge-1": "EDGE_1", "edge-2": "EDGE_2"}
 # Ended in this order, each group at once: what asks before what answers.
 ENDED_IN_ORDER = (
     ("traffic", "beat"),
-    ("worker", "web"),
+    ("worker", "web", "slack"),
     ("edge-1", "edge-2", "xds"),
     ("backends", "receiver"),
     ("prometheus", "redis"),
@@ -51,6 +52,9 @@ class Place:
     def of(cls, ports: Mapping[str, int], var: Path, given: Mapping[str, str]) -> "Place":
         """`given` are the variables that a person set; what ties the processes together is added to them."""
         web = f"http://127.0.0.1:{ports['SLUICE_WEB_PORT']}"
+        elsewhere = given.get("SLUICE_SLACK_BOT_TOKEN") or given.get("SLUICE_SLACK_WEBHOOK_URL")
+        # The receiver's presses are signed as Slack's are: with a secret that nobody else knows.
+        signed = {} if elsewhere else {"SLUICE_SLACK_SIGNING_SECRET": secrets.token_hex(16)}
         tied = {
             **{name: str(number) for name, number in ports.items()},
             "PYTHONUNBUFFERED": "1",
@@ -65,7 +69,7 @@ class Place:
             "SLUICE_LAB_RECEIVER_URL": f"http://127.0.0.1:{ports['LAB_RECEIVER_PORT']}",
             "LAB_CA_FILE": str(var / "pki" / "ca.pem"),
         }
-        return cls(ports, var, {**given, **tied})
+        return cls(ports, var, {**signed, **given, **tied})
 
 
 def programs(place: Place) -> dict[str, Program]:
@@ -83,6 +87,8 @@ def programs(place: Place) -> dict[str, Program]:
         "beat": _celery("beat", f"--schedule={place.var / 'beat-schedule'}", "--pidfile="),
         "traffic": _python("-m", "lab.traffic"),
     }
+    if place.environment.get("SLUICE_SLACK_APP_TOKEN"):
+        argvs["slack"] = _python("manage.py", "slack")
     return {name: Program(name, tuple(argv), place.environment) for name, argv in argvs.items()}
 
 

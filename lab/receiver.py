@@ -6,6 +6,7 @@
     GET  /messages                                                   what came, the newest last
     DELETE /messages                                                 forget it
     GET, POST /mode    {"mode": "ok|error|rate_limited|unavailable|drop|hang"}: how it fails from now on
+    /press, /whispers, /sockets    buttons, by signed requests and by Socket Mode: see presses.py
     /hook, /hook/answer    a hook of rollouts: see hooks.py
 
 The last messages are kept in `var/receiver.json`, so that they outlive a restart.
@@ -23,9 +24,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from lab import ports
+from lab import ports, websocket
 from lab.hooks import Hook
 from lab.http import Request, Response, Server
+from lab.presses import NoSuchButton, Presses
 
 KEPT = 300
 HANG_SECONDS = 60.0
@@ -47,9 +49,12 @@ def fields(request: Request) -> dict[str, Any]:
 class Receiver:
     """Keeps messages and answers as Slack does: failures of a call are HTTP 200 with `ok` false."""
 
-    def __init__(self, file: Path | None = None, *, hook_secret: str = "") -> None:
+    def __init__(
+        self, file: Path | None = None, *, presses: Presses | None = None, hook_secret: str = ""
+    ) -> None:
         self._file = file
         self._hook = Hook(hook_secret)
+        self.presses = presses or Presses()
         self.mode = "ok"
         self.messages: deque[Message] = deque(_kept(file), maxlen=KEPT)
         self._last_ts = 0
@@ -74,6 +79,28 @@ class Receiver:
                 return Response.of({"ok": True, "messages": list(self.messages), "has_more": False})
             case "POST", path if path in CALLS:
                 return await self._called(request, CALLS[path])
+            case "POST", path if path.startswith("/respond/"):
+                token = path.removeprefix("/respond/")
+                return await self._called(request, lambda self, given: self.presses.said(token, given))
+        return await self._pressed(request)
+
+    async def _pressed(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", "/press":
+                try:
+                    return await self.presses.press(self.messages, fields(request))
+                except (NoSuchButton, ValueError) as error:
+                    return Response.of({"errors": {"action": str(error)}}, 404)
+            case "GET", "/whispers":
+                return Response.of({"whispers": list(self.presses.whispers)})
+            case "GET", "/sockets":
+                return Response.of({"sockets": self.presses.connected})
+            case "POST", "/sockets/cut":
+                self.presses.cut()
+                return Response.of({"sockets": self.presses.connected})
+            case "POST", "/sockets/refresh":
+                await self.presses.refresh()
+                return Response.of({"sockets": self.presses.connected})
         return Response.of({"ok": False, "error": "unknown_method"}, 404)
 
     async def _called(self, request: Request, call: "Call") -> Response | None:
@@ -130,6 +157,9 @@ class Receiver:
             {"ok": True, "team": "Lab", "user": "sluice", "team_id": "T0LAB", "user_id": "U0LAB"}
         )
 
+    def socket(self, given: Mapping[str, Any]) -> Response:
+        return self.presses.opened()
+
     def _keep(self, method: str, given: Mapping[str, Any]) -> Message:
         shown = {name: given[name] for name in SHOWN if name in given}
         message = {"text": "", **shown, "ts": self._ts(), "method": method, "at": time.time()}
@@ -157,6 +187,7 @@ CALLS: dict[str, Call] = {
     "/api/chat.postMessage": Receiver.post,
     "/api/chat.update": Receiver.update,
     "/api/auth.test": Receiver.who,
+    "/api/apps.connections.open": Receiver.socket,
     "/webhook": Receiver.webhook,
 }
 
@@ -177,11 +208,17 @@ async def run(environment: Mapping[str, str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     var = Path(environment.get("SLUICE_VAR") or "var")
     var.mkdir(parents=True, exist_ok=True)
-    receiver = Receiver(var / "receiver.json", hook_secret=environment.get("LAB_HOOK_SECRET", ""))
+    presses = Presses.of(environment)
+    receiver = Receiver(
+        var / "receiver.json", presses=presses, hook_secret=environment.get("LAB_HOOK_SECRET", "")
+    )
     server = Server(ports.port("LAB_RECEIVER_PORT", environment), receiver.answer)
     await server.open()
+    sockets = await websocket.listen(ports.port("LAB_SOCKET_PORT", environment), presses.serve)
     await ended.wait()
     server.close()
+    sockets.close()
+    presses.cut()
 
 
 def main() -> int:

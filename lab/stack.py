@@ -108,7 +108,8 @@ class Stack:
         preparation.tier(self.place)
         self._wait_all(["prometheus"])
         preparation.rules(self.place)
-        self._start_all(THEN)
+        # Only where presses come by Socket Mode.
+        self._start_all([*THEN, *(["slack"] if "slack" in self._programs else [])])
         self._wait_all(self._ready)
         if self._load:
             self.start("traffic")

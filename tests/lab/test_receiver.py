@@ -20,7 +20,8 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("receiver"), free_port()
-    environment = {"LAB_RECEIVER_PORT": str(port), "SLUICE_VAR": str(folder)}
+    environment = {"LAB_RECEIVER_PORT": str(port), "LAB_SOCKET_PORT": str(free_port())}
+    environment |= {"SLUICE_VAR": str(folder)}
     argv = [sys.executable, "-m", "lab.receiver"]
     with started(argv, env=environment, log=folder / "log", ready=lambda: listening(port)):
         yield f"http://127.0.0.1:{port}"
