@@ -104,6 +104,22 @@ class Figures(Collector):
 async def serve(bind: str, *, capacity: int, forgotten_after: timedelta, metrics_port: int | None) -> None:
     """Serve until SIGTERM or SIGINT. Raises CannotBind."""
     connections = OpenConnections(capacity)
+    server = await start(bind, connections, metrics_port)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    log.info("counting connections on %s", bind)
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), TIDY.total_seconds())
+        connections.forget_before(datetime.now(UTC) - forgotten_after)
+    await server.stop(GRACE_SECONDS)
+
+
+async def start(
+    bind: str, connections: OpenConnections, metrics_port: int | None = None
+) -> "grpc.aio.Server":
+    """The counter at work in this loop. Raises CannotBind."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(_handlers(Door(connections)))
     try:
@@ -111,16 +127,8 @@ async def serve(bind: str, *, capacity: int, forgotten_after: timedelta, metrics
         _show(connections, metrics_port)
     except (RuntimeError, OSError) as error:
         raise CannotBind(f"cannot listen on {bind} or for metrics: is the port taken?") from error
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
     await server.start()
-    log.info("counting connections on %s", bind)
-    while not stop.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), TIDY.total_seconds())
-        connections.forget_before(datetime.now(UTC) - forgotten_after)
-    await server.stop(GRACE_SECONDS)
+    return server
 
 
 def _show(connections: OpenConnections, port: int | None) -> None:

@@ -1,0 +1,162 @@
+"""What the drills of slow clients share: a proxy that takes so many connections, attackers at one address who
+want more than those, and at another address clients who behave well and come anew with each request.
+"""
+
+import asyncio
+import statistics
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lab import ports
+from lab.drills.apart import told
+from lab.drills.load import Answer, Target, percentile, steady
+from lab.drills.sampling import Points, sampled
+from proxy import counter
+from proxy.domain.counting import OpenConnections
+from runbooks.domain.drills import Check, Measured, Plot, Row
+from runbooks.drills.world import Envoy, World
+
+HOST = "drill.test"
+ROOM = 60
+"""Connections that the proxy takes. By default it is 10,000, which as many attackers fill in the same way."""
+OVER_HTTP1, OVER_HTTP2 = 50, 30
+"""Attackers."""
+OF_ONE_ADDRESS = 15
+ABUSER = "127.0.0.2"
+RATE, SECONDS = 30.0, 8.0
+PATIENCE_SECONDS = 1.0
+LEAD_SECONDS = 2.0
+"""Until every attacker has begun; the well-behaved come then."""
+NEVER, SOON = "1h", "1s"
+"""A time that no attacker waits for, and one that makes the drill short: the defaults are 5 s and more."""
+ANSWERED, LATE_MS, LOST = 98.0, 500.0, 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attackers:
+    """How many there are of a kind, and what they ask for."""
+
+    kind: str
+    path: str = "/"
+    http1: int = OVER_HTTP1
+    http2: int = OVER_HTTP2
+
+
+ROWS = (
+    Row("answered", "answered of the well-behaved", "%", "2xx or 3xx within 1 s, of 30 requests a second", 1),
+    Row("p99", "slowest in a hundred of those", "ms", "from before the connection to the end of the answer"),
+    Row(
+        "held",
+        "connections at the proxy",
+        "",
+        "median of Envoy's downstream_cx_active; of one address mostly",
+    ),
+    Row(
+        "turned_away",
+        "connections refused by their number",
+        "",
+        "downstream_cx_overflow, and the cap's denials",
+    ),
+    Row("cut", "requests cut for their slowness", "", "Sluice's own count, reason slow_client"),
+)
+PLOTS = (Plot("held", "Connections at the proxy", ""),)
+
+
+async def tier(world: World, limits: Mapping[str, Any], *, capped: bool, **more: Any) -> dict[str, Any]:
+    """A declared tier before one backend, with at most ROOM connections; `capped` is by address as well."""
+    backend = await world.backend("shop-a")
+    upstream = {"name": "shop", "endpoints": [{"port": backend.port}]}
+    route = {"name": "shop", "hosts": [HOST], "upstream": "shop", "timeout": "30s"}
+    limits = {"max_connections": ROOM, **limits}
+    protection = dict(more.pop("protection", {}))
+    if capped:
+        limits["max_connections_per_address"] = OF_ONE_ADDRESS
+        protection["connection_counter"] = {"port": await world.enter(_counter())}
+    return {
+        "upstreams": [upstream],
+        "routes": [route],
+        "limits": limits,
+        "protection": protection,
+        "access_log": "off",
+        **more,
+    }
+
+
+@asynccontextmanager
+async def _counter() -> AsyncIterator[int]:
+    """The port of a companion that counts connections by address."""
+    (port,) = ports.free(1)
+    server = await counter.start(f"127.0.0.1:{port}", OpenConnections(10 * ROOM))
+    try:
+        yield port
+    finally:
+        await server.stop(None)
+
+
+async def play(world: World, declared: Mapping[str, Any], attackers: Attackers) -> Measured:
+    """The attackers come first and stay to the end."""
+    edge = await world.envoy(declared)
+    before = await edge.stat("server.memory_allocated")
+    seconds = world.seconds(SECONDS)
+    async with asyncio.TaskGroup() as sieges:
+        for argv in _sieges(attackers, edge.http_port, LEAD_SECONDS + seconds):
+            sieges.create_task(told("lab.drills.siege", *argv))
+        await asyncio.sleep(LEAD_SECONDS)
+        target = Target(edge.http_port, HOST, timeout=PATIENCE_SECONDS, kept=False)
+        async with (
+            _watched(edge, "http.drill.downstream_cx_active") as held,
+            _watched(edge, "server.memory_allocated") as memory,
+        ):
+            answers = await steady(target, rate=RATE, seconds=seconds)
+    return Measured(
+        values={
+            **_of_well_behaved(answers),
+            "held": statistics.median(_values(held)),
+            "turned_away": await _turned_away(edge),
+            "cut": await edge.stat(r"sluice\.rq\..*\.reason\.slow_client"),
+            "memory": (max(_values(memory)) - before) / (1 << 20),
+        },
+        curves={"held": held, "memory": [(at, None if v is None else v / (1 << 20)) for at, v in memory]},
+    )
+
+
+def _sieges(attackers: Attackers, port: int, seconds: float) -> list[list[str]]:
+    """One for each protocol that there are attackers of."""
+    shared = [attackers.kind, f"--port={port}", f"--host={HOST}", f"--path={attackers.path}"]
+    shared += [f"--seconds={seconds}", f"--source={ABUSER}"]
+    numbers = ((attackers.http1, []), (attackers.http2, ["--http2"]))
+    return [[*shared, f"--count={count}", *protocol] for count, protocol in numbers if count]
+
+
+def _watched(edge: Envoy, name: str) -> Any:
+    return sampled(lambda: edge.stat(name))
+
+
+def _values(points: Points) -> list[float]:
+    return [value for _, value in points if value is not None]
+
+
+def _of_well_behaved(answers: Sequence[Answer]) -> dict[str, float | None]:
+    good = [1000 * answer.seconds for answer in answers if answer.good]
+    return {"answered": 100 * len(good) / len(answers), "p99": percentile(good, 0.99)}
+
+
+async def _turned_away(edge: Envoy) -> int:
+    overflow = await edge.stat(r"listener\..*\.downstream_cx_overflow")
+    return overflow + await edge.stat(r"ext_authz\.sluice_connections\.denied")
+
+
+def judge(sides: Sequence[Measured]) -> list[Check]:
+    """Of the first side and the last; what is between them is there to be compared."""
+    bare, defended = sides[0], sides[-1]
+    lost, answered = bare.value("answered"), defended.value("answered")
+    return [
+        Check(f"without it {lost:.1f} % of the well-behaved were answered, {LOST:g} at most", lost <= LOST),
+        Check(f"with it {answered:.1f} % were answered, {ANSWERED:g} at least", answered >= ANSWERED),
+        Check(
+            f"with it an answer took {defended.value('p99'):,.0f} ms, {LATE_MS:g} at most",
+            defended.value("p99") <= LATE_MS,
+        ),
+    ]

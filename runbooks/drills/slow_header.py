@@ -1,0 +1,46 @@
+"""Slowloris: clients whose headers never end, over HTTP/1.1 and HTTP/2.
+
+Each holds a connection of the proxy for nothing (7.3). A time for headers takes it back, but who was cut
+comes again; only together with a cap for each address there is room for others.
+"""
+
+from runbooks.domain.drills import Measured
+from runbooks.drills.drill import Drill, Side
+from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, judge, play, tier
+from runbooks.drills.world import World
+
+ATTACKERS = Attackers("slow-header")
+
+
+async def undefended(world: World) -> Measured:
+    """Headers may take for ever."""
+    declared = await tier(world, {"request_headers_timeout": NEVER}, capped=False)
+    return await play(world, declared, ATTACKERS)
+
+
+async def timed(world: World) -> Measured:
+    """Headers have their time, and nobody counts addresses."""
+    declared = await tier(world, {"request_headers_timeout": SOON}, capped=False)
+    return await play(world, declared, ATTACKERS)
+
+
+async def defended(world: World) -> Measured:
+    """Headers have their time, and an address its number of connections."""
+    declared = await tier(world, {"request_headers_timeout": SOON}, capped=True)
+    return await play(world, declared, ATTACKERS)
+
+
+DRILL = Drill(
+    name="slow-header",
+    title="Slow headers (Slowloris)",
+    purpose="Clients that never end their headers hold few connections, and none for long.",
+    source="7.3 Slow-Client Resource Exhaustion",
+    sides=(
+        Side("no defence", "60 connections, no time for headers", undefended),
+        Side("a time only", "headers within 1 s; the same 60 connections for everybody", timed),
+        Side("a time and a cap", "headers within 1 s, 15 connections an address", defended),
+    ),
+    rows=ROWS,
+    plots=PLOTS,
+    judge=judge,
+)

@@ -1,0 +1,71 @@
+"""Clients that ask for long answers and do not read them, over HTTP/1.1 and, many on each connection, over
+HTTP/2.
+
+The proxy takes from its backend what the client does not take from it (7.3: flow control, so that a slow
+reader cannot force it to buffer without bound). Here there is room for every connection: what runs out is
+memory, and a proxy without any refuses everybody.
+"""
+
+from collections.abc import Sequence
+
+from runbooks.domain.drills import Check, Measured, Plot, Row
+from runbooks.drills import slow_clients
+from runbooks.drills.drill import Drill, Side
+from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, play, tier
+from runbooks.drills.world import World
+
+ANSWER_BYTES = 1 << 20
+ATTACKERS = Attackers("slow-reader", path=f"/?bytes={ANSWER_BYTES}", http1=30, http2=2)
+"""Of the two on HTTP/2 each has fifty requests under way."""
+HEAP = "96MiB"
+MOST_MIB = 40.0
+"""Of memory for 130 answers of 1 MiB that nobody reads: at each there are 64 KiB to either side."""
+
+
+async def undefended(world: World) -> Measured:
+    """A whole answer fits into a buffer, and may stay there."""
+    limits = {
+        "buffer_bytes": 4 * ANSWER_BYTES,
+        "per_connection_buffer_high_watermark_timeout": NEVER,
+        "stream_flush_timeout": NEVER,
+        "stream_idle_timeout": NEVER,
+    }
+    return await play(world, await _tier(world, limits, capped=False), ATTACKERS)
+
+
+async def defended(world: World) -> Measured:
+    """Small buffers that stop the backend, a time for readers, a number of connections for an address."""
+    limits = {
+        "per_connection_buffer_high_watermark_timeout": SOON,
+        "stream_flush_timeout": SOON,
+        "stream_idle_timeout": SOON,
+    }
+    return await play(world, await _tier(world, limits, capped=True), ATTACKERS)
+
+
+async def _tier(world: World, limits: dict[str, object], *, capped: bool) -> dict[str, object]:
+    return await tier(world, limits, capped=capped, protection={"max_heap": HEAP})
+
+
+def judge(sides: Sequence[Measured]) -> list[Check]:
+    bare, defended = (side.value("memory") for side in sides)
+    return [
+        *slow_clients.judge(sides),
+        Check(f"without it {bare:.0f} MiB were held, more than {MOST_MIB:g}", bare > MOST_MIB),
+        Check(f"with it {defended:.0f} MiB were held, {MOST_MIB:g} at most", defended <= MOST_MIB),
+    ]
+
+
+DRILL = Drill(
+    name="slow-reader",
+    title="Slow readers",
+    purpose="Clients that do not read their answers cost a bounded amount of memory, for a bounded time.",
+    source="7.3 Slow-Client Resource Exhaustion",
+    sides=(
+        Side("large buffers", "an answer fits into a buffer of 4 MiB, without an end", undefended),
+        Side("bounded", "64 KiB a connection, 1 s to read, 15 connections an address", defended),
+    ),
+    rows=(*ROWS, Row("memory", "memory more than before", "MiB", "the most of Envoy's memory_allocated", 1)),
+    plots=(*PLOTS, Plot("memory", "Memory of the proxy", "MiB")),
+    judge=judge,
+)
