@@ -32,11 +32,16 @@ class RunStepOut(Schema):
 
 
 class RunOut(Schema):
-    """A run. `plan` is the exact change that `plan_hash` names; `approve_by` is set while it waits."""
+    """A run. `plan` is the exact change that `plan_hash` names; `approve_by` is set while it waits.
+
+    It is about the `scope` (route, upstream, tier) called `subject`; `route` is empty where that is another.
+    """
 
     id: int
     runbook: str
     tier: str
+    scope: str
+    subject: str
     route: str
     target: str
     state: str
@@ -58,6 +63,8 @@ class RunOut(Schema):
             id=row.id,
             runbook=row.runbook,
             tier=row.tier,
+            scope=row.scope,
+            subject=row.subject,
             route=row.route,
             target=row.target,
             state=row.state.lower(),

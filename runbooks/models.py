@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from runbooks.domain.states import OPEN
+from runbooks.domain.targets import target_of
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -12,16 +13,20 @@ class RunQuerySet(models.QuerySet["Run"]):
     def open(self) -> "RunQuerySet":
         return self.filter(state__in=OPEN)
 
-    def on(self, *, runbook: str, tier: str, route: str) -> "RunQuerySet":
-        return self.filter(runbook=runbook, tier=tier, route=route)
+    def on(self, *, runbook: str, tier: str, subject: str) -> "RunQuerySet":
+        return self.filter(runbook=runbook, tier=tier, subject=subject)
 
 
 class Run(models.Model):
-    """One run of a runbook on one target. Every change is conditional on `version` and `claim_token`."""
+    """One run of a runbook on one target. Every change is conditional on `version` and `claim_token`.
+
+    It is about `subject`, the name of a route or an upstream of the tier; empty where it is about all of it.
+    """
 
     runbook = models.CharField(max_length=63)
     tier = models.CharField(max_length=63)
-    route = models.CharField(max_length=63)
+    scope = models.CharField(max_length=8, default="route")
+    subject = models.CharField(max_length=63, blank=True)
     state = models.CharField(max_length=24, default="PROPOSED", db_index=True)
     version = models.PositiveIntegerField(default=1)
     claim_token = models.CharField(max_length=32, blank=True)
@@ -29,6 +34,8 @@ class Run(models.Model):
     incident = models.ForeignKey("alerts.Incident", null=True, on_delete=models.SET_NULL, related_name="runs")
     why = models.TextField()
     # The runbook as it was at the start: an edit never changes a run under way.
+    # As text: a database may keep an object's names in another order, and signals stand on those before.
+    definition = models.TextField(default="")
     policy = models.JSONField()
     plan = models.JSONField(null=True)
     plan_hash = models.CharField(max_length=32, blank=True)
@@ -51,7 +58,7 @@ class Run(models.Model):
         ordering = ("-id",)
         constraints = [
             models.UniqueConstraint(
-                fields=("runbook", "tier", "route"),
+                fields=("runbook", "tier", "scope", "subject"),
                 condition=Q(state__in=OPEN),
                 name="one_open_run_per_runbook_and_target",
             )
@@ -62,7 +69,12 @@ class Run(models.Model):
 
     @property
     def target(self) -> str:
-        return f"{self.tier}/route/{self.route}"
+        return target_of(self.tier, self.scope, self.subject)
+
+    @property
+    def words(self) -> str:
+        """What it is about, as a sentence names it."""
+        return self.subject or self.tier
 
     @property
     def owner(self) -> str:
@@ -88,6 +100,38 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} {self.state}"
+
+
+class Act(models.Model):
+    """One step of a run's remedy that is no overlay: the row is its INTENT, its state and answer its OUTCOME.
+
+    States and their events are `domain.calls.CALL`; who sends what is due claims it as runs are claimed.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="acts")
+    place = models.PositiveSmallIntegerField()
+    phase = models.CharField(max_length=4, default="do")
+    kind = models.CharField(max_length=32)
+    key = models.CharField(max_length=100, unique=True)
+    said = models.JSONField()
+    state = models.CharField(max_length=8, default="due", db_index=True)
+    answer = models.TextField(blank=True)
+    evidence = models.JSONField(default=dict)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    claim_token = models.CharField(max_length=32, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+    intended_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            models.UniqueConstraint(fields=("run", "place", "phase"), name="one_act_per_step_and_phase")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.state}"
 
 
 class Measurement(models.Model):
@@ -162,7 +206,8 @@ class Detection(models.Model):
 
     runbook = models.CharField(max_length=63)
     tier = models.CharField(max_length=63)
-    route = models.CharField(max_length=63)
+    scope = models.CharField(max_length=8, default="route")
+    subject = models.CharField(max_length=63, blank=True)
     at = models.DateTimeField()
     said = models.CharField(max_length=8)
     why = models.TextField()
@@ -171,13 +216,15 @@ class Detection(models.Model):
     incident = models.ForeignKey("alerts.Incident", null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
-        ordering = ("runbook", "tier", "route")
+        ordering = ("runbook", "tier", "subject")
         constraints = [
-            models.UniqueConstraint(fields=("runbook", "tier", "route"), name="one_detection_per_target")
+            models.UniqueConstraint(
+                fields=("runbook", "tier", "scope", "subject"), name="one_detection_per_target"
+            )
         ]
 
     def __str__(self) -> str:
-        return f"{self.runbook} {self.tier}/{self.route}: {self.said}"
+        return f"{self.runbook} {target_of(self.tier, self.scope, self.subject)}: {self.said}"
 
 
 class DrillReport(models.Model):

@@ -10,11 +10,11 @@ from proxy.domain.errors import UnknownTier
 from proxy.domain.tier import Tier
 from runbooks import texts
 from runbooks.domain import policy as policies
-from runbooks.domain import retry_storm
 from runbooks.domain.gate import Mode
+from runbooks.domain.judging import Judge, judge_from
+from runbooks.domain.measures import Measure, measure_from
 from runbooks.domain.plan import Plan, plan_from
 from runbooks.domain.policy import BadPolicy, Policy
-from runbooks.domain.retry_storm import Measure
 from runbooks.domain.states import ACTING, OPEN
 from runbooks.models import Approval, Detection, Run, Setting, Step, Switch
 
@@ -47,13 +47,26 @@ class ApprovalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureRow:
+    """What was measured at a moment, by the titles of what the runbook shows."""
+
+    at: datetime
+    numbers: dict[str, str]
+    why_no_data: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run. `approve_by` is set while it waits for approval; parts are filled by `run`."""
+    """One run. `approve_by` is set while it waits for approval; parts are filled by `run`.
+
+    `subject` is the name of what it is about by `scope`: a route, an upstream, or nothing of a whole tier.
+    """
 
     id: int
     runbook: str
     tier: str
-    route: str
+    scope: str
+    subject: str
     target: str
     state: str
     open: bool
@@ -69,11 +82,22 @@ class RunRow:
     started_at: datetime
     entered_at: datetime
     ended_at: datetime | None
-    before: Measure | None
+    before: MeasureRow | None
     policy: Policy
+    shows: tuple[str, ...] = ()
     steps: tuple[StepRow, ...] = ()
-    measures: tuple[Measure, ...] = ()
+    measures: tuple[MeasureRow, ...] = ()
     approvals: tuple[ApprovalRow, ...] = ()
+
+    @property
+    def route(self) -> str:
+        """The route that it is about, where it is about one."""
+        return self.subject if self.scope == "route" else ""
+
+    @property
+    def words(self) -> str:
+        """What it is about, as a sentence names it."""
+        return self.subject or self.tier
 
     @property
     def can_approve(self) -> bool:
@@ -86,16 +110,22 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class DetectionRow:
-    """What a runbook last saw on a target: `storm`, `calm` or `no_data`, since when, with its numbers."""
+    """What a runbook last saw on a target: `present`, `calm` or `no_data`, since when, with its numbers."""
 
     tier: str
-    route: str
+    scope: str
+    subject: str
     at: datetime
     said: str
     since: datetime
     why: str
     numbers: dict[str, str]
     incident_id: int | None
+
+    @property
+    def words(self) -> str:
+        """What it is about, as a sentence names it."""
+        return self.subject or self.tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +182,11 @@ def run(run_id: int) -> RunRow | None:
     row = Run.objects.filter(pk=run_id).first()
     if row is None:
         return None
+    judge = judge_from(row.definition, row.policy)
     return _run(
         row,
         steps=tuple(_step(step) for step in row.steps.all()),
-        measures=tuple(retry_storm.measure_from(m.values) for m in row.measurements.all()),
+        measures=tuple(_measure(judge, measure_from(m.values)) for m in row.measurements.all()),
         approvals=tuple(_approval(a) for a in row.approvals.all()),
     )
 
@@ -271,16 +302,18 @@ def _run(
     row: Run,
     *,
     steps: tuple[StepRow, ...] = (),
-    measures: tuple[Measure, ...] = (),
+    measures: tuple[MeasureRow, ...] = (),
     approvals: tuple[ApprovalRow, ...] = (),
 ) -> RunRow:
-    made = policies.policy(row.policy)
+    judge = judge_from(row.definition, row.policy)
+    made = judge.policy
     waits: timedelta | None = made.approval_for if row.state == "AWAITING_APPROVAL" else None
     return RunRow(
         id=row.pk,
         runbook=row.runbook,
         tier=row.tier,
-        route=row.route,
+        scope=row.scope,
+        subject=row.subject,
         target=row.target,
         state=row.state,
         open=row.state in OPEN,
@@ -296,8 +329,9 @@ def _run(
         started_at=row.started_at,
         entered_at=row.entered_at,
         ended_at=row.ended_at,
-        before=retry_storm.measure_from(row.before) if row.before else None,
+        before=_measure(judge, measure_from(row.before)) if row.before else None,
         policy=made,
+        shows=judge.titles,
         steps=steps,
         measures=measures,
         approvals=approvals,
@@ -312,15 +346,21 @@ def _approval(row: Approval) -> ApprovalRow:
     return ApprovalRow(row.by, row.reason, row.at, row.expires_at, row.used_at, row.plan_hash)
 
 
+def _measure(judge: Judge, measure: Measure) -> MeasureRow:
+    return MeasureRow(measure.at, judge.numbers(measure), measure.why_no_data)
+
+
 def _detection(row: Detection) -> DetectionRow:
-    measure = retry_storm.measure_from(row.values)
+    text = texts.library().get(row.runbook)
+    known = text.definition if text else None
     return DetectionRow(
         tier=row.tier,
-        route=row.route,
+        scope=row.scope,
+        subject=row.subject,
         at=row.at,
         said=row.said,
         since=row.since,
         why=row.why,
-        numbers=retry_storm.numbers(measure),
+        numbers=Judge(known, text.policy).numbers(measure_from(row.values)) if text and known else {},
         incident_id=row.incident_id,
     )

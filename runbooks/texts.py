@@ -9,10 +9,13 @@ import markdown
 import nh3
 import yaml
 
+from runbooks.domain.definition import BadDefinition, Definition, definition_from
 from runbooks.domain.policy import Policy, policy
 
 LIBRARY = Path(__file__).parent / "library"
 EXTENSIONS = ["tables", "fenced_code", "sane_lists"]
+# What every text has; whatever else stands in its front matter is the machine's part.
+FOR_PEOPLE = ("title", "summary", "severity", "owner", "policy")
 
 
 class UnknownRunbook(Exception):
@@ -21,16 +24,21 @@ class UnknownRunbook(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One runbook as written. `automated`: it has a machine's part, with a mode per tier."""
+    """One runbook as written. `definition` is the machine's part, which not every runbook has."""
 
     slug: str
     title: str
     summary: str
     severity: str
     owner: str
-    automated: bool
+    definition: Definition | None
     policy: Policy
     source: str
+
+    @property
+    def automated(self) -> bool:
+        """Whether there is a machine's part, with a mode per tier."""
+        return self.definition is not None
 
     @property
     def html(self) -> str:
@@ -42,6 +50,11 @@ class Text:
 def library() -> dict[str, Text]:
     """Every text by slug, which is the file's name. Raises ValueError where the front matter is wrong."""
     return {path.stem: read(path.stem, path.read_text()) for path in sorted(LIBRARY.glob("*.md"))}
+
+
+def automated() -> dict[str, Definition]:
+    """The definitions of the runbooks that have a machine's part, by slug."""
+    return {slug: each.definition for slug, each in library().items() if each.definition is not None}
 
 
 def text(slug: str) -> Text:
@@ -59,13 +72,25 @@ def read(slug: str, raw: str) -> Text:
     if opening or not fence or not closing:
         raise ValueError(f"{slug}: the front matter stands between two lines of ---")
     meta: dict[str, Any] = yaml.safe_load(front)
+    definition = _definition(slug, meta)
     return Text(
         slug=slug,
         title=str(meta["title"]),
         summary=str(meta["summary"]),
         severity=str(meta["severity"]),
         owner=str(meta["owner"]),
-        automated=bool(meta.get("automated", False)),
-        policy=policy(meta.get("policy", {})),
+        definition=definition,
+        policy=policy(meta.get("policy", {}), definition.policy if definition else None),
         source=body.strip(),
     )
+
+
+def _definition(slug: str, meta: dict[str, Any]) -> Definition | None:
+    """The machine's part, with the words that a run keeps of the people's. Raises BadDefinition."""
+    machine = {name: value for name, value in meta.items() if name not in FOR_PEOPLE}
+    if not machine:
+        return None
+    try:
+        return definition_from({**machine, "title": meta["title"], "severity": meta["severity"]})
+    except BadDefinition as error:
+        raise BadDefinition(f"{slug}: {error}") from error

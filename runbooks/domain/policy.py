@@ -1,8 +1,11 @@
-"""The durations and limits of a runbook: data in its front matter, overridable per tier."""
+"""The durations and limits of a runbook: data in its front matter, overridable per tier.
+
+What a runbook sets is one flat set of names: these, and those of the thresholds of its own definition.
+"""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +21,8 @@ class BadPolicy(ValueError):
 class Policy:
     """How fast, how long, how much. A snapshot of it goes with each run.
 
-    `lookback` is the window of every rate that is asked for. Ratios are 0 to 1.
+    `lookback` is the window of every rate that is asked for. Ratios are 0 to 1. `thresholds` are the
+    definition's own, by name, and `remedy` is one of `remedies`.
     """
 
     lookback: timedelta = timedelta(seconds=30)
@@ -37,14 +41,9 @@ class Policy:
     actions_in_all: int = 6
     actions_window: timedelta = timedelta(minutes=10)
     routes_touched: float = 0.5
-    min_rate: float = 0.5
-    retry_share: float = 0.2
-    wasted_share: float = 0.5
-    exhausted_share: float = 0.05
-    healthy_share: float = 0.05
-    worse_by: float = 0.15
-    remedy: str = "retry_off"
-    budget_percent: float = 2.0
+    remedy: str = ""
+    remedies: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def expiry(self) -> timedelta:
@@ -57,24 +56,33 @@ class Policy:
         return self.lookback * 1.5
 
 
+# What every runbook may set; `remedies` and the names of `thresholds` are the definition's.
+SETTINGS = tuple(each.name for each in fields(Policy) if each.name not in ("remedies", "thresholds"))
+
+
 def policy(given: Mapping[str, Any], base: Policy | None = None) -> Policy:
     """`base` with what is given: durations as "30s", "5m" or seconds. Raises BadPolicy."""
-    unknown = sorted(set(given) - {field.name for field in fields(Policy)})
+    start = base or Policy()
+    unknown = sorted(set(given) - set(SETTINGS) - set(start.thresholds))
     if unknown:
         raise BadPolicy(f"no runbook has a setting {', '.join(unknown)}")
-    start = base or Policy()
-    made = replace(
-        start, **{name: _value(name, value, getattr(start, name)) for name, value in given.items()}
-    )
+    own = {name: _value(name, value, 0.0) for name, value in given.items() if name in start.thresholds}
+    shared = {
+        name: _value(name, value, getattr(start, name)) for name, value in given.items() if name in SETTINGS
+    }
+    made = replace(start, **shared, thresholds={**start.thresholds, **own})
     if made.cooldown < made.shortest_cooldown:
         raise BadPolicy("cooldown must be at least 1.5 times lookback")
+    if made.remedies and made.remedy not in made.remedies:
+        raise BadPolicy(f"remedy is one of {', '.join(made.remedies)}")
     return made
 
 
 def as_data(made: Policy) -> dict[str, Any]:
-    """JSON data that `policy` reads back: durations in seconds."""
-    values = ((field.name, getattr(made, field.name)) for field in fields(Policy))
-    return {name: v.total_seconds() if isinstance(v, timedelta) else v for name, v in values}
+    """JSON data that `policy` reads back on a base with the same thresholds: durations in seconds."""
+    values = ((name, getattr(made, name)) for name in SETTINGS)
+    shared = {name: v.total_seconds() if isinstance(v, timedelta) else v for name, v in values}
+    return {**shared, **made.thresholds}
 
 
 def _value(name: str, given: Any, like: Any) -> Any:

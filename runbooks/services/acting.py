@@ -5,9 +5,8 @@ from datetime import datetime
 import proxy.selectors
 import proxy.services
 from audit.domain.actor import Actor
-from proxy.domain.errors import ProxyUnreachable, UnknownTier
+from proxy.domain.errors import ProxyUnreachable
 from proxy.ports import ProxyAdmin
-from proxy.selectors import Progress
 from runbooks.domain import readback
 from runbooks.domain.plan import Plan, plan_from
 from runbooks.domain.readback import Reading
@@ -67,14 +66,6 @@ def take_away(run: Run, *, release: bool, why: str, by: Actor, now: datetime) ->
     return max(generations, default=run.generation or 0)
 
 
-def progress(run: Run) -> Progress:
-    """How far the run's generation is. A tier that is gone has nobody left to acknowledge."""
-    try:
-        return proxy.selectors.progress(run.tier, run.generation or 0)
-    except UnknownTier:
-        return Progress(generation=run.generation or 0, acked={}, nacks={})
-
-
 def read_back(run: Run, admin: ProxyAdmin) -> dict[str, Reading]:
     """What each proxy of the tier really runs of the plan."""
     plan = plan_from(run.plan or {})
@@ -88,9 +79,3 @@ def _read(admin: ProxyAdmin, address: str, plan: Plan) -> Reading:
         return Reading(f"not read: {error}")
     readings = [readback.read(dump, patch) for patch in plan.patches]
     return next((reading for reading in readings if reading.contradicts), readings[0])
-
-
-def still_laid(run: Run, *, now: datetime) -> bool:
-    """Whether every overlay of the run is live."""
-    live = proxy.selectors.live_overlays(run.tier, now=now)
-    return {o.target for o in live if o.owner == run.owner} >= set(run.fences)

@@ -3,48 +3,43 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 import alerts.services
-import audit.services
-import proxy.selectors
 from audit.domain.actor import automation
 from proxy.domain.tier import Tier
 from runbooks import selectors
-from runbooks.domain import policy as policies
-from runbooks.domain import retry_storm
+from runbooks.domain.definition import Definition
+from runbooks.domain.measures import Measure, as_data
 from runbooks.domain.plan import Plan, plan_from
-from runbooks.domain.policy import Policy
-from runbooks.domain.retry_storm import CAUSE, SLUG, Measure
 from runbooks.domain.states import ACTING
-from runbooks.models import Detection, Run, Step
-from runbooks.services import gating
-from runbooks.services.measuring import measure_routes
-from telemetry.ports import Metrics
+from runbooks.models import Detection, Run
+from runbooks.services import proposing
+from runbooks.services.measuring import Answers, measure
+from runbooks.services.watched import Watched, now_on
 
-RULE = "retry-storm"
 POLICY_RULE = "runbook-policy"
 BY = automation("runbooks")
 
 
-def look(name: str, *, metrics: Metrics, now: datetime) -> dict[str, Measure]:
-    """Measure every route of the tier and do what that asks for; returns the measures by route."""
-    tier = proxy.selectors.desired(name, now=now)
-    _check_declaration(tier, now)
-    policy = selectors.policy(runbook=SLUG, tier=tier)
-    measures = measure_routes(metrics, tier=tier, policy=policy, now=now)
-    for detection in _remember(tier.name, measures, policy, now):
+def look(slug: str, definition: Definition, *, tier: Tier, answers: Answers) -> dict[str, Measure]:
+    """Measure every target of the tier and do what that asks for; returns the measures by target."""
+    now = answers.now
+    _check_declaration(slug, tier, now)
+    watched = now_on(slug, definition, tier)
+    measures = measure(answers, tier=tier, definition=definition, policy=watched.judge.policy)
+    for detection in _remember(watched, measures, now):
         # A tier may have a thousand routes: only where something is, or was, is anything done.
-        if detection.said == "storm" or detection.incident_id is not None:
+        if detection.said == "present" or detection.incident_id is not None:
             with transaction.atomic():
-                _act(tier, detection, measures[detection.route], policy, now)
+                _act(tier, watched, detection, measures[detection.subject], now)
     return measures
 
 
-def _check_declaration(tier: Tier, now: datetime) -> None:
+def _check_declaration(slug: str, tier: Tier, now: datetime) -> None:
     """A declared policy that cannot be is not used, and somebody must hear that."""
-    labels = {"tier": tier.name, "runbook": SLUG}
-    _, problem = selectors.declared_policy(runbook=SLUG, tier=tier)
+    labels = {"tier": tier.name, "runbook": slug}
+    _, problem = selectors.declared_policy(runbook=slug, tier=tier)
     if not problem:
         why = "the declared policy is used"
         alerts.services.clear(rule=POLICY_RULE, labels=labels, why=why, by=BY, now=now)
@@ -54,136 +49,79 @@ def _check_declaration(tier: Tier, now: datetime) -> None:
         labels=labels,
         severity="ticket",
         originator="unknown",
-        summary=f"The policy that {tier.name} declares for {SLUG} is not used: {problem}",
+        summary=f"The policy that {tier.name} declares for {slug} is not used: {problem}",
         numbers={},
         action="The runbook goes on with the policy of its text.",
-        runbook=SLUG,
+        runbook=slug,
         cause="automation",
         by=BY,
         now=now,
     )
 
 
-def _act(tier: Tier, detection: Detection, measure: Measure, policy: Policy, now: datetime) -> None:
-    route = detection.route
-    run = Run.objects.on(runbook=SLUG, tier=tier.name, route=route).open().first()
-    if detection.said == "storm":
+@transaction.atomic
+def _remember(watched: Watched, measures: Mapping[str, Measure], now: datetime) -> list[Detection]:
+    """Each target's newest look, in a few queries whatever their number.
+
+    Two rounds at once take turns: both would write all of the rows, in whatever order.
+    """
+    mine, scope = {"runbook": watched.slug, "tier": watched.tier}, watched.definition.scope
+    looks = Detection.objects.select_for_update().filter(**mine, scope=scope).order_by("pk")
+    known = {row.subject: row for row in looks}
+    rows = []
+    for subject, found in measures.items():
+        said = watched.judge.detect(found)
+        row = known.get(subject) or Detection(**mine, scope=scope, subject=subject, said="", since=now)
+        row.since = row.since if row.said == said else now
+        row.at, row.said, row.why = now, said, watched.judge.explain(found)
+        row.values = as_data(found)
+        rows.append(row)
+    Detection.objects.bulk_create([row for row in rows if row.subject not in known], ignore_conflicts=True)
+    Detection.objects.bulk_update(known.values(), ["at", "said", "since", "why", "values"])
+    Detection.objects.filter(**mine).exclude(scope=scope, subject__in=measures).delete()
+    return rows
+
+
+def _act(tier: Tier, watched: Watched, detection: Detection, measured: Measure, now: datetime) -> None:
+    subject, policy = detection.subject, watched.judge.policy
+    run = Run.objects.on(runbook=watched.slug, tier=tier.name, subject=subject).open().first()
+    if detection.said == "present":
         if run is None:
-            run = _propose(tier, route, measure, policy, now)
+            run = proposing.propose(tier, watched, subject, measured, now)
         deciding = run is not None and run.state in ("PROPOSED", "CONFIRMING")
         if not deciding and now - detection.since >= policy.confirm_for:
-            number = tell(tier.name, route, measure, policy, action=_action(run, tier.name, route), now=now)
+            number = tell(watched, subject, measured, action=_action(run, watched, subject), now=now)
             if run is None or run.state not in ACTING:
                 # A run that had taken the symptom away is over, and here it is again.
                 alerts.services.worsen(incident_id=number, by=BY, reason=detection.why, now=now)
         return
     quiet = detection.said == "calm" and now - detection.since >= policy.quiet_for
     if quiet and (run is None or run.state not in ACTING):
-        labels = {"tier": tier.name, "route": route}
-        alerts.services.clear(rule=RULE, labels=labels, why=detection.why, by=BY, now=now)
+        labels = watched.labels(subject)
+        alerts.services.clear(rule=watched.slug, labels=labels, why=detection.why, by=BY, now=now)
         Detection.objects.filter(pk=detection.pk).update(incident=None)
 
 
-def tell(tier: str, route: str, measure: Measure, policy: Policy, *, action: str, now: datetime) -> int:
-    """Fire the alert of this storm; returns its incident. Sends one message however often it is called."""
-    told = retry_storm.numbers(measure)
+def tell(watched: Watched, subject: str, measured: Measure, *, action: str, now: datetime) -> int:
+    """Fire the alert of this symptom; returns its incident. Sends one message however often it is called."""
+    judge, definition = watched.judge, watched.definition
     incident = alerts.services.signal(
-        rule=RULE,
-        labels={"tier": tier, "route": route},
-        severity="page",
-        originator="backend" if measure.failed_share else "unknown",
-        summary=f"Retry storm on {route}: {retry_storm.explain(measure, policy)}",
-        numbers=told,
+        rule=watched.slug,
+        labels=watched.labels(subject),
+        severity=definition.severity,
+        originator=judge.originator(measured),
+        summary=f"{definition.title} on {watched.words(subject)}: {judge.explain(measured)}",
+        numbers=judge.numbers(measured),
         action=action,
-        runbook=SLUG,
-        cause=CAUSE,
+        runbook=watched.slug,
+        cause=definition.cause,
         by=BY,
         now=now,
-        upstream=measure.busiest,
+        upstream=judge.culprit(measured),
     )
-    Detection.objects.filter(runbook=SLUG, tier=tier, route=route).update(incident=incident)
+    looks = Detection.objects.filter(runbook=watched.slug, tier=watched.tier, subject=subject)
+    looks.update(incident=incident)
     return incident
-
-
-@transaction.atomic
-def _remember(tier: str, measures: Mapping[str, Measure], policy: Policy, now: datetime) -> list[Detection]:
-    """Each route's newest look, in three queries whatever their number.
-
-    Two rounds at once take turns: both would write all of the rows, in whatever order.
-    """
-    looks = Detection.objects.select_for_update().filter(runbook=SLUG, tier=tier).order_by("pk")
-    known = {row.route: row for row in looks}
-    rows = []
-    for route, measure in measures.items():
-        said = retry_storm.detect(measure, policy)
-        row = known.get(route) or Detection(runbook=SLUG, tier=tier, route=route, said="", since=now)
-        row.since = row.since if row.said == said else now
-        row.at, row.said, row.why = now, said, retry_storm.explain(measure, policy)
-        row.values = retry_storm.as_data(measure)
-        rows.append(row)
-    Detection.objects.bulk_create([row for row in rows if row.route not in known], ignore_conflicts=True)
-    changed = ["at", "said", "since", "why", "values"]
-    Detection.objects.bulk_update(known.values(), changed)
-    Detection.objects.filter(runbook=SLUG, tier=tier).exclude(route__in=measures).delete()
-    return rows
-
-
-def _propose(tier: Tier, route: str, measure: Measure, policy: Policy, now: datetime) -> Run | None:
-    """A new run, unless a gate would stop it for the reason that stopped the last one."""
-    patches = patches_for(tier, route, policy)
-    answer = gating.decide(
-        runbook=SLUG, tier=tier, route=route, policy=policy, patches=patches, approval=None, now=now
-    )
-    last = Run.objects.on(runbook=SLUG, tier=tier.name, route=route).first()
-    if answer.answer == "stop" and last is not None:
-        cooling = last.state not in ("SUPPRESSED", "NOT_CONFIRMED")
-        if cooling or (last.state == "SUPPRESSED" and last.why == answer.why):
-            return None
-    why = retry_storm.explain(measure, policy)
-    try:
-        with transaction.atomic():
-            run = Run.objects.create(
-                runbook=SLUG,
-                tier=tier.name,
-                route=route,
-                why=why,
-                policy=policies.as_data(policy),
-                started_at=now,
-                entered_at=now,
-            )
-    except IntegrityError:
-        # Another worker proposed it between our look and our insert.
-        return None
-    Step.objects.create(
-        run=run,
-        version=1,
-        at=now,
-        event="propose",
-        state=run.state,
-        actor=BY.name,
-        why=why,
-        evidence=retry_storm.as_data(measure),
-    )
-    _audit_proposal(run, why, now)
-    return run
-
-
-def _audit_proposal(run: Run, why: str, now: datetime) -> None:
-    audit.services.record(
-        by=BY,
-        action="run.propose",
-        target=run.target,
-        reason=why,
-        now=now,
-        detail={"run": run.pk, "version": 1, "state": run.state},
-    )
-
-
-def patches_for(tier: Tier, route: str, policy: Policy) -> list[dict[str, object]]:
-    """The patches of the runbook's remedy on this route as it is split now."""
-    found = tier.route(route)
-    upstreams = [name for name, weight in found.split.items() if weight] if found else []
-    return retry_storm.plan(route=route, upstreams=upstreams, policy=policy)
 
 
 def asks(run: Run, plan: Plan) -> str:
@@ -191,9 +129,9 @@ def asks(run: Run, plan: Plan) -> str:
     return f"Run {run.pk} asks for approval to {plan.summary}"
 
 
-def _action(run: Run | None, tier: str, route: str) -> str:
+def _action(run: Run | None, watched: Watched, subject: str) -> str:
     if run is None:
-        run = Run.objects.on(runbook=SLUG, tier=tier, route=route).first()
+        run = Run.objects.on(runbook=watched.slug, tier=watched.tier, subject=subject).first()
     if run is None:
         return "Nothing yet"
     if run.state == "AWAITING_APPROVAL":

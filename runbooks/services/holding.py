@@ -4,9 +4,8 @@ from datetime import datetime
 
 import alerts.services
 from audit.domain.actor import automation
-from runbooks.domain import retry_storm
-from runbooks.domain.policy import Policy
-from runbooks.domain.retry_storm import Measure
+from runbooks.domain.judging import Judge
+from runbooks.domain.measures import Measure, measure_from
 from runbooks.models import Run
 
 BY = automation("runbooks")
@@ -14,33 +13,33 @@ BY = automation("runbooks")
 
 def before(run: Run) -> Measure:
     """What was measured when the run decided to act."""
-    return retry_storm.measure_from(run.before or {"at": run.started_at.isoformat()})
+    return measure_from(run.before or {"at": run.started_at.isoformat()})
 
 
-def mitigated(run: Run, measure: Measure, policy: Policy, *, why: str, now: datetime) -> None:
+def mitigated(run: Run, judge: Judge, measure: Measure, *, why: str, now: datetime) -> None:
     """The incident's symptom is gone for as long as the run holds."""
     if run.incident_id is None:
         return
-    number, standing = run.incident_id, retry_storm.standing(measure, before(run), policy)
-    alerts.services.acted(incident_id=number, action=_action(run, measure, policy), by=BY, now=now)
+    number, standing = run.incident_id, judge.standing(measure, before(run))
+    alerts.services.acted(incident_id=number, action=_action(run, judge, measure), by=BY, now=now)
     alerts.services.mitigate(
         incident_id=number, by=BY, reason=f"run {run.pk}: {why}", now=now, standing=standing
     )
-    stands(run, measure, policy, now=now)
+    stands(run, judge, measure, now=now)
 
 
-def stands(run: Run, measure: Measure, policy: Policy, *, now: datetime) -> None:
+def stands(run: Run, judge: Judge, measure: Measure, *, now: datetime) -> None:
     """What clients feel now; without data the last that was known stays."""
-    if run.incident_id is None or retry_storm.detect(measure, policy) == "no_data":
+    if run.incident_id is None or judge.detect(measure) == "no_data":
         return
     alerts.services.stands(
         incident_id=run.incident_id,
-        standing=retry_storm.standing(measure, before(run), policy),
-        numbers=retry_storm.numbers(measure),
-        action=_action(run, measure, policy),
+        standing=judge.standing(measure, before(run)),
+        numbers=judge.numbers(measure),
+        action=_action(run, judge, measure),
         now=now,
     )
 
 
-def _action(run: Run, measure: Measure, policy: Policy) -> str:
-    return f"Run {run.pk} holds: {retry_storm.holds(measure, policy)}"
+def _action(run: Run, judge: Judge, measure: Measure) -> str:
+    return f"Run {run.pk} holds: {judge.left(measure)}"

@@ -1,74 +1,128 @@
-"""Measures every route of a tier for the retry storm: six queries, whatever the number of routes."""
+"""Measures every target of a tier for a runbook: one query a signal, whatever the number of targets."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from proxy.domain.tier import Tier
+from runbooks.domain.definition import Definition, Scope
+from runbooks.domain.indicators import INDICATORS, filled
+from runbooks.domain.measures import Measure
 from runbooks.domain.policy import Policy
-from runbooks.domain.retry_storm import Measure
+from runbooks.domain.signals import By, Queried, complete, heaviest, joined
+from runbooks.domain.targets import members, splits_of, subjects
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
+from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 
-Table = dict[tuple[str, ...], float]
+# The labels that tell apart what a query is `by`, the first that a series has.
+LABELS: dict[By, tuple[str, ...]] = {
+    "route": ("route",),
+    "upstream": ("upstream", "arm", "envoy_cluster_name"),
+    "proxy": ("proxy",),
+    "tier": (),
+}
+# By what the series is told apart -> (its name, its value), one a series.
+Table = dict[str, list[tuple[str, float]]]
 
 
-def measure_routes(metrics: Metrics, *, tier: Tier, policy: Policy, now: datetime) -> dict[str, Measure]:
-    """Each route of the tier with what was measured, or with why there is no data."""
+@dataclass(slots=True)
+class Answers:
+    """What Prometheus says of one tier at one moment: each question is asked once, however many ask it."""
+
+    metrics: Metrics
+    tier: str
+    now: datetime
+    _known: dict[str, tuple[Sample, ...] | MetricsError] = field(default_factory=dict)
+
+    def of(self, promql: str) -> tuple[Sample, ...]:
+        """The samples that are numbers. Raises MetricsError, and again whoever asks again."""
+        if promql not in self._known:
+            self._known[promql] = self._ask(promql)
+        found = self._known[promql]
+        if isinstance(found, MetricsError):
+            raise found
+        return found
+
+    def _ask(self, promql: str) -> tuple[Sample, ...] | MetricsError:
+        try:
+            found = self.metrics.vector(promql, at=self.now)
+        except MetricsError as error:
+            return error
+        return tuple(sample for sample in found if not math.isnan(sample.value))
+
+    def stale(self, after: timedelta) -> str:
+        """Why no scrape is new enough to judge by, or nothing. A rate outlives its scrapes."""
+        ages = [sample.value for sample in self.of(catalogue.scrape_age(tier=self.tier))]
+        if not ages:
+            return "no data: no proxy was scraped"
+        return f"no data since {min(ages):.0f} s" if min(ages) > after.total_seconds() else ""
+
+
+def measure(answers: Answers, *, tier: Tier, definition: Definition, policy: Policy) -> dict[str, Measure]:
+    """Each target of the tier with what was measured, or with why there is no data."""
+    names = subjects(definition.scope, tier)
+    queried = {name: each for name, each in definition.signals.items() if isinstance(each, Queried)}
     try:
-        why = _stale(metrics, tier.name, policy, now)
-        tables = None if why else _tables(metrics, tier.name, policy, now)
+        why = answers.stale(policy.stale_after)
+        asked = {} if why else queried
+        tables = {name: (each, _table(answers, each, policy)) for name, each in asked.items()}
     except MetricsError as error:
-        why, tables = f"no data: {error}", None
-    if tables is None:
-        return {route.name: Measure(at=now, why_no_data=why) for route in tier.routes}
-    return {route.name: _measure(route.name, route.split, tables, now) for route in tier.routes}
+        why, tables = f"no data: {error}", {}
+    if why:
+        return {name: Measure(at=answers.now, why_no_data=why) for name in names}
+    splits = splits_of(tier)
+    return {name: _of(definition, name, tables, splits, answers.now) for name in names}
 
 
-def _stale(metrics: Metrics, tier: str, policy: Policy, now: datetime) -> str:
-    """Why no scrape is new enough to judge by, or nothing. A rate outlives its scrapes."""
-    ages = [
-        s.value for s in metrics.vector(catalogue.scrape_age(tier=tier), at=now) if not math.isnan(s.value)
-    ]
-    if not ages:
-        return "no data: no proxy was scraped"
-    if min(ages) > policy.stale_after.total_seconds():
-        return f"no data since {min(ages):.0f} s"
-    return ""
+def promql_of(signal: Queried, tier: str, window: timedelta) -> str:
+    """The one query of the signal for all targets of the tier."""
+    if signal.indicator:
+        return INDICATORS[signal.indicator](tier, window)
+    return filled(signal.promql, tier, window)
 
 
-def _tables(metrics: Metrics, tier: str, policy: Policy, now: datetime) -> dict[str, Table]:
-    by_arm, by_upstream = ("route", "arm"), ("envoy_cluster_name",)
-    window = policy.lookback
-
-    def table(promql: str, labels: tuple[str, ...]) -> Table:
-        found = metrics.vector(promql, at=now)
-        return {tuple(s.labels.get(k, "") for k in labels): s.value for s in found if not math.isnan(s.value)}
-
-    return {
-        "first": table(catalogue.first_attempts(tier=tier, window=window), by_arm),
-        "retries": table(catalogue.retries(tier=tier, window=window), by_arm),
-        "wasted": table(catalogue.failed_retries(tier=tier, window=window), by_arm),
-        "failed": table(catalogue.first_attempt_errors(tier=tier, window=window), by_arm),
-        "exhausted": table(catalogue.retry_budget_exhaustion(tier=tier, window=window), by_upstream),
-    }
+def _table(answers: Answers, signal: Queried, policy: Policy) -> Table:
+    table: Table = {}
+    for sample in answers.of(promql_of(signal, answers.tier, policy.lookback)):
+        labels = sample.labels
+        by = next((labels[label] for label in LABELS[signal.by] if label in labels), "")
+        table.setdefault(by, []).append((labels.get(signal.names, ""), sample.value))
+    return table
 
 
-def _measure(route: str, split: Mapping[str, int], tables: Mapping[str, Table], now: datetime) -> Measure:
-    sums: dict[str, dict[str, float]] = defaultdict(dict)
-    for name in ("first", "retries", "wasted", "failed"):
-        sums[name] = {arm: value for (of, arm), value in tables[name].items() if of == route}
-    exhausted = [tables["exhausted"][(upstream,)] for upstream in split if (upstream,) in tables["exhausted"]]
-    retries = sums["retries"]
-    return Measure(
-        at=now,
-        first=sum(sums["first"].values()) if sums["first"] else None,
-        retries=sum(retries.values()) if retries else None,
-        wasted=sum(sums["wasted"].values()) if sums["wasted"] else None,
-        failed=sum(sums["failed"].values()) if sums["failed"] else None,
-        exhausted=sum(exhausted) if exhausted else None,
-        busiest=max(retries, key=lambda arm: retries[arm]) if any(retries.values()) else "",
-        why_no_data="" if sums["first"] else "no requests were measured",
-    )
+def _of(
+    definition: Definition,
+    subject: str,
+    tables: Mapping[str, tuple[Queried, Table]],
+    splits: Mapping[str, Mapping[str, int]],
+    now: datetime,
+) -> Measure:
+    values: dict[str, float | None] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for name, (signal, table) in tables.items():
+        found = _belonging(signal, definition.scope, subject, table, splits)
+        values[name] = joined(signal, [value for _, value in found])
+        if signal.names:
+            names[name] = heaviest(_summed(found))
+    # What has a figure for no series cannot tell that nothing was measured.
+    telling = [values[name] for name, (signal, _) in tables.items() if signal.absent is None]
+    why = "nothing was measured" if telling and not any(v is not None for v in telling) else ""
+    return Measure(at=now, values=complete(definition.signals, values), names=names, why_no_data=why)
+
+
+def _belonging(
+    signal: Queried, scope: Scope, subject: str, table: Table, splits: Mapping[str, Mapping[str, int]]
+) -> list[tuple[str, float]]:
+    mine = members(signal.by, scope, subject, splits)
+    return [row for by in (table if mine is None else mine) for row in table.get(by, ())]
+
+
+def _summed(rows: list[tuple[str, float]]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for name, value in rows:
+        if name:
+            weights[name] = weights.get(name, 0.0) + value
+    return weights

@@ -12,6 +12,7 @@ from audit.domain.actor import Actor
 from runbooks import selectors, texts
 from runbooks.domain import policy as policies
 from runbooks.domain.gate import MODES
+from runbooks.domain.judging import judge_from
 from runbooks.domain.states import ACTING, WrongState
 from runbooks.models import Approval, Run, Setting
 from runbooks.services import acting, gating, telling
@@ -48,7 +49,7 @@ def approve(*, run_id: int, plan_hash: str | None, by: Actor, reason: str, now: 
         raise PlanNotNamed("name the plan that you approve: the run has asked for another one before")
     if plan_hash not in (None, run.plan_hash):
         raise PlanChanged("the plan has changed since: look at it again")
-    policy = policies.policy(run.policy)
+    policy = judge_from(run.definition, run.policy).policy
     if now - run.entered_at >= policy.approval_for:
         raise ApprovalOver("the time to approve is over")
     Approval.objects.create(

@@ -7,7 +7,7 @@ from django.conf import settings
 import alerts.services
 from alerts.domain.message import runbook_link
 from runbooks.domain import plan as plans
-from runbooks.domain import policy as policies
+from runbooks.domain.judging import judge_from
 from runbooks.domain.plan import Plan
 from runbooks.domain.states import ENDED
 from runbooks.models import Run
@@ -24,16 +24,16 @@ ENDINGS = {
 
 def ask(run: Run, plan: Plan, now: datetime) -> None:
     """Ask people to approve this plan, once a plan; in the channel, since it expires."""
-    within = policies.policy(run.policy).approval_for
+    within = judge_from(run.definition, run.policy).policy.approval_for
     alerts.services.tell(
         key=f"run/{run.pk}/approval/{plan.digest}",
         kind="APPROVAL",
         incident_id=run.incident_id,
         tier=run.tier,
-        route=run.route,
+        route=_route(run),
         heading=": ".join([f"Approve? Run {run.pk} would {plan.summary}", *_essence(plan)]),
         numbers={
-            "Touches": ", ".join(plan.routes),
+            "Touches": ", ".join(plan.routes) or run.words,
             "Ends by itself after": _minutes(plan.expires_after_seconds),
         },
         detail=[*_shown(plan), f"Undo: {plan.undo}"],
@@ -46,14 +46,14 @@ def ask(run: Run, plan: Plan, now: datetime) -> None:
 
 def did(run: Run, text: str, now: datetime) -> None:
     """Say what the machine just did, in the incident's thread."""
-    heading = f"Run {run.pk} acted on {run.route}"
+    heading = f"Run {run.pk} acted on {run.words}"
     _say(run, key=f"run/{run.pk}/did/{run.version}", heading=heading, action=text, now=now)
 
 
 def ended(run: Run, now: datetime) -> None:
     """Say how it ended, where that is worth a message."""
     if run.state in ENDED and run.state in ENDINGS:
-        heading = f"Run {run.pk} on {run.route}: {ENDINGS[run.state]}"
+        heading = f"Run {run.pk} on {run.words}: {ENDINGS[run.state]}"
         _say(run, key=f"run/{run.pk}/ended", heading=heading, action=ended_words(run), now=now)
 
 
@@ -70,7 +70,7 @@ def need_a_person(run: Run, now: datetime) -> None:
         kind="NEEDS_HUMAN",
         incident_id=run.incident_id,
         tier=run.tier,
-        route=run.route,
+        route=_route(run),
         heading=f"Run {run.pk} needs a person: {run.why}",
         links=_links(run),
         now=now,
@@ -89,6 +89,10 @@ def _say(run: Run, *, key: str, heading: str, action: str, now: datetime) -> Non
         links=_links(run)[:1],
         now=now,
     )
+
+
+def _route(run: Run) -> str:
+    return run.subject if run.scope == "route" else ""
 
 
 def _links(run: Run) -> list[tuple[str, str]]:

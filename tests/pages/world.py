@@ -13,6 +13,8 @@ from canary.domain.judge import Tick, e_value, weigh
 from canary.domain.odds import Cell
 from canary.domain.plan import read
 from canary.models import Observation, Rollout
+from runbooks import texts
+from runbooks.domain.definition import as_text
 from runbooks.models import Run, Step
 from slo.domain.corrections import Scope
 from slo.domain.maintenance import Window
@@ -202,11 +204,12 @@ def run(now: datetime, incident_id: int | None = None) -> int:
     row = Run.objects.create(
         runbook="retry-storm",
         tier="edge",
-        route="shop",
+        subject="shop",
         state="AWAITING_APPROVAL",
         version=2,
         incident_id=incident_id,
         why="0.62 retries per first attempt on shop, 0.2 is the limit",
+        definition=as_text(texts.automated()["retry-storm"]),
         policy={},
         plan={
             "patches": [{"kind": "retry_off", "route": "shop"}],

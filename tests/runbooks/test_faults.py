@@ -8,11 +8,12 @@ import proxy.selectors
 import proxy.services
 from proxy.models import Revision
 from runbooks import services
-from runbooks.domain import policy as policies
-from runbooks.domain.retry_storm import Measure
+from runbooks.domain.measures import Measure
 from runbooks.models import Measurement, Run, Step
 from runbooks.services import acting, conducting
+from runbooks.services.looking import Look, Round
 from runbooks.services.moving import Overtaken
+from runbooks.services.watched import kept_by
 from tests.proxy.factories import document
 from tests.runbooks.world import ANN, asking, holding, world
 
@@ -90,9 +91,9 @@ def test_a_worker_that_stalled_before_its_write_is_stopped_by_a_cancel(
             w.ticks(10)
     stalled = Run.objects.get()
     services.cancel(run_id=stalled.pk, by=ANN, reason="stop", now=w.now)
-    look = conducting.Look(w.now, Measure(at=w.now), policies.policy(stalled.policy), w.admin)
+    look = Look(Round(w.now, w.admin), Measure(at=w.now), kept_by(stalled))
     with pytest.raises(Overtaken):
-        conducting.STEPS["MITIGATING"](stalled, look)
+        conducting.STATES["MITIGATING"](stalled, look)
     assert w.live() == []
     w.until("CANCELLED")
 

@@ -68,9 +68,11 @@ def test_a_cooldown_that_is_over_stops_nothing() -> None:
 
 
 def test_a_policy_is_read_from_durations_as_people_write_them() -> None:
-    made = policy({"lookback": "1m", "confirm_for": 5, "retry_share": 0.5})
+    base = Policy(thresholds={"retry_share": 0.2})
+    made = policy({"lookback": "1m", "confirm_for": 5, "retry_share": 0.5}, base)
     assert (made.lookback, made.confirm_for) == (timedelta(minutes=1), timedelta(seconds=5))
-    assert policy(as_data(made)) == made
+    assert made.thresholds == {"retry_share": 0.5}
+    assert policy(as_data(made), base) == made
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,11 @@ def test_a_policy_is_read_from_durations_as_people_write_them() -> None:
         {"retry_share": "many"},
         {"cooldown": "10s"},
         {"lookback": True},
+        {"remedy": "pray"},
+        {"worse_by": 0.1},
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
+    base = Policy(thresholds={"retry_share": 0.2}, remedy="off", remedies=("off", "budget"))
     with pytest.raises(BadPolicy):
-        policy(given)
+        policy(given, base)

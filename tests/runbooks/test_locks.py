@@ -6,11 +6,12 @@ import pytest
 from django.db import transaction
 
 from runbooks import services
-from runbooks.domain import policy as policies
-from runbooks.domain.retry_storm import Measure
+from runbooks.domain.measures import Measure
 from runbooks.models import Run
 from runbooks.services import conducting
+from runbooks.services.looking import Look, Round
 from runbooks.services.moving import Overtaken
+from runbooks.services.watched import kept_by
 from tests.runbooks.world import ANN, World, world
 from tests.support.rivals import Rival, two_writers
 
@@ -41,9 +42,10 @@ def putting() -> World:
 def test_a_person_cancels_while_a_worker_moves_the_run(ready: Callable[[], World]) -> None:
     w = ready()
     run = Run.objects.get()
-    w.now += policies.policy(run.policy).confirm_for
-    look = conducting.Look(w.now, Measure(at=w.now), policies.policy(run.policy), w.admin)
-    rival = Rival(lambda: conducting.STEPS[run.state](run, look))
+    watched = kept_by(run)
+    w.now += watched.judge.policy.confirm_for
+    look = Look(Round(w.now, w.admin), Measure(at=w.now), watched)
+    rival = Rival(lambda: conducting.STATES[run.state](run, look))
     with transaction.atomic():
         Run.objects.select_for_update().get(pk=run.pk)
         rival.start()

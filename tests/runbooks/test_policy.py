@@ -30,14 +30,14 @@ def test_a_tier_declares_its_policy_and_a_person_overrules_it() -> None:
     w = world()
     declare(w, hold_for="3m", retry_share=0.4)
     made = policy_now()
-    assert (made.retry_share, made.hold_for) == (0.4, timedelta(minutes=1))
+    assert (made.thresholds["retry_share"], made.hold_for) == (0.4, timedelta(minutes=1))
 
 
 def test_a_declared_policy_that_cannot_be_is_not_used_and_makes_a_ticket() -> None:
     w = world()
     declare(w, retry_share=0.4, hold_fro="3m")
     w.tick()
-    assert policy_now().retry_share == 0.2
+    assert policy_now().thresholds["retry_share"] == 0.2
     (incident,) = alerts.selectors.open_incidents()
     assert (incident.severity, "hold_fro" in incident.title) == ("ticket", True)
     declare(w, retry_share=0.4)

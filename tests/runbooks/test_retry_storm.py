@@ -1,4 +1,4 @@
-"""The retry storm, decided on plain numbers."""
+"""The retry storm, decided on plain numbers by the definition in its text."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbooks.domain import retry_storm
-from runbooks.domain.policy import Policy
-from runbooks.domain.retry_storm import Measure
+from runbooks import texts
+from runbooks.domain.judging import Judge, Verdict
+from runbooks.domain.measures import Measure, as_data, measure_from
+from runbooks.domain.policy import policy
+from runbooks.domain.signals import complete
+from runbooks.domain.steps import spread
 
 T0 = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
-POLICY = Policy()
+DEFINITION = texts.automated()["retry-storm"]
+POLICY = policy({}, DEFINITION.policy)
+JUDGE = Judge(DEFINITION, POLICY)
 STORM: dict[str, Any] = {"first": 100.0, "retries": 60.0, "wasted": 45.0, "failed": 40.0, "exhausted": 0.0}
 CALM: dict[str, Any] = {"first": 100.0, "retries": 1.0, "wasted": 0.0, "failed": 1.0, "exhausted": 0.0}
 OFF: dict[str, Any] = {"first": 100.0, "retries": 0.0, "wasted": 0.0, "failed": 40.0, "exhausted": 0.0}
@@ -23,25 +28,30 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
+def measure(moment: datetime, **values: float | None) -> Measure:
+    return Measure(at=moment, values=complete(DEFINITION.signals, values))
+
+
 def series(values: dict[str, Any], *, start: float = 0, count: int = 20, step: float = 3) -> list[Measure]:
-    return [Measure(at=at(start + step * i), **values) for i in range(count)]
+    return [measure(at(start + step * i), **values) for i in range(count)]
 
 
 def test_three_attempts_of_every_request_amplify_three_times() -> None:
-    measure = Measure(at=T0, first=100.0, retries=200.0, failed=100.0)
-    assert retry_storm.numbers(measure)["Amplification"] == "x3.00"
+    found = measure(T0, first=100.0, retries=200.0, failed=100.0)
+    assert JUDGE.numbers(found)["Amplification"] == "x3.00"
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "storm"),
+        ({}, "present"),
         ({"retries": 19.0, "wasted": 19.0}, "calm"),
-        ({"retries": 20.0, "wasted": 20.0}, "storm"),
+        ({"retries": 20.0, "wasted": 20.0}, "present"),
         ({"wasted": 29.0}, "calm"),
         ({"wasted": None}, "calm"),
-        ({"wasted": 29.0, "exhausted": 5.0}, "storm"),
-        ({"retries": 5.0, "wasted": 0.0, "exhausted": 20.0}, "storm"),
+        ({"wasted": 29.0, "exhausted": 5.0}, "present"),
+        ({"retries": 5.0, "wasted": 0.0, "exhausted": 20.0}, "present"),
+        ({"retries": 0.0, "wasted": 0.0, "exhausted": 20.0}, "present"),
         ({"retries": 5.0, "wasted": 0.0, "exhausted": 20.0, "failed": 0.0}, "calm"),
         ({"first": 0.4, "retries": 0.4}, "no_data"),
         ({"first": None}, "no_data"),
@@ -50,49 +60,53 @@ def test_three_attempts_of_every_request_amplify_three_times() -> None:
     ],
 )
 def test_what_a_measure_shows(changes: dict[str, Any], said: str) -> None:
-    assert retry_storm.detect(Measure(at=T0, **(STORM | changes)), POLICY) == said
+    assert JUDGE.detect(measure(T0, **(STORM | changes))) == said
 
 
 def test_a_storm_that_holds_for_the_window_is_confirmed() -> None:
-    verdict = retry_storm.confirm(series(STORM), POLICY, since=T0, now=at(10))
+    verdict = JUDGE.confirm(series(STORM), since=T0, now=at(10))
     assert verdict.outcome == "yes"
     assert verdict.why == "60.0 % retries per first attempt, 75.0 % of them fail, 0.0/s refused"
 
 
 def test_a_window_that_is_not_over_waits() -> None:
-    assert retry_storm.confirm(series(STORM), POLICY, since=T0, now=at(9)).outcome == "wait"
+    assert JUDGE.confirm(series(STORM), since=T0, now=at(9)).outcome == "wait"
 
 
 def test_one_calm_measure_is_enough_to_say_no() -> None:
     measures = [*series(STORM, count=3), *series(CALM, start=9, count=1)]
-    assert retry_storm.confirm(measures, POLICY, since=T0, now=at(10)).outcome == "no"
+    assert JUDGE.confirm(measures, since=T0, now=at(10)).outcome == "no"
 
 
 def test_what_was_before_the_window_does_not_count() -> None:
     measures = [*series(CALM, start=-9, count=3), *series(STORM)]
-    assert retry_storm.confirm(measures, POLICY, since=T0, now=at(12)).outcome == "yes"
+    assert JUDGE.confirm(measures, since=T0, now=at(12)).outcome == "yes"
 
 
 @given(st.lists(st.just(NOTHING), max_size=30), st.floats(0, 600))
 def test_no_data_never_confirms(measures: list[dict[str, Any]], seconds: float) -> None:
-    seen = [Measure(at=at(3 * i), **values) for i, values in enumerate(measures)]
-    assert retry_storm.confirm(seen, POLICY, since=T0, now=at(seconds)).outcome != "yes"
+    seen = [measure(at(3 * i), **values) for i, values in enumerate(measures)]
+    assert JUDGE.confirm(seen, since=T0, now=at(seconds)).outcome != "yes"
+
+
+def patches(remedy: str, *upstreams: str) -> list[dict[str, Any]]:
+    known = {"tier": "edge", "route": "shop", **POLICY.thresholds}
+    return [step["patch"] for step in spread(DEFINITION.remedies[remedy].steps, known, upstreams)]
 
 
 def test_the_remedy_is_retries_off_on_the_route_alone() -> None:
-    assert retry_storm.plan(route="shop", upstreams=["a"], policy=POLICY) == [
-        {"kind": "retry_off", "route": "shop"}
-    ]
+    assert POLICY.remedy == "retry_off"
+    assert patches("retry_off", "a") == [{"kind": "retry_off", "route": "shop"}]
 
 
 def test_the_other_remedy_tightens_the_budget_of_each_upstream() -> None:
-    patches = retry_storm.plan(route="shop", upstreams=["b", "a"], policy=Policy(remedy="retry_budget"))
-    assert [(p["upstream"], p["percent"]) for p in patches] == [("a", 2.0), ("b", 2.0)]
+    found = patches("retry_budget", "a", "b")
+    assert [(patch["upstream"], patch["percent"]) for patch in found] == [("a", 2.0), ("b", 2.0)]
 
 
-def verify(measures: list[Measure], *, now: float, extended: bool = False) -> retry_storm.Verdict:
-    before = Measure(at=T0, **STORM)
-    return retry_storm.verify(measures, before, POLICY, applied_at=T0, extended=extended, now=at(now))
+def verify(measures: list[Measure], *, now: float, extended: bool = False) -> Verdict:
+    before = measure(T0, **STORM)
+    return JUDGE.verify(measures, before, applied_at=T0, extended=extended, now=at(now))
 
 
 def test_it_worked_when_the_window_after_the_lookback_is_calm() -> None:
@@ -122,9 +136,8 @@ def test_what_is_not_clear_is_watched_once_more_and_then_taken_back() -> None:
     assert verify([], now=70, extended=True).why == "too little data to tell"
 
 
-def hold(measures: list[Measure], *, now: float, until: float = 600) -> retry_storm.Verdict:
-    before = Measure(at=T0, **STORM)
-    return retry_storm.hold(measures, before, POLICY, since=T0, until=at(until), now=at(now))
+def hold(measures: list[Measure], *, now: float, until: float = 600) -> Verdict:
+    return JUDGE.hold(measures, measure(T0, **STORM), since=T0, until=at(until), now=at(now))
 
 
 def test_it_holds_while_first_attempts_fail() -> None:
@@ -145,5 +158,5 @@ def test_no_data_is_not_health() -> None:
 
 
 def test_a_measure_survives_its_way_through_the_database() -> None:
-    measure = Measure(at=T0, **STORM, busiest="shop-v1")
-    assert retry_storm.measure_from(retry_storm.as_data(measure)) == measure
+    found = Measure(at=T0, values=STORM, names={"retries": ("shop-v1",)})
+    assert measure_from(as_data(found)) == found

@@ -32,7 +32,7 @@ def test_a_quiet_tier_starts_nothing_and_shows_its_values() -> None:
     w = world()
     w.ticks(5)
     assert w.states() == []
-    (shop,) = [row for row in selectors.detections() if row.route == "shop"]
+    (shop,) = [row for row in selectors.detections() if row.subject == "shop"]
     assert (shop.said, shop.numbers["Retries per first attempt"]) == ("calm", "0.0 %")
 
 

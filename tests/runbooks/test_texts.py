@@ -1,14 +1,13 @@
 """The library."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from proxy.domain.tier import RUNBOOKS
 from runbooks import texts
-from runbooks.domain.policy import Policy
+from runbooks.domain.policy import SETTINGS
 
 FRONT = "---\ntitle: T\nsummary: S\nseverity: page\nowner: O\n---\n"
 
@@ -43,6 +42,13 @@ def test_an_unknown_runbook_is_said_to_be_unknown() -> None:
 
 def test_every_setting_of_a_policy_is_documented() -> None:
     page = (Path(texts.__file__).parent.parent / "docs/runbooks.md").read_text()
-    table = page.partition("## Policy")[2].partition("## Guards")[0]
-    named = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines() if "`" in line))
-    assert sorted(named) == sorted(field.name for field in fields(Policy))
+    settings, _, thresholds = (
+        page.partition("## Policy")[2].partition("## Guards")[0].partition("Beside these")
+    )
+    assert sorted(_named(settings)) == sorted(SETTINGS)
+    assert set(_named(thresholds)) >= set(texts.automated()["retry-storm"].thresholds)
+
+
+def _named(text: str) -> list[str]:
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return re.findall(r"`(\w+)`", "".join(rows))

@@ -1,0 +1,79 @@
+"""Lays the overlays of a decided plan, and sees that every proxy runs them.
+
+INTENT is the move to MITIGATING with its leases; OUTCOME is `put`, committed together with the overlays. A
+worker that dies between leaves MITIGATING without a generation, and the next tick puts.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from proxy.domain.errors import ProxyError
+from runbooks.domain.plan import plan_from
+from runbooks.models import Run
+from runbooks.services import acting, telling
+from runbooks.services.looking import BY, Look, acted, missing
+from runbooks.services.moving import lock, move
+from runbooks.services.reverting import revert
+
+# A worker that was killed holds its claim for a third of it.
+INTENT_HOLDS = timedelta(seconds=12)
+
+
+def mitigating(run: Run, look: Look) -> bool:
+    """Lay it, or see how far it is."""
+    if look.round.killed:
+        return revert(run, look, "FAILED_REVERTED", "the kill switch is on")
+    if run.generation is None:
+        return _put(run, look)
+    progress = look.round.progress(run)
+    if progress.complete:
+        return _applied(run, look)
+    if progress.nacks:
+        who, reason = next(iter(progress.nacks.items()))
+        return revert(run, look, "FAILED_REVERTED", f"{who} refused it: {reason}")
+    if look.now - run.entered_at >= look.policy.ack_within:
+        why = f"not acknowledged in time by {missing(progress.acked)}"
+        return revert(run, look, "FAILED_REVERTED", why)
+    return False
+
+
+def _put(run: Run, look: Look) -> bool:
+    """Lay the overlays and commit that with the outcome, unless the intent has grown old."""
+    if look.now - run.entered_at > INTENT_HOLDS:
+        return revert(run, look, "FAILED_REVERTED", "it was decided too long ago to act on")
+    expires_at = look.now + look.policy.expiry
+    try:
+        with transaction.atomic():
+            lock(run)
+            generation = acting.put(run, expires_at=expires_at, by=BY, now=look.now)
+            why = f"laid over {run.tier} as generation {generation}"
+            fields: dict[str, Any] = {"generation": generation, "overlay_expires_at": expires_at}
+            move(run, "put", why=why, by=BY, now=look.now, **fields)
+            telling.did(run, _what(run, expires_at), look.now)
+            acted(run, _what(run, expires_at), look.now)
+    except ProxyError as error:
+        # When the fence is stale since a person cancelled, this move finds the version changed, too.
+        return revert(run, look, "FAILED_REVERTED", f"could not be laid: {error}")
+    look.round.forget(run.tier)
+    return True
+
+
+def _applied(run: Run, look: Look) -> bool:
+    """Acknowledged by all; what a proxy shows to run otherwise overrules its acknowledgement."""
+    read = acting.read_back(run, look.round.admin)
+    for name, reading in read.items():
+        if reading.contradicts:
+            why = f"{name} acknowledged it, but {reading.says}"
+            return revert(run, look, "FAILED_REVERTED", why)
+    evidence = {"read_back": {name: reading.says for name, reading in read.items()}}
+    why = "every proxy acknowledged it"
+    with transaction.atomic():
+        move(run, "applied", why=why, by=BY, now=look.now, evidence=evidence, applied_at=look.now)
+    return True
+
+
+def _what(run: Run, until: datetime) -> str:
+    did = plan_from(run.plan or {}).summary
+    return f"Run {run.pk} acted: {did}; it ends by itself at {until:%H:%M:%S} UTC"

@@ -1,0 +1,54 @@
+"""Watches what a run did: whether it worked, and then whether it is still needed."""
+
+from django.db import transaction
+
+from runbooks.domain.measures import as_data
+from runbooks.models import Run
+from runbooks.services import holding
+from runbooks.services.looking import BY, Look, lost, measures
+from runbooks.services.moving import move
+from runbooks.services.reverting import revert
+
+
+def verifying(run: Run, look: Look) -> bool:
+    """Did it work? Not clear is watched once more, and then taken back."""
+    gone = lost(run, look)
+    if gone:
+        return revert(run, look, "FAILED_REVERTED", gone)
+    applied_at = run.applied_at or run.entered_at
+    verdict = look.judge.verify(
+        measures(run, since=applied_at),
+        holding.before(run),
+        applied_at=applied_at,
+        extended=run.extended,
+        now=look.now,
+    )
+    evidence = as_data(look.measure)
+    if verdict.outcome == "no":
+        return revert(run, look, "FAILED_REVERTED", verdict.why)
+    if verdict.outcome == "yes":
+        with transaction.atomic():
+            move(run, "worked", why=verdict.why, by=BY, now=look.now, evidence=evidence)
+            holding.mitigated(run, look.judge, look.measure, why=verdict.why, now=look.now)
+        return True
+    if verdict.extend:
+        with transaction.atomic():
+            move(run, "extend", why=verdict.why, by=BY, now=look.now, evidence=evidence, extended=True)
+    return False
+
+
+def holds(run: Run, look: Look) -> bool:
+    """Is it still needed, and does it still do no harm?"""
+    until = run.overlay_expires_at or look.now
+    if look.now < until:
+        gone = lost(run, look)
+        if gone:
+            return revert(run, look, "FAILED_REVERTED", gone)
+    since = max(run.entered_at, look.now - look.policy.quiet_for)
+    # While the cause lasts, the newest measure says all; its quiet time is read when it may be over.
+    seen = measures(run, since=since) if look.judge.healthy(look.measure) else [look.measure]
+    verdict = look.judge.hold(seen, holding.before(run), since=run.entered_at, until=until, now=look.now)
+    if verdict.outcome == "wait":
+        holding.stands(run, look.judge, look.measure, now=look.now)
+        return False
+    return revert(run, look, "SUCCEEDED" if verdict.outcome == "yes" else "FAILED_REVERTED", verdict.why)
