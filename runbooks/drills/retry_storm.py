@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from lab.drills.load import Target, percentile, volley
-from lab.drills.sampling import rates, sampled
+from lab.drills.sampling import sampled
 from lab.faults import Fault
 from runbooks.domain.drills import Check, Measured, Plot, Row
 from runbooks.drills.drill import Drill, Live, Side
@@ -69,7 +69,7 @@ async def _play(world: World, layers: Sequence[dict[str, Any]]) -> Measured:
             "failed": sum(not answer.good for answer in answers),
             "p99": percentile((1000 * answer.seconds for answer in answers), 0.99),
         },
-        curves={"reached": rates(reached)},
+        curves={"reached": reached},
     )
 
 
@@ -119,7 +119,7 @@ DRILL = Drill(
         Row("failed", "failed for clients", "", "answers that are no 2xx or 3xx: retries could mend none"),
         Row("p99", "slowest in a hundred", "ms", "99th percentile of the clients' waiting time"),
     ),
-    plots=(Plot("reached", "Requests that reach the failing backend", "/s"),),
+    plots=(Plot("reached", "Requests that have reached the failing backend", ""),),
     judge=judge,
     live=Live(
         runbook="retry-storm",

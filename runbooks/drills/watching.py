@@ -43,6 +43,7 @@ class Watch:
     by: Actor
     say: Callable[[str], None]
     known: int = 0
+    state: str = ""
     onset: datetime = field(default_factory=timezone.now)
     healed_at: datetime | None = None
 
@@ -100,12 +101,9 @@ class Watch:
         One that was suppressed or not confirmed is no end: the runbook may try again while the failure lasts.
         """
         run: RunRow | None = None
-        state = ""
         while timezone.now() < self.onset + (FIRE_WITHIN if run is None else END_WITHIN):
             run = await sync_to_async(self._newest)()
-            if run is not None and run.state != state:
-                state = run.state
-                self.say(f"run {run.id}: {state.lower().replace('_', ' ')}")
+            self._tell(run)
             if run is not None and (run.state in SETTLED or (not run.open and run.mitigated_at)):
                 return run
             if run is not None and run.can_approve:
@@ -130,15 +128,18 @@ class Watch:
             return  # The run moved on meanwhile: the next look sees where to.
 
     async def _until_ended(self, number: int, deadline: datetime) -> RunRow | None:
-        state = ""
         while True:
             run = await sync_to_async(selectors.run)(number)
-            if run is not None and run.state != state:
-                state = run.state
-                self.say(f"run {run.id}: {state.lower().replace('_', ' ')}")
+            self._tell(run)
             if run is None or run.state not in OPEN or timezone.now() > deadline:
                 return run
             await asyncio.sleep(POLL_SECONDS)
+
+    def _tell(self, run: RunRow | None) -> None:
+        """Says each state once."""
+        if run is not None and run.state != self.state:
+            self.state = run.state
+            self.say(f"run {run.id}: {run.state.lower().replace('_', ' ')}")
 
     async def _leave_nothing(self) -> None:
         """Whatever run the failure left open is cancelled, and its overlays are awaited to be gone."""
