@@ -43,6 +43,7 @@ beat_schedule = {
     "begin waves": every(2, "canary.release"),
     "send messages": every(1, "alerts.deliver"),
     "run runbooks": every(3, "runbooks.tick"),
+    "close lost drills": every(30, "runbooks.close_lost_drills"),
     "read proxies back": every(5, "proxy.readback"),
     "watch observed proxies": every(15, "proxy.watch"),
     "expire overlays": every(5, "proxy.expire"),

@@ -6,6 +6,7 @@ from django.utils import timezone
 import proxy.ports
 import telemetry.ports
 from runbooks import services
+from runbooks.services import drilling
 
 
 @shared_task(name="runbooks.tick")
@@ -14,3 +15,9 @@ def tick() -> None:
     services.tick(
         metrics=telemetry.ports.from_settings(), admin=proxy.ports.from_settings(), now=timezone.now()
     )
+
+
+@shared_task(name="runbooks.close_lost_drills")
+def close_lost_drills() -> None:
+    """A runbook must not stay as a drill that died had set it. For the beat, every 30 seconds."""
+    drilling.close_lost(now=timezone.now())
