@@ -19,10 +19,14 @@ from proxy.domain.tier import Tier
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is wrong, each with its place in the tier (`objectives[1].target`), and what is pointed out."""
+    """What is wrong, each with its place in the tier (`objectives[1].target`), and what is pointed out.
+
+    `wants_reason` is what nobody should publish without saying why.
+    """
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    wants_reason: tuple[str, ...] = ()
 
 
 Check = Callable[[Tier, Tier | None, datetime], Said]
@@ -38,6 +42,7 @@ def said(document: Mapping[str, Any], tiers: Sequence[Tier], *, now: datetime) -
     return Said(
         tuple((f"{path}.{where}", message) for path, one in found for where, message in one.problems),
         tuple(line for _, one in found for line in one.warnings),
+        tuple(line for _, one in found for line in one.wants_reason),
     )
 
 

@@ -73,8 +73,11 @@ class Command(BaseCommand):
         self._warn(
             [*(line for tier in tiers for line in selectors.warnings(tier)), *said.warnings, *more.warnings]
         )
+        self._warn(f"{line}: wants --reason" for line in said.wants_reason)
 
     def _apply(self, declared: dict[str, Any], options: Mapping[str, Any]) -> None:
+        if not options["reason"]:
+            _refuse_without_reason(declared)
         applied = services.apply(
             document=declared,
             by=Actor(options["by"] or getpass.getuser(), "cli"),
@@ -103,6 +106,14 @@ class Command(BaseCommand):
         for path, message in problems:
             self.stderr.write(f"{path}: {message}" if path else message)
         sys.exit(REFUSED)
+
+
+def _refuse_without_reason(declared: dict[str, Any]) -> None:
+    """What nobody should publish without saying why. Raises Invalid."""
+    tiers = document.parse(declared, beside=sections.names())
+    wanting = meanings.said(declared, tiers, now=timezone.now()).wants_reason
+    if wanting:
+        raise Invalid([("--reason", f"say why: {line}") for line in wanting])
 
 
 def _summary(changes: Sequence[str]) -> str:
