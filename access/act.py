@@ -54,6 +54,7 @@ class Act:
     change: Sequence[Line] = ()
     danger: bool = False
     silence: bool = False
+    latest: str = ""
     hidden: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -59,14 +59,18 @@ def requires(role: Role) -> Callable[[View[P]], View[P]]:
 
 
 class Bearer(HttpBearer):
-    """`Authorization: Bearer` with at least this role; sets `request.auth` to the Actor."""
+    """`Authorization: Bearer` with at least this role; sets `request.auth` to the Actor.
 
-    def __init__(self, role: Role) -> None:
+    `use` is what a token may be limited to and still call this.
+    """
+
+    def __init__(self, role: Role, use: str = "") -> None:
         super().__init__()
         self.role = role
+        self.use = use
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
-        user = services.authenticate(token=token, now=timezone.now())
+        user = services.authenticate(token=token, now=timezone.now(), use=self.use)
         if user is None:
             return None
         self._check(user)
@@ -83,3 +87,4 @@ class Bearer(HttpBearer):
 reads = Bearer(Role.VIEWER)
 operates = Bearer(Role.OPERATOR)
 owns = Bearer(Role.OWNER)
+signals = Bearer(Role.OPERATOR, use="alerts")

@@ -39,19 +39,21 @@ def grant(*, user: User, role: Role, by: Actor, reason: str, now: datetime) -> N
 
 
 @transaction.atomic
-def issue_token(*, user: User, name: str, by: Actor, now: datetime) -> str:
-    """A new token for the user. The text that is returned is shown once and kept nowhere."""
+def issue_token(*, user: User, name: str, by: Actor, now: datetime, only: str = "") -> str:
+    """A new token for the user, for everything or `only` for one use (`ApiToken.Use`).
+
+    The text that is returned is shown once and kept nowhere.
+    """
     token = secret.new()
-    ApiToken.objects.create(
-        user=user, name=name, prefix=secret.shown(token), digest=secret.digest(token), created_at=now
-    )
+    shown, digest = secret.shown(token), secret.digest(token)
+    ApiToken.objects.create(user=user, name=name, prefix=shown, digest=digest, only=only, created_at=now)
     audit.services.record(
         by=by,
         action="token.issued",
         target=f"user/{user.get_username()}",
         reason=name,
         now=now,
-        detail={"prefix": secret.shown(token)},
+        detail={"prefix": shown, **({"only": only} if only else {})},
     )
     return token
 
@@ -72,11 +74,14 @@ def revoke_token(*, user: User, token_id: int, by: Actor, now: datetime) -> bool
     return bool(ended)
 
 
-def authenticate(*, token: str, now: datetime) -> User | None:
-    """The active user whom a token acts for, or None. Moves the token's time of last use."""
+def authenticate(*, token: str, now: datetime, use: str = "") -> User | None:
+    """The active user whom a token acts for, or None. Moves the token's time of last use.
+
+    A token that is for one use alone works for that `use` alone.
+    """
     found = (
         ApiToken.objects.select_related("user")
-        .filter(digest=secret.digest(token), revoked_at=None, user__is_active=True)
+        .filter(digest=secret.digest(token), revoked_at=None, user__is_active=True, only__in=("", use))
         .first()
     )
     if found is None:

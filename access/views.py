@@ -32,8 +32,10 @@ def account(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST if request.method == "POST" else None)
     fresh = ""
     if request.method == "POST" and form.is_valid():
-        name = form.cleaned_data["name"]
-        fresh = services.issue_token(user=user, name=name, by=actor(request), now=timezone.now())
+        given = form.cleaned_data
+        fresh = services.issue_token(
+            user=user, name=given["name"], only=given["only"], by=actor(request), now=timezone.now()
+        )
         form = TokenForm()
     context = {"form": form, "fresh": fresh, "tokens": selectors.tokens(user), "roles": list(Role)}
     return render(request, "access/account.html", context)
