@@ -64,4 +64,26 @@ def log(
 
 def silenced(incident: Incident, now: datetime) -> bool:
     """Whether a silence covers its target now."""
-    return Silence.objects.live(now).covering(tier=incident.tier, route=incident.route).exists()
+    return Silence.objects.live(now).covering(**covered(incident)).exists()
+
+
+def covered(incident: Incident) -> dict[str, str]:
+    """Its target, as silences cover it."""
+    return {
+        "tier": incident.tier,
+        "route": incident.route,
+        "upstream": incident.of_upstream,
+        "family": incident.family,
+    }
+
+
+def held_back(incident: Incident, now: datetime) -> bool:
+    """Whether nobody is told of it now: a silence covers it, or another incident explains it."""
+    return incident.explained_by_id is not None or silenced(incident, now)
+
+
+def hold(incident: Incident) -> None:
+    """Remember that something was not told."""
+    if not incident.untold:
+        incident.untold = True
+        incident.save(update_fields=["untold"])
