@@ -3,20 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
-from alerts import outbox
+from alerts import incidents, offering, outbox
 from alerts.domain import message
+from alerts.domain.buttons import Button
 from alerts.domain.message import Facts
-from alerts.domain.states import OPEN_STATES
-from alerts.models import Alert, Incident
+from alerts.domain.states import INCIDENT, OPEN_STATES
+from alerts.models import Alert, Incident, Silence
 
 RENEW_EVERY = timedelta(minutes=1)
+# What `alerts.pressed` does when one is pressed.
+ACKNOWLEDGE, SILENCE = "incident.acknowledge", "incident.silence"
 
 
 def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool = False) -> None:
-    """Tell of an alert: the incident's first message, or a line in its thread.
+    """Tell of an alert: the incident's first message, which has its buttons, or a line in its thread.
 
     With `broadcast` the line is shown in the channel, too: nobody looks into the thread of an old incident.
     """
@@ -30,12 +34,16 @@ def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool =
         alert.runbook,
         alert.links,
     )
+    root = incident.messages.filter(op="post", to="").exists()
     outbox.add(
         key=f"alert/{alert.pk}/firing",
         kind="FIRING",
         incident=incident,
         # A ticket in the thread of a page is still a ticket.
-        payload=message.payload(replace(facts, severity=alert.severity), broadcast=broadcast),
+        payload=message.payload(
+            replace(facts, severity=alert.severity, buttons=() if root else _buttons(incident, now)),
+            broadcast=broadcast,
+        ),
         now=now,
     )
 
@@ -50,6 +58,24 @@ def back(incident: Incident, why: str, now: datetime) -> None:
         payload=message.payload(facts, broadcast=True),
         now=now,
     )
+
+
+def still(incident: Incident, now: datetime) -> None:
+    """Say, in the channel too, what was held back and is still open, once nothing holds it back any more."""
+    said = incident.messages.filter(kind="FIRING").exists()
+    facts = told(incident)
+    facts = replace(facts, heading=f"Still open: {incident.title}") if said else facts
+    root = incident.messages.filter(op="post", to="").exists()
+    outbox.add(
+        key=f"incident/{incident.pk}/still/{now.timestamp():.6f}",
+        kind="FIRING",
+        incident=incident,
+        payload=message.payload(
+            replace(facts, buttons=() if root else _buttons(incident, now)), broadcast=True
+        ),
+        now=now,
+    )
+    show(incident, now)
 
 
 def resolved(incident: Incident, why: str, now: datetime, *, person: str = "") -> None:
@@ -72,22 +98,47 @@ def resolved(incident: Incident, why: str, now: datetime, *, person: str = "") -
 
 def show(incident: Incident, now: datetime) -> None:
     """Bring the incident's root message up to date, when there is one."""
-    if not incident.messages.filter(op="post").exists():
+    if not incident.messages.filter(op="post", to="").exists():
         return
-    outbox.show(incident=incident, payload=message.payload(told(incident)), now=now)
+    outbox.show(incident=incident, payload=_first(incident, now), now=now)
 
 
 def renew(incident: Incident, now: datetime) -> None:
     """Let the root message follow the figures: at most once a minute, and only when they differ."""
     rows = incident.messages.order_by("-id")
-    last = rows.filter(op="update").first() or incident.messages.filter(op="post").order_by("id").first()
+    last = (
+        rows.filter(op="update").first() or incident.messages.filter(op="post", to="").order_by("id").first()
+    )
     if last is None or now - last.created_at < RENEW_EVERY:
         return
-    if last.payload == message.payload(told(incident)):
+    if last.payload == _first(incident, now):
         return
     # A problem may last for days: its timeline has the history, not the outbox.
     rows.filter(op="update", state="SENT").delete()
     show(incident, now)
+
+
+def _first(incident: Incident, now: datetime) -> dict[str, Any]:
+    """What the incident's first message shows now."""
+    silences = Silence.objects.covering(**incidents.covered(incident))
+    quiet = silences.live(now).first()
+    facts = replace(told(incident), buttons=_buttons(incident, now, silenced=quiet is not None))
+    if quiet is not None:
+        said = f"Silenced until {quiet.ends_at:%Y-%m-%d %H:%M} UTC by {quiet.by}."
+        facts = replace(facts, hint=f"{facts.hint} {said}".strip())
+    return message.payload(facts)
+
+
+def _buttons(incident: Incident, now: datetime, *, silenced: bool = False) -> list[dict[str, Any]]:
+    """What can be done about it from its first message, by its state."""
+    wanted = []
+    if "acknowledge" in INCIDENT[incident.state]:
+        # Each time that it opens again somebody has to say anew that they have it.
+        wanted.append(Button(ACKNOWLEDGE, incident.pk, "Acknowledge", str(incident.version), "primary"))
+    if incident.state in OPEN_STATES and not silenced:
+        over = Silence.objects.covering(**incidents.covered(incident))
+        wanted.append(Button(SILENCE, incident.pk, "Silence 1 h", str(over.count())))
+    return offering.offered(wanted, now=now)
 
 
 def told(incident: Incident) -> Facts:
@@ -116,7 +167,8 @@ def _facts(
     about: Sequence[tuple[str, str]],
 ) -> Facts:
     links = [runbook(slug, incident)] if slug else []
-    links += [(words, f"{settings.BASE_URL}{path}") for words, path in about]
+    # What comes from outside leads outside.
+    links += [(words, path if "://" in path else f"{settings.BASE_URL}{path}") for words, path in about]
     links += [_link(incident), *_silence(incident)]
     return Facts(
         heading=summary if incident.state == "OPEN" else f"{incident.state.capitalize()}: {summary}",

@@ -5,10 +5,15 @@ from datetime import datetime
 from django.db import transaction
 
 import audit.services
-from alerts import announcements, incidents
+from alerts import announcements, incidents, paging
 from alerts.domain import silence as silences
-from alerts.models import Alert, Silence
+from alerts.domain.states import OPEN_STATES
+from alerts.models import Incident, Silence
 from audit.domain.actor import Actor
+
+
+class UnknownSilence(Exception):
+    """There is no silence with this number."""
 
 
 @transaction.atomic
@@ -20,41 +25,75 @@ def silence(*, incident_id: int, until: datetime, by: Actor, reason: str, now: d
     silences.check(now=now, until=until)
     incident = incidents.locked(incident_id)
     row = Silence.objects.create(
-        tier=incident.tier, route=incident.route, starts_at=now, ends_at=until, by=by.name, reason=reason
+        tier=incident.tier,
+        route=incident.route,
+        upstream=incident.of_upstream,
+        # What belongs to no tier has nothing in common but that.
+        family="" if incident.tier else incident.family,
+        starts_at=now,
+        ends_at=until,
+        by=by.name,
+        reason=reason,
     )
-    incidents.log(
-        incident,
-        now=now,
-        kind="person",
-        actor=by.name,
-        text=f"silenced until {until:%Y-%m-%d %H:%M} UTC: {reason}",
-    )
+    if incident.state in OPEN_STATES:
+        # Whoever silences it knows of it; whoever comes after the silence may not.
+        incident.untold, incident.escalates_at = True, None
+        incident.save(update_fields=["untold", "escalates_at"])
+    words = f"silenced until {until:%Y-%m-%d %H:%M} UTC: {reason}"
+    incidents.log(incident, now=now, kind="person", actor=by.name, text=words)
     incidents.record(incident, "incident.silenced", by=by, why=reason, now=now, until=until.isoformat())
+    announcements.show(incident, now)
     return row.pk
 
 
 @transaction.atomic
 def unsilence(*, silence_id: int, by: Actor, reason: str, now: datetime) -> None:
-    """End a silence now; what fires under it is told at the next `expire_silences`. Idempotent."""
-    row = Silence.objects.select_for_update().filter(pk=silence_id, ends_at__gt=now).first()
+    """End a silence now; what fires under it is told at the next `expire_silences`. Idempotent.
+
+    Raises UnknownSilence.
+    """
+    row = Silence.objects.select_for_update().filter(pk=silence_id).first()
     if row is None:
+        raise UnknownSilence(f"there is no silence {silence_id}")
+    if row.ends_at <= now:
         return
     row.ends_at = now
     row.save(update_fields=["ends_at"])
-    target = f"{row.tier}/route/{row.route}" if row.route else row.tier
-    audit.services.record(by=by, action="silence.ended", target=target, reason=reason, now=now)
+    audit.services.record(by=by, action="silence.ended", target=row.target, reason=reason, now=now)
+
+
+def expire_silences(*, now: datetime) -> int:
+    """Tell of what is still open and was held back, where nothing holds it back any more. Returns how many
+    silences ended.
+
+    It goes by what was held back and not by which silence ended: a signal that came at the last moment of a
+    silence may be committed after its end was seen.
+    """
+    ended = Silence.objects.filter(ended=False, ends_at__lte=now).update(ended=True)
+    held = Incident.objects.open().filter(untold=True, explained_by=None).order_by("id")
+    live = list(Silence.objects.live(now))
+    for incident in held:
+        if not any(_covers(row, incident) for row in live):
+            _tell_again(incident.pk, now)
+    return ended
+
+
+def _covers(row: Silence, incident: Incident) -> bool:
+    mine = (incident.tier, incident.route, incident.of_upstream)
+    whole = (incident.tier, "", "")
+    return (row.tier, row.route, row.upstream) in (mine, whole) and row.family in ("", incident.family)
 
 
 @transaction.atomic
-def expire_silences(*, now: datetime) -> int:
-    """Tell of what still fires where a silence has ended. Returns how many silences ended."""
-    over = list(Silence.objects.select_for_update().filter(ended=False, ends_at__lte=now))
-    for row in over:
-        row.ended = True
-        row.save(update_fields=["ended"])
-        firing = Alert.objects.filter(state="FIRING", incident__tier=row.tier).select_related("incident")
-        for alert in firing.order_by("id"):
-            covered = row.route in ("", alert.incident.route)
-            if covered and not incidents.silenced(alert.incident, now):
-                announcements.firing(alert.incident, alert, now, broadcast=True)
-    return len(over)
+def _tell_again(pk: int, now: datetime) -> None:
+    """Once, whoever else looks: the mark goes with the message, under the incident's lock."""
+    incident = incidents.locked(pk)
+    if incident.state not in OPEN_STATES or not incident.untold or incidents.held_back(incident, now):
+        return
+    incident.untold = False
+    incident.save(update_fields=["untold"])
+    if not incident.alerts.filter(state="FIRING").exists():
+        return
+    announcements.still(incident, now)
+    if incident.state == "OPEN":
+        paging.begin(incident, now)

@@ -1,5 +1,5 @@
-"""One signed POST. The address that was checked is the one that is connected to (a second look-up could answer
-otherwise), redirects are not followed, and nothing is repeated.
+"""One signed POST. The address that was checked is the one that is connected to (a second look-up could
+answer otherwise), redirects are not followed, and nothing is repeated.
 """
 
 import os
@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,8 +74,13 @@ class Outbound:
         return self.send(url, body, {**signed, **(more or {})})
 
     def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """The answer to a body that is signed already, or needs no signature. Raises NotSent and Unanswered."""
+        """The answer to a body that is signed already, or needs no signature. Raises NotSent, Unanswered."""
         return _exchange(self._connected(url), url, body, headers)
+
+    def allowing(self, url: str) -> "Outbound":
+        """The same with the host of `url` listed: for addresses that the installation itself declares."""
+        host, _ = addresses.where(url)
+        return replace(self, hosts=self.hosts | {host})
 
     def _connected(self, url: str) -> "_Pinned":
         until = time.monotonic() + self.timeout
