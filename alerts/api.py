@@ -1,22 +1,26 @@
 """The API of alerts and incidents."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from django.utils import timezone
-from ninja import Router
+from ninja import Router, Schema
+from pydantic import ValidationError
 
 from access.paging import Limit
-from access.permission import ApiRequest, operates
+from access.permission import ApiRequest, operates, signals
 from access.problem import Problem, field
 from access.schema import Why
-from alerts import selectors, services
+from alerts import alertmanager, selectors, services
+from alerts.domain.alertmanager import Notification
 from alerts.domain.silence import BadSilence
 from alerts.domain.states import WrongState
-from alerts.selectors import AlertRow, IncidentRow
+from alerts.rows import AlertRow, IncidentRow
 
 router = Router(tags=["alerts"])
 DEFAULT_SILENCE = timedelta(hours=1)
+MOST_BYTES = 1024 * 1024
 
 
 class SilenceIn(Why):
@@ -25,9 +29,20 @@ class SilenceIn(Why):
     until: datetime | None = None
 
 
+class TakenOut(Schema):
+    """What became of the alerts of a notification; see `alerts.alertmanager.Taken`."""
+
+    fired: int
+    repeated: int
+    resolved: int
+    late: int
+    ignored: int
+    left_out: int
+
+
 @router.get("/alerts", response=list[AlertRow])
 def alerts(request: ApiRequest, state: str = "", limit: Limit = 200) -> list[AlertRow]:
-    """Alerts, the last seen first; `state` is FIRING or RESOLVED."""
+    """Alerts, the last seen first; `state` is PENDING, FIRING or RESOLVED."""
     return selectors.alerts(state=state.upper(), limit=limit)
 
 
@@ -87,3 +102,32 @@ def resolve(request: ApiRequest, incident_id: int, body: Why | None = None) -> I
     except services.UnknownIncident as error:
         raise Problem(HTTPStatus.NOT_FOUND, f"There is no incident {incident_id}.") from error
     return incident(request, incident_id)
+
+
+@router.post(
+    "/alerts/alertmanager",
+    response=TakenOut,
+    auth=signals,
+    openapi_extra={
+        "requestBody": {"content": {"application/json": {"schema": Notification.model_json_schema()}}}
+    },
+)
+def receive(request: ApiRequest) -> dict[str, int]:
+    """Alertmanager's webhook, version 4 of its format. Doubled and late deliveries change nothing."""
+    if int(request.headers.get("Content-Length") or 0) > MOST_BYTES:
+        why = f"A notification has at most {MOST_BYTES} bytes: set max_alerts, and group_by."
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+    try:
+        notification = Notification.model_validate_json(request.body)
+    except ValidationError as error:
+        raise _unreadable(error) from None
+    return asdict(alertmanager.receive(notification=notification, by=request.auth, now=timezone.now()))
+
+
+def _unreadable(error: ValidationError) -> Problem:
+    errors = [
+        {"field": ".".join(str(part) for part in each["loc"]) or "body", "message": each["msg"]}
+        for each in error.errors(include_input=False, include_url=False)[:20]
+    ]
+    detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
