@@ -1,121 +1,30 @@
 """Describes alerts, incidents, silences and the outbox for pages and API."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
-from alerts.domain.message import originator_words
-from alerts.domain.states import OPEN_STATES
-from alerts.models import Alert, Heartbeat, Incident, Outbox, Silence, TimelineEntry
+from alerts import receivers
+from alerts.domain import causes, escalation
+from alerts.models import Alert, Heartbeat, Incident, IncidentQuerySet, Outbox, Silence
+from alerts.rows import (
+    AlertRow,
+    IncidentRow,
+    MessageRow,
+    SilenceRow,
+    alert_row,
+    incident_row,
+    message_row,
+    silence_row,
+    story,
+)
 
 LATE_AFTER = 3
-
-
-@dataclass(frozen=True, slots=True)
-class EntryRow:
-    """One line of an incident's timeline. `kind`: signal, clear, state, action, person or message."""
-
-    at: datetime
-    kind: str
-    actor: str
-    text: str
-    detail: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """One alert; `state` is FIRING or RESOLVED, `count` how often it was signalled."""
-
-    id: int
-    rule: str
-    labels: dict[str, str]
-    tier: str
-    route: str
-    state: str
-    severity: str
-    originator: str
-    cause: str
-    summary: str
-    numbers: dict[str, str]
-    action: str
-    runbook: str
-    count: int
-    first_seen: datetime
-    last_seen: datetime
-    resolved_at: datetime | None
-    why_resolved: str
-    incident_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One row of the outbox: what is sent where, and what came of it."""
-
-    id: int
-    key: str
-    kind: str
-    op: str
-    state: str
-    text: str
-    blocks: list[dict[str, Any]]
-    attempts: int
-    error: str
-    next_at: datetime
-    sent_at: datetime | None
-    created_at: datetime
-    channel: str
-    ts: str
-    incident_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SilenceRow:
-    """A silence over a target; an empty route covers the whole tier."""
-
-    id: int
-    tier: str
-    route: str
-    starts_at: datetime
-    ends_at: datetime
-    by: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
-    """One incident. `originator` is in words, such as "backend shop-v2". Parts are filled by `incident`."""
-
-    id: int
-    tier: str
-    route: str
-    target: str
-    family: str
-    cause: str
-    state: str
-    severity: str
-    originator: str
-    upstream: str
-    title: str
-    numbers: dict[str, str]
-    action: str
-    runbook: str
-    flaps: int
-    firing: int
-    opened_at: datetime
-    acked_at: datetime | None
-    acked_by: str
-    resolved_at: datetime | None
-    standing: str = ""
-    timeline: tuple[EntryRow, ...] = field(default=())
-    alerts: tuple[AlertRow, ...] = field(default=())
-    messages: tuple[MessageRow, ...] = field(default=())
-
-    @property
-    def open(self) -> bool:
-        return self.state in OPEN_STATES
+PING = "ping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +35,7 @@ class HeartbeatRow:
     at: datetime
     age: timedelta
     late: bool
+    every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +51,13 @@ class OutboxState:
 
 
 def open_incidents(*, tier: str = "", route: str | None = None) -> list[IncidentRow]:
-    """What is not resolved, newest first."""
-    found = Incident.objects.filter(state__in=OPEN_STATES)
+    """What is not resolved, newest first; not what another one explains."""
+    found = Incident.objects.open().filter(explained_by=None)
     if tier:
         found = found.filter(tier=tier)
     if route is not None:
         found = found.filter(route=route)
-    return [_incident(row) for row in found.annotate(firing=_FIRING)]
+    return rows_of(found)
 
 
 def incidents(*, state: str = "", tier: str = "", limit: int = 100) -> list[IncidentRow]:
@@ -157,32 +67,53 @@ def incidents(*, state: str = "", tier: str = "", limit: int = 100) -> list[Inci
         found = found.filter(state=state)
     if tier:
         found = found.filter(tier=tier)
-    return [_incident(row) for row in found.annotate(firing=_FIRING)[:limit]]
+    return rows_of(found, limit=limit)
 
 
 def opened(*, tier: str, since: datetime, limit: int = 50) -> list[IncidentRow]:
     """The incidents of a tier that opened since then, the newest first."""
-    found = Incident.objects.filter(tier=tier, opened_at__gte=since)
-    return [_incident(row) for row in found.annotate(firing=_FIRING)[:limit]]
+    return rows_of(Incident.objects.filter(tier=tier, opened_at__gte=since), limit=limit)
+
+
+def explained(incident_id: int) -> list[IncidentRow]:
+    """The open incidents that this one explains, the oldest first."""
+    return rows_of(Incident.objects.open().filter(explained_by=incident_id).order_by("id"))
 
 
 def incident(incident_id: int) -> IncidentRow | None:
     """One incident with its timeline, alerts and messages; None when there is none."""
-    row = Incident.objects.annotate(firing=_FIRING).filter(pk=incident_id).first()
+    row = _counted(Incident.objects.filter(pk=incident_id)).first()
     if row is None:
         return None
-    return _incident(
+    sent = list(row.messages.order_by("id"))
+    return incident_row(
         row,
-        timeline=tuple(_entry(e) for e in row.timeline.all()),
-        alerts=tuple(_alert(a, row) for a in row.alerts.all()),
-        messages=tuple(_message(m) for m in row.messages.order_by("id")),
+        timeline=story(row.timeline.exclude(kind="message"), sent),
+        alerts=tuple(alert_row(a) for a in row.alerts.select_related("incident")),
+        messages=tuple(message_row(m) for m in sent),
     )
 
 
-def unhandled_causes(*, tier: str, route: str) -> set[str]:
-    """The causes of what fires on the target and that nothing has been done about yet."""
-    firing = Alert.objects.filter(state="FIRING", mitigated_at=None)
-    return set(firing.filter(incident__tier=tier, incident__route=route).values_list("cause", flat=True))
+def upcoming(incident_id: int) -> list[escalation.Next]:
+    """Who is called next for an incident, and when, as long as nobody acknowledges it."""
+    row = Incident.objects.filter(pk=incident_id, state="OPEN").first()
+    if row is None:
+        return []
+    return escalation.upcoming(receivers.declared(), paged_at=row.paged_at, due=row.escalates_at)
+
+
+def unhandled_causes(
+    *, tier: str, route: str = "", upstream: str = "", through: Collection[str] = ()
+) -> set[str]:
+    """The causes of what fires on the target and that nothing has been done about yet.
+
+    A target that is a route goes `through` its upstreams: what is about one of these alone counts, too, where
+    it is a cause that explains what happens on other targets.
+    """
+    firing = Alert.objects.filter(state="FIRING", mitigated_at=None, incident__tier=tier)
+    here = Q(incident__route=route, incident__of_upstream=upstream)
+    behind = Q(about__in={*through, *([upstream] if upstream else [])} - {""}, cause__in=causes.ACROSS)
+    return set(firing.filter(here | behind).values_list("cause", flat=True).distinct().order_by())
 
 
 def alerts(*, state: str = "", limit: int = 200) -> list[AlertRow]:
@@ -190,7 +121,7 @@ def alerts(*, state: str = "", limit: int = 200) -> list[AlertRow]:
     found = Alert.objects.select_related("incident")
     if state:
         found = found.filter(state=state)
-    return [_alert(row, row.incident) for row in found[:limit]]
+    return [alert_row(row) for row in found[:limit]]
 
 
 def fired(*, rules: Collection[str], since: datetime, until: datetime, tier: str = "") -> list[AlertRow]:
@@ -199,11 +130,14 @@ def fired(*, rules: Collection[str], since: datetime, until: datetime, tier: str
     """
     over = Q(resolved_at__lte=since)
     found = (
-        Alert.objects.filter(rule__in=rules, first_seen__lt=until).exclude(over).select_related("incident")
+        Alert.objects.filter(rule__in=rules, first_seen__lt=until)
+        .exclude(over)
+        .exclude(incident=None)
+        .select_related("incident")
     )
     if tier:
         found = found.filter(incident__tier=tier)
-    return [_alert(row, row.incident) for row in found.order_by("first_seen", "id")]
+    return [alert_row(row) for row in found.order_by("first_seen", "id")]
 
 
 def messages(*, state: str = "", limit: int = 100) -> list[MessageRow]:
@@ -211,13 +145,18 @@ def messages(*, state: str = "", limit: int = 100) -> list[MessageRow]:
     found = Outbox.objects.all()
     if state:
         found = found.filter(state=state)
-    return [_message(row) for row in found[:limit]]
+    return [message_row(row) for row in found[:limit]]
 
 
 def message(key: str) -> MessageRow | None:
     """The message with this key; None when there is none."""
     row = Outbox.objects.filter(key=key).first()
-    return None if row is None else _message(row)
+    return None if row is None else message_row(row)
+
+
+def told(keys: Collection[str]) -> set[str]:
+    """Which of these messages were written already, by their keys; one query for all of them."""
+    return set(Outbox.objects.filter(key__in=keys).values_list("key", flat=True))
 
 
 def outbox_state() -> OutboxState:
@@ -239,106 +178,48 @@ def outbox_state() -> OutboxState:
 
 def silences(*, now: datetime) -> list[SilenceRow]:
     """Those in force, the one that ends last first."""
-    return [
-        SilenceRow(s.pk, s.tier, s.route, s.starts_at, s.ends_at, s.by, s.reason)
-        for s in Silence.objects.live(now)
-    ]
+    return [silence_row(row) for row in Silence.objects.live(now)]
 
 
-def silenced(*, tier: str, route: str, now: datetime) -> bool:
+def silences_over(row: IncidentRow, *, now: datetime) -> list[SilenceRow]:
+    """Those in force that cover an incident's target, the one that ends last first."""
+    where = {"tier": row.tier, "route": row.route, "upstream": row.of_upstream, "family": row.family}
+    return [silence_row(one) for one in Silence.objects.live(now).covering(**where)]
+
+
+def silenced(*, tier: str, route: str = "", upstream: str = "", now: datetime) -> bool:
     """Whether a silence covers the target now."""
-    return Silence.objects.live(now).covering(tier=tier, route=route).exists()
+    return Silence.objects.live(now).covering(tier=tier, route=route, upstream=upstream).exists()
+
+
+def last_ping() -> datetime | None:
+    """When the address outside last took a ping of the dead man's switch."""
+    return Heartbeat.objects.filter(name=PING).values_list("at", flat=True).first()
 
 
 def heartbeats(*, now: datetime) -> list[HeartbeatRow]:
-    """When each part of the automation last did its round."""
+    """When each part of the automation last did its round. The ping that says so outside is none of them."""
     return [
-        HeartbeatRow(h.name, h.at, now - h.at, now - h.at > h.every * LATE_AFTER)
-        for h in Heartbeat.objects.all()
+        HeartbeatRow(h.name, h.at, now - h.at, now - h.at > h.every * LATE_AFTER, h.every)
+        for h in Heartbeat.objects.exclude(name=PING)
     ]
 
 
-_FIRING = Count("alerts", filter=Q(alerts__state="FIRING"))
+def rows_of(found: IncidentQuerySet, *, limit: int | None = None) -> list[IncidentRow]:
+    """These incidents without their timelines, in one query."""
+    return [incident_row(row) for row in _counted(found)[:limit]]
 
 
-def _incident(
-    row: Incident,
-    *,
-    timeline: tuple[EntryRow, ...] = (),
-    alerts: tuple[AlertRow, ...] = (),
-    messages: tuple[MessageRow, ...] = (),
-) -> IncidentRow:
-    return IncidentRow(
-        id=row.pk,
-        tier=row.tier,
-        route=row.route,
-        target=row.target,
-        family=row.family,
-        cause=row.cause,
-        state=row.state,
-        severity=row.severity,
-        originator=originator_words(row.originator, row.upstream),
-        upstream=row.upstream,
-        title=row.title,
-        numbers=row.numbers,
-        action=row.action,
-        runbook=row.runbook,
-        flaps=row.flaps,
-        firing=getattr(row, "firing", 0),
-        opened_at=row.opened_at,
-        acked_at=row.acked_at,
-        acked_by=row.acked_by,
-        resolved_at=row.resolved_at,
-        standing=row.standing,
-        timeline=timeline,
-        alerts=alerts,
-        messages=messages,
+def _counted(found: IncidentQuerySet) -> IncidentQuerySet:
+    """With how many alerts fire in each, and how many others each explains."""
+    firing = Alert.objects.filter(incident=OuterRef("pk"), state="FIRING").order_by()
+    explains = Incident.objects.open().filter(explained_by=OuterRef("pk")).order_by()
+    return found.annotate(
+        firing=_number_of(firing, "incident"),
+        explains=_number_of(explains, "explained_by"),
     )
 
 
-def _alert(row: Alert, incident: Incident) -> AlertRow:
-    return AlertRow(
-        id=row.pk,
-        rule=row.rule,
-        labels=row.labels,
-        tier=incident.tier,
-        route=incident.route,
-        state=row.state,
-        severity=row.severity,
-        originator=originator_words(row.originator, row.upstream),
-        cause=row.cause,
-        summary=row.summary,
-        numbers=row.numbers,
-        action=row.action,
-        runbook=row.runbook,
-        count=row.count,
-        first_seen=row.first_seen,
-        last_seen=row.last_seen,
-        resolved_at=row.resolved_at,
-        why_resolved=row.why_resolved,
-        incident_id=row.incident_id,
-    )
-
-
-def _message(row: Outbox) -> MessageRow:
-    return MessageRow(
-        id=row.pk,
-        key=row.key,
-        kind=row.kind,
-        op=row.op,
-        state=row.state,
-        text=row.payload["text"],
-        blocks=row.payload["blocks"],
-        attempts=row.attempts,
-        error=row.error,
-        next_at=row.next_at,
-        sent_at=row.sent_at,
-        created_at=row.created_at,
-        channel=row.channel,
-        ts=row.ts,
-        incident_id=row.incident_id,
-    )
-
-
-def _entry(row: TimelineEntry) -> EntryRow:
-    return EntryRow(row.at, row.kind, row.actor, row.text, row.detail)
+def _number_of(rows: Any, by: str) -> Coalesce:
+    counted = rows.values(by).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)

@@ -1,8 +1,8 @@
-"""Addresses of incidents."""
+"""Addresses of incidents, and of what Slack sends."""
 
 from django.urls import path
 
-from alerts import views
+from alerts import views, views_slack
 
 urlpatterns = [
     path("incidents/", views.incidents, name="incidents"),
@@ -13,4 +13,16 @@ urlpatterns = [
     path("incidents/<int:incident_id>/acknowledge/", views.acknowledge, name="incident-acknowledge"),
     path("incidents/<int:incident_id>/silence/", views.silence, name="incident-silence"),
     path("incidents/<int:incident_id>/resolve/", views.resolve, name="incident-resolve"),
+    path(
+        "incidents/<int:incident_id>/silences/<int:silence_id>/end/",
+        views.unsilence,
+        name="incident-unsilence",
+    ),
+    path(
+        "incidents/<int:incident_id>/messages/<int:message_id>/resend/",
+        views.resend,
+        name="incident-resend",
+    ),
+    # Without a slash at its end: as Slack is told, it posts there and follows no redirect.
+    path("slack/interactions", views_slack.receive, name="slack-interactions"),
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import alerts.selectors
-from alerts.selectors import AlertRow
+from alerts.rows import AlertRow
 from proxy import selectors as proxy_selectors
 from proxy.domain.errors import UnknownRoute, UnknownTier
 from slo import exclusions

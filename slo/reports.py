@@ -8,7 +8,7 @@ from datetime import date, datetime
 from django.db.models import Count, Min, Q, Sum
 
 import alerts.selectors
-from alerts.selectors import AlertRow
+from alerts.rows import AlertRow
 from slo.domain import calendar
 from slo.domain.burn import NOTHING, Counts
 from slo.domain.maintenance import occurrences

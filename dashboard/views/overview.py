@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from access.domain.roles import Role
 from access.permission import requires
 from alerts import selectors as alerts
-from alerts.selectors import IncidentRow
+from alerts.rows import IncidentRow
 from canary import selectors as canary
 from canary.selectors import RolloutRow
 from dashboard import reading
