@@ -42,7 +42,10 @@ beat_schedule = {
     "ask hooks": every(1, "canary.ask"),
     "begin waves": every(2, "canary.release"),
     "send messages": every(1, "alerts.deliver"),
+    "call people": every(1, "alerts.watch"),
+    "send events": every(2, "alerts.dispatch"),
     "run runbooks": every(3, "runbooks.tick"),
+    "call for runbooks": every(1, "runbooks.call"),
     "close lost drills": every(30, "runbooks.close_lost_drills"),
     "read proxies back": every(5, "proxy.readback"),
     "watch observed proxies": every(15, "proxy.watch"),
@@ -54,5 +57,6 @@ beat_schedule = {
     "publish rules": every(60, "slo.publish"),
     "measure loads": every(10, "canary.measure"),
     "measure capacity": every(300, "canary.capacity"),
+    "see that it lives": every(15, "dashboard.alive"),
     "forget old evidence": every(3600, "canary.prune"),
 }

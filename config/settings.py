@@ -127,7 +127,7 @@ WHITENOISE_USE_FINDERS = True
 # What the apps above `proxy` check in a declaration: it imports none of them.
 DECLARATION_CHECKS = ["slo.checks.declaration", "planning.declaring.revision"]
 # What a declaration may hold beside its tiers, and whose it is.
-DECLARATION_SECTIONS: list[str] = ["planning.declaring.CALL_GRAPH"]
+DECLARATION_SECTIONS = ["runbooks.declaring.RUNBOOKS", "planning.declaring.CALL_GRAPH"]
 # What the buttons of messages do, by app: `alerts` takes the presses and imports none of the apps above it.
 MESSAGE_ACTIONS = ["alerts.pressed.ACTIONS", "canary.pressed.ACTIONS", "runbooks.pressed.ACTIONS"]
 

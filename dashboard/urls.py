@@ -3,7 +3,7 @@
 from django.urls import path
 
 from dashboard import probes
-from dashboard.views import draining, lab, observed, overview, record, revisions, routes, tiers
+from dashboard.views import automation, draining, lab, observed, overview, record, revisions, routes, tiers
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -22,6 +22,9 @@ urlpatterns = [
     path("routes/<str:route_id>/", routes.route, name="route"),
     path("routes/<str:route_id>/live/", routes.route, {"fragment": "#live"}, name="route-live"),
     path("routes/<str:route_id>/charts/<slug:slug>.json", routes.route_chart, name="route-chart"),
+    path("automation/", automation.automation, name="automation"),
+    path("automation/live/", automation.automation, {"fragment": "#live"}, name="automation-live"),
+    path("alivez", automation.alivez, name="alivez"),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("metrics", probes.metrics, name="metrics"),

@@ -21,7 +21,7 @@ DECLARE = {
     "POST /maintenance",
     "POST /maintenance/{int:maintenance_id}/remove",
 }
-OPEN_PAGES = {"login", "logout", "theme", "healthz", "readyz", "metrics"}
+OPEN_PAGES = {"login", "logout", "theme", "healthz", "readyz", "metrics", "alivez"}
 
 
 def operations() -> Iterator[tuple[str, str, Any]]:
