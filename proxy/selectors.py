@@ -211,6 +211,12 @@ def route(which: str | int) -> RouteRow:
     return route_row(rows[0])
 
 
+def through(tier: str, route: str) -> tuple[str, ...]:
+    """The upstreams that a route is split to, by name; none where there is no such route. One query."""
+    found = models.Route.objects.filter(tier__name=tier, name=route).values_list("split", flat=True).first()
+    return tuple(sorted(found or ()))
+
+
 def base(tier: str) -> Tier:
     """The newest revision's tier, or what stands in where it is not understood. Raises UnknownTier."""
     return bases.base(tier).tier

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.urls import reverse
 
 import alerts.services
+import proxy.selectors
 from audit.domain.actor import Actor
 from slo.domain import wording
 from slo.domain.budget import originator
@@ -74,9 +75,17 @@ def _signal(what: Telling, severity: Severity, *, by: Actor, now: datetime) -> i
         runbook=objective.runbook,
         cause=RULES[severity],
         links=_links(what.row, now),
+        through=_through(what.row),
         by=by,
         now=now,
     )
+
+
+def _through(row: Objective) -> tuple[str, ...]:
+    """The upstreams that what it promises depends on, where that is not the whole tier."""
+    if row.upstream:
+        return (row.upstream,)
+    return proxy.selectors.through(row.tier, row.route) if row.route else ()
 
 
 def _links(row: Objective, now: datetime) -> list[tuple[str, str]]:
