@@ -13,7 +13,7 @@ import alerts.selectors
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from runbooks import selectors, services
+from runbooks import drilled, selectors, services
 from runbooks.domain.states import RUN, WrongState
 from runbooks.forms import ApproveForm, ModeForm, SwitchForm
 from runbooks.selectors import RunRow
@@ -98,9 +98,11 @@ def runbook(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404(f"There is no runbook {slug}.")
     wanted = request.GET.get("incident", "")
     incident = alerts.selectors.incident(int(wanted)) if wanted.isdecimal() else None
+    now = timezone.now()
     context = {
-        "now": timezone.now(),
+        "now": now,
         "runbook": row,
+        "drills": drilled.reports(runbook=slug, now=now),
         "incident": incident,
         "missing": wanted if wanted and incident is None else "",
         "run": next((run for run in row.runs if incident and run.incident_id == incident.id), None),

@@ -54,6 +54,12 @@ def test_a_report_shows_both_sides_what_held_and_how_fast_the_runbook_was(reader
     assert '"axis": "elapsed"' in page
 
 
+def test_the_runbooks_page_shows_its_last_drills(reader: Client) -> None:
+    number = kept()
+    assert f'href="/drills/{number}/"' in reader.get("/runbooks/retry-storm/").content.decode()
+    assert "Never drilled" in reader.get("/runbooks/slo-burn/").content.decode()
+
+
 def test_a_drill_under_way_says_what_it_is_at_and_its_end_brings_the_whole_page(reader: Client) -> None:
     report = drilling.begin(name="brownout", runbook="brownout", by=ANN, now=NOW)
     drilling.go_on(report, doing="side 1 of 2", now=timezone.now())
