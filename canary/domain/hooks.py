@@ -1,22 +1,17 @@
 """Hooks: what is asked of a service of the engineer's own before and after a step, signed, and its answer."""
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from outbound import signing
 
 Moment = Literal["before", "after"]
 Said = Literal["go", "wait", "refuse"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-SIGNATURE_HEADER = "Sluice-Signature"
-TIMESTAMP_HEADER = "Sluice-Timestamp"
-DELIVERY_HEADER = "Sluice-Delivery"
-EVENT_HEADER = "Sluice-Event"
 # An answer's reason stands in the audit and on the page.
 LONGEST_REASON = 500
 # The states of one question. `asking` that no answer ends is `silent` at its deadline.
@@ -49,21 +44,12 @@ class Hook(BaseModel):
     @field_validator("url")
     @classmethod
     def _address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be an address that begins with https:// (or http:// for a listed host)")
-        if parts.username is not None or parts.password is not None or parts.fragment:
-            raise ValueError("must hold no user, password or fragment: the secret signs, it is not sent")
-        if any(ord(letter) <= 32 or ord(letter) > 126 for letter in url):
-            raise ValueError("must hold no spaces, control or non-ASCII characters: escape them")
-        _ = parts.port  # raises ValueError where it is no port
-        return url
+        return signing.checked(url)
 
     @property
     def shown(self) -> str:
         """The address without its query, which some services keep a token in."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}{parts.path}"
+        return signing.shown(self.url)
 
 
 def without_queries(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,32 +77,6 @@ def distinct(hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
     if doubled:
         raise ValueError(f"must have names of their own; twice: {', '.join(doubled)}")
     return hooks
-
-
-def signature(secret: bytes, timestamp: int, body: bytes) -> str:
-    """`v1=` and the hexadecimal HMAC-SHA256, by `secret`, of the Unix seconds, a full stop and the body.
-
-    The timestamp is signed, so that what was recorded cannot be sent again later.
-    """
-    signed = f"{timestamp}.".encode() + body
-    return f"v1={hmac.new(secret, signed, hashlib.sha256).hexdigest()}"
-
-
-def headers(*, secret: bytes, timestamp: int, body: bytes, event: str, delivery: int) -> dict[str, str]:
-    """All that is sent beside the body. `delivery` stays the same when a question is repeated."""
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "sluice-hooks",
-        EVENT_HEADER: event,
-        DELIVERY_HEADER: str(delivery),
-        TIMESTAMP_HEADER: str(timestamp),
-        SIGNATURE_HEADER: signature(secret, timestamp, body),
-    }
-
-
-def body_of(question: Mapping[str, Any]) -> bytes:
-    """The question as it is signed and sent."""
-    return json.dumps(question, separators=(",", ":"), sort_keys=True).encode()
 
 
 def answer_of(status: int, body: bytes) -> Answer:

@@ -13,19 +13,28 @@ import pytest
 from canary.domain import hooks
 from canary.domain.hooks import Hook
 from canary.domain.plan import BadPlan, read
-from canary.webhooks import NoSecret, Secrets, WebHooks
+from canary.webhooks import WebHooks
 from lab.hooks import genuine
 from lab.http import Request, Response
+from outbound import signing
+from outbound.addresses import Resolve
+from outbound.errors import NoSecret
+from outbound.posting import Outbound
+from outbound.secrets import Secrets
+from tests.support.processes import wait_until
 from tests.support.serving import serving
 
 SECRET = "a secret of the tests"
 NOW = 1_767_225_600
 
 
-def webhooks(*hosts: str, addresses: list[str] | None = None, timeout: float = 3.0) -> WebHooks:
+def webhooks(
+    *hosts: str, addresses: list[str] | None = None, resolve: Resolve | None = None, timeout: float = 3.0
+) -> WebHooks:
     secrets = Secrets(environment={"SLUICE_HOOK_SECRET_CI": SECRET}, folder=Path("/nonexistent"))
     found = ["127.0.0.1"] if addresses is None else addresses
-    return WebHooks(secrets, frozenset(hosts), resolve=lambda host, port: found, timeout=timeout)
+    taken = resolve or (lambda host, port: found)
+    return WebHooks(Outbound(secrets, frozenset(hosts), resolve=taken, timeout=timeout))
 
 
 def hook(url: str = "https://hooks.test/x", **more: Any) -> Hook:
@@ -60,9 +69,9 @@ def dripping() -> Iterator[int]:
 
 def test_a_signature_is_the_hmac_of_timestamp_and_body() -> None:
     # printf '1700000000.{}' | openssl dgst -sha256 -hmac key
-    given = hooks.signature(b"key", 1_700_000_000, b"{}")
+    given = signing.signature(b"key", 1_700_000_000, b"{}")
     assert given == "v1=9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae"
-    assert hooks.signature(b"key", 1_700_000_001, b"{}") != given
+    assert signing.signature(b"key", 1_700_000_001, b"{}") != given
 
 
 @pytest.mark.parametrize(
@@ -197,3 +206,43 @@ def test_an_answer_that_drips_is_cut_when_the_time_is_over() -> None:
 def test_a_hook_that_nobody_serves_is_no_answer() -> None:
     given = said(webhooks("hooks.test"), hook("http://hooks.test:1/"))
     assert (given.said, given.reason) == (None, "no answer: ConnectionRefusedError")
+
+
+def test_a_name_server_that_never_answers_costs_no_more_than_the_time_of_a_question() -> None:
+    answers = threading.Event()
+
+    def hangs(host: str, port: int) -> list[str]:
+        answers.wait(30)
+        return ["127.0.0.1"]
+
+    asked = webhooks("hooks.test", resolve=hangs, timeout=0.3)
+    began = time.monotonic()
+    answer = said(asked, hook())
+    took = time.monotonic() - began
+    answers.set()
+    assert (answer.said, answer.reason) == (None, "no address of hooks.test within 0.3 s")
+    assert took < 2
+
+
+def test_look_ups_that_hang_are_bounded_and_free_their_place_when_they_end() -> None:
+    answers = threading.Event()
+
+    def hangs(host: str, port: int) -> list[str]:
+        answers.wait(30)
+        return []
+
+    asked = webhooks("hooks.test", resolve=hangs, timeout=0.01)
+    reasons = [said(asked, hook()).reason for _ in range(65)]
+    assert reasons[-1] == "too many look-ups hang"
+    answers.set()
+    free = webhooks("hooks.test", timeout=3.0)
+    hung = "too many look-ups hang"
+    wait_until(lambda: said(free, hook()).reason != hung, timeout=10, what="a look-up is free")
+
+
+def test_a_host_without_an_address_is_no_answer() -> None:
+    def fails(host: str, port: int) -> list[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    asked = webhooks("hooks.test", resolve=fails)
+    assert said(asked, hook()).reason == "no answer: gaierror"
