@@ -81,14 +81,16 @@ def _say_of_tier(tier: str, rollouts: list[Rollout], now: datetime) -> None:
     except ProxyError:
         return
     rows = {row.upstream: row for row in Load.objects.filter(tier=tier, at__gt=now - room.FRESH)}
-    changed = []
+    changed: list[Rollout] = []
+    short: list[tuple[Rollout, str]] = []
     for rollout in rollouts:
         found = _room(declared, rollout, rows)
         if found.shortage and rollout.state != "rolling_back":
-            telling.short(rollout, found.shortage, now=now)
+            short.append((rollout, found.shortage))
         if found.told != rollout.reserve:
             rollout.reserve = found.told
             changed.append(rollout)
+    telling.short(short, now=now)
     Rollout.objects.bulk_update(changed, ["reserve"], batch_size=500)
 
 

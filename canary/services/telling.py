@@ -1,10 +1,11 @@
 """What a rollout says to people: rows in the outbox, written in the transaction of the change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
+import alerts.selectors
 import alerts.services
 from audit.domain.actor import Actor, automation
 from canary.domain import family, summary
@@ -65,9 +66,16 @@ def needs_human(rollout: Rollout, why: str, *, now: datetime, originator: str = 
     _ask(rollout, f"{rollout.state}/{rollout.version}", why, originator=originator, now=now)
 
 
-def short(rollout: Rollout, why: str, *, now: datetime) -> None:
-    """Say that a rollback would not find room, once per step: there is time to make some."""
-    _ask(rollout, f"short/{rollout.step}", why, originator="unknown", now=now)
+def short(found: Sequence[tuple[Rollout, str]], *, now: datetime) -> None:
+    """Say of each rollout why its rollback would not find room, once a step: there is time to make some.
+
+    What was said already costs one query for all of them.
+    """
+    keys = {rollout.pk: _key(rollout, f"needs-human/short/{rollout.step}") for rollout, _ in found}
+    known = alerts.selectors.told(keys.values()) if keys else set()
+    for rollout, why in found:
+        if keys[rollout.pk] not in known:
+            _ask(rollout, f"short/{rollout.step}", why, originator="unknown", now=now)
 
 
 def not_obeyed(rollout: Rollout, why: str, *, now: datetime) -> None:
@@ -180,7 +188,7 @@ def _tell(
     """One message of the rollout: in its incident, where it has one, and else with every part of its own."""
     seen = family.load(rollout.evidence.get("family", {}))
     alerts.services.tell(
-        key=f"rollout/{rollout.pk}/{once}",
+        key=_key(rollout, once),
         kind=kind,
         incident_id=rollout.incident,
         heading=heading,
@@ -193,6 +201,10 @@ def _tell(
         runbook=STEP_RUNBOOK,
         now=now,
     )
+
+
+def _key(rollout: Rollout, once: str) -> str:
+    return f"rollout/{rollout.pk}/{once}"
 
 
 def _heading(rollout: Rollout, judgement: Judgement) -> str:

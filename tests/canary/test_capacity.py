@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+import proxy.services
 from access.domain.roles import Role
 from canary import selectors, services
 from canary.domain.errors import Refused
@@ -18,6 +19,7 @@ from telemetry.domain.errors import MetricsUnavailable
 from telemetry.memory import InMemoryMetrics
 from tests.canary.factories import ANN, PLAN, T0, World, messages, rollout, state
 from tests.canary.loads import Traffic, declare
+from tests.proxy.factories import document
 from tests.support.people import bearer, person
 
 pytestmark = pytest.mark.django_db
@@ -307,3 +309,39 @@ def test_loads_take_as_many_queries_for_a_thousand_upstreams_as_for_ten(world: W
     assert counts[1][1] == counts[0][1] == 3
     # The rows go in the batches of the database's driver, of some hundreds.
     assert counts[1][0] <= counts[0][0] + 12
+
+
+def test_a_shortage_that_was_told_costs_as_many_queries_for_forty_rollouts_as_for_four(world: World) -> None:
+    routes = [f"r{number}" for number in range(40)]
+    declare_routes(world, routes)
+    for name in routes[:4]:
+        world.start(route=name, mode="approve")
+    four = queries_of_a_measurement(world, routes)
+    for name in routes[4:]:
+        Load.objects.all().delete()
+        world.start(route=name, mode="approve")
+    assert queries_of_a_measurement(world, routes) == four
+    assert len(messages("NEEDS_HUMAN")) == 40
+
+
+def declare_routes(world: World, names: list[str]) -> None:
+    """Routes over one upstream that takes next to nothing."""
+    split = {"shop-v1": 10000, "shop-v2": 0}
+    routes = [{"name": name, "hosts": [f"{name}.test"], "split": split} for name in names]
+    stable = {"name": "shop-v1", "endpoints": [{"port": 1}], "capacity_rps": 1.0}
+    canary = {"name": "shop-v2", "endpoints": [{"port": 2}]}
+    declared = document(upstreams=[stable, canary], routes=routes)
+    proxy.services.apply(document=declared, by=ANN, reason="many", now=world.now)
+
+
+def queries_of_a_measurement(world: World, routes: list[str]) -> int:
+    """Of the second one: the first tells what is short."""
+    metrics = InMemoryMetrics()
+    rates = [({"tier": "edge", "route": name, "arm": "shop-v1"}, 9.0) for name in routes]
+    metrics.answer(capacity.attempts(), rates)
+    metrics.answer(capacity.firsts(), rates)
+    metrics.answer(capacity.healthy(), [])
+    services.measure(metrics=metrics, now=world.now)
+    with CaptureQueriesContext(connection) as asked:
+        services.measure(metrics=metrics, now=world.now)
+    return len(asked)
