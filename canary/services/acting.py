@@ -70,12 +70,12 @@ def resume(*, rollout_id: int, by: Actor, reason: str = "", now: datetime) -> No
         if not kept:
             _refuse_frozen(rollout, now)
         moving.leave_step(rollout, verdict="resumed", reason=said, now=now)
-        laid: dict[str, Any] = {}
+        laid: dict[str, Any] = {"push": moving.again(rollout, now=now)} if kept else {}
         if not kept:
             laid = moving.lay_step(rollout, rollout.step, reason=said, by=by, now=now)
             laid["evidence"] = moving.stepped(rollout.evidence)
         moving.commit(rollout, event="resume", by=by, reason=said, now=now, problem="", **laid)
-        obeyed = kept and rollout.push.get("acked_at")
+        obeyed = kept and rollout.push.get("verified_at")
         moving.enter_step(rollout, now=now, obeyed_at=now if obeyed else None)
 
 

@@ -58,9 +58,9 @@ def of(plan: Plan, moment: Moment) -> tuple[Hook, ...]:
     return tuple(hook for hook in plan.hooks if moment in hook.when)
 
 
-def announce(rollout: Rollout, *, acked: bool, now: datetime) -> None:
-    """Ask what is to be asked after the present step, once every proxy obeys its weights."""
-    if acked and rollout.state in ASKED_WHILE:
+def announce(rollout: Rollout, *, obeyed: bool, now: datetime) -> None:
+    """Ask what is to be asked after the present step, once every proxy was seen to obey its weights."""
+    if obeyed and rollout.state in ASKED_WHILE:
         _questions(rollout, "after", step=rollout.step, weight=rollout.weight, now=now)
 
 

@@ -119,14 +119,18 @@ def _judged_from(rollout: Rollout, plan: Plan) -> tuple[float, float]:
 
     Nothing is judged while the first weights are on their way, nor in a warm-up. While other weights are on
     their way, those of a step that was refused too, the canary can fail, but what it does at the old weights
-    earns no further step.
+    earns no further step. A step is earned from its read-back on: a proxy that acknowledged and runs other
+    weights shows nothing of this step. A failure waits for no read-back.
     """
-    acked = rollout.push.get("acked_at")
+    acked, read = (_unix(rollout.push.get(name)) for name in ("acked_at", "verified_at"))
     if acked is None:
         first = rollout.step == 0 and not rollout.push.get("before")
         return (inf if first else 0.0), inf
-    obeyed = datetime.fromisoformat(acked).timestamp() + plan.warm_up
-    return obeyed, obeyed
+    return acked + plan.warm_up, inf if read is None else read + plan.warm_up
+
+
+def _unix(moment: str | None) -> float | None:
+    return None if moment is None else datetime.fromisoformat(moment).timestamp()
 
 
 def _checkpoint(rollout: Rollout, weighed: Family, looked: int) -> dict[str, Any] | None:

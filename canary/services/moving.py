@@ -142,6 +142,14 @@ def push(
     }
 
 
+def again(rollout: Rollout, *, now: datetime) -> dict[str, Any]:
+    """The present push, whose proxies have as long once more where they do not all show it yet."""
+    if not rollout.push or rollout.push["verified_at"]:
+        return rollout.push
+    deadline = now + timedelta(seconds=plan_of(rollout).push_deadline)
+    return {**rollout.push, "deadline": deadline.isoformat()}
+
+
 def decider(rollout: Rollout) -> Actor | None:
     """Who decided on the present weights; None for a change that was sent before that was kept."""
     kept = rollout.push.get("by")

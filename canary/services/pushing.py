@@ -1,7 +1,11 @@
-"""Following a change of weights: acknowledged by every proxy, then read back from every proxy."""
+"""Following a change of weights: acknowledged by every proxy, then read back from every proxy.
+
+An acknowledgement says that a proxy took the configuration, a read-back that it runs these weights: only that
+begins a step.
+"""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,6 +19,8 @@ from proxy.services.asking import asked
 
 Arms = frozenset[tuple[str, str]]
 """What goes to upstreams beside the weights: as `Routing.told`."""
+# Proxies that do not show the weights are asked less and less often: each that is dead costs its timeout.
+SELDOM = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +45,18 @@ class Followed:
         return bool(self.push.get("verified_at"))
 
     def write_step(self, rollout: Rollout) -> None:
-        """Keep when the present step's weights were obeyed. Raises Overtaken; see `moving.leave_step`."""
-        if self.acked and not self.known:
+        """Keep when every proxy was seen to run the present step's weights. Raises Overtaken; see
+        `moving.leave_step`.
+        """
+        if self.verified and not self.known:
             moving.lock(rollout)
             rollout.steps.filter(ended_at=None, obeyed_at=None).update(
-                obeyed_at=datetime.fromisoformat(self.push["acked_at"])
+                obeyed_at=datetime.fromisoformat(self.push["verified_at"])
             )
 
 
-def follow(rollout: Rollout, *, admin: ProxyAdmin, now: datetime) -> Followed:
-    """The push with what the proxies said and run by now. A verified push is not asked about again."""
+def follow(rollout: Rollout, *, now: datetime) -> Followed:
+    """The push with what the proxies acknowledged by now, and nothing asked of them: see `read_back`."""
     push = rollout.push
     if not push or push.get("verified_at"):
         return Followed(push, known=True)
@@ -61,11 +69,36 @@ def follow(rollout: Rollout, *, admin: ProxyAdmin, now: datetime) -> Followed:
         waiting = _waiting(progress)
         refused = waiting if (progress.nacks or late) and push.get("refusable", True) else ""
         return Followed(push, refused=refused, problem=waiting if late or progress.nacks else "", late=late)
+    return Followed(push, problem=unread(push), late=late)
+
+
+def read_back(rollout: Rollout, followed: Followed, *, admin: ProxyAdmin, now: datetime) -> Followed:
+    """The same with what each proxy runs, where all acknowledged it. What is verified is not asked again.
+
+    Not before the judge has looked: a proxy that is slow to answer must hold no rollback up.
+    """
+    push = followed.push
+    if followed.known or not followed.acked or not _due(push, now):
+        return followed
+    tier = proxy.selectors.tier(rollout.tier)
     arms = _arms(rollout, now) if rollout.plan.get("match") or rollout.plan.get("mirror") else None
-    push, wrong = _read_back(push, rollout.route_name, arms, tier, admin, now)
-    if wrong and late and rollout.state == "promoting":
-        return Followed(push, refused=wrong, problem=wrong, late=late)
-    return Followed(push, problem=wrong if late else "", late=late)
+    push, wrong = _read(push, rollout.route_name, arms, tier, admin, now)
+    refused = wrong if wrong and followed.late and rollout.state == "promoting" else ""
+    return Followed(push, refused=refused, problem=unread(push), late=followed.late)
+
+
+def _due(push: dict[str, Any], now: datetime) -> bool:
+    """Whether the proxies are to be asked again: the longer they did not show it, the later."""
+    if "read_at" not in push:
+        return True
+    read_at, acked_at = (datetime.fromisoformat(push[name]) for name in ("read_at", "acked_at"))
+    return now - read_at >= min(SELDOM, (read_at - acked_at) / 2)
+
+
+def unread(push: dict[str, Any]) -> str:
+    """What the latest look at the proxies missed; empty where nothing was, or nobody looked yet."""
+    wrong = push.get("unread", "")
+    return f"acknowledged by every proxy and not read back yet: {wrong}" if wrong else ""
 
 
 def moment(unix_seconds: float | None) -> datetime | None:
@@ -89,7 +122,7 @@ def _waiting(progress: Progress) -> str:
     return f"no acknowledgement from {', '.join(silent)}" if silent else "the tier has no proxies"
 
 
-def _read_back(
+def _read(
     push: dict[str, Any], route: str, arms: Arms | None, tier: TierRow, admin: ProxyAdmin, now: datetime
 ) -> tuple[dict[str, Any], str]:
     """What every proxy really runs beside what it should; the second value says what differs.
@@ -114,8 +147,10 @@ def _read_back(
         if not verified:
             asking = "" if chosen == arms else f", and by attribute {sorted(chosen or ())}"
             wrong.append(f"{row.name} runs {runs}{asking}")
+    said = "; ".join(wrong)
     verified_at = None if wrong else now.isoformat()
-    return {**push, "proxies": seen, "verified_at": verified_at}, "; ".join(wrong)
+    told = {"proxies": seen, "verified_at": verified_at, "read_at": now.isoformat(), "unread": said}
+    return {**push, **told}, said
 
 
 def _arms(rollout: Rollout, now: datetime) -> Arms | None:

@@ -14,7 +14,6 @@ import alerts.services
 import proxy.services
 from audit.domain.actor import automation
 from canary.domain import family, states, trouble
-from canary.domain.plan import WHOLE, weights
 from canary.models import Observation, Rollout
 from canary.services import (
     baking,
@@ -23,8 +22,10 @@ from canary.services import (
     moving,
     observing,
     pausing,
+    promoting,
     pushing,
     returning,
+    staying,
     telling,
     unjudged,
 )
@@ -73,15 +74,15 @@ def _claim(now: datetime) -> list[Rollout]:
 
 
 def _advance(rollout: Rollout, *, metrics: Scraped, admin: ProxyAdmin, now: datetime) -> None:
-    followed = pushing.follow(rollout, admin=admin, now=now)
+    followed = pushing.follow(rollout, now=now)
     if not _renew(rollout, now):
         return
     if rollout.state in states.JUDGED:
-        _hold(rollout, followed, metrics=metrics, now=now)
+        _hold(rollout, followed, metrics=metrics, admin=admin, now=now)
     elif rollout.state == "rolling_back":
-        _finish_rollback(rollout, followed, now)
+        _finish_rollback(rollout, followed, admin=admin, now=now)
     elif rollout.state == "promoting":
-        _finish_promotion(rollout, followed, now)
+        promoting.go_on(rollout, followed, admin=admin, now=now)
 
 
 def _renew(rollout: Rollout, now: datetime) -> bool:
@@ -136,13 +137,16 @@ def _lost(rollout: Rollout, now: datetime) -> None:
         telling.needs_human(rollout, why, now=now)
 
 
-def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Scraped, now: datetime) -> None:
+def _hold(
+    rollout: Rollout, followed: pushing.Followed, *, metrics: Scraped, admin: ProxyAdmin, now: datetime
+) -> None:
     if followed.refused:
-        _back(rollout, followed, now)
+        staying.back(rollout, followed, now)
         return
     plan = moving.plan_of(rollout)
     rollout.push = followed.push
     if followed.push and plan.unjudged(rollout.step):
+        followed = pushing.read_back(rollout, followed, admin=admin, now=now)
         earned = unjudged.hold(rollout, followed, metrics=metrics.source, now=now)
         if earned:
             with transaction.atomic():
@@ -151,14 +155,24 @@ def _hold(rollout: Rollout, followed: pushing.Followed, *, metrics: Scraped, now
     try:
         look = judging.look(rollout, plan, metrics=metrics, now=now)
     except MetricsError as error:
+        followed = pushing.read_back(rollout, followed, admin=admin, now=now)
         _note_silence(rollout, followed, f"Prometheus gave no answer: {error}", now)
         return
+    if not _fails(rollout, look):
+        followed = pushing.read_back(rollout, followed, admin=admin, now=now)
     with transaction.atomic():
         Observation.objects.bulk_create(look.observations, ignore_conflicts=True)
         _forget(rollout, look, now)
         followed.write_step(rollout)
-        hooking.announce(rollout, acked=followed.acked, now=now)
+        hooking.announce(rollout, obeyed=followed.verified, now=now)
         _decide(rollout, look, followed, now)
+
+
+def _fails(rollout: Rollout, look: Look) -> bool:
+    """Whether what was seen takes the canary's traffic away now."""
+    judged = look.judgement
+    failed = judged.kind == "fail" and judged.action != "pause" and look.decided_by is not None
+    return failed and rollout.mode != "observe"
 
 
 def _forget(rollout: Rollout, look: Look, now: datetime) -> None:
@@ -174,16 +188,16 @@ def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datet
         observing.note(rollout, look, seen, now=now)
     elif look.judgement.action == "pause" and look.decided_by is not None:
         pausing.pause(rollout, look, seen, now=now)
-    elif kind == "fail" and look.decided_by is not None:
+    elif _fails(rollout, look):
         _fail(rollout, look, seen, now)
-    elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.acked:
+    elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.verified:
         _earn(rollout, reason, seen, now)
     elif rollout.state == "running" and not rollout.push:
         _open(rollout, seen, now)
     elif rollout.state == "baking":
         baking.look_after(rollout, seen, now=now)
     else:
-        _stay(rollout, reason, seen, now)
+        staying.stay(rollout, reason, seen, now)
 
 
 def _open(rollout: Rollout, seen: dict[str, Any], now: datetime) -> None:
@@ -191,32 +205,11 @@ def _open(rollout: Rollout, seen: dict[str, Any], now: datetime) -> None:
     hold = hooking.held(rollout, now=now)
     frozen = moving.frozen(rollout, now)
     if hold is not None or frozen:
-        _wait(rollout, hold or hooking.Hold(frozen.why if frozen else ""), "not begun", seen, now)
+        staying.wait(rollout, hold or hooking.Hold(frozen.why if frozen else ""), "not begun", seen, now)
         return
     seen.pop("push")
     reason = "every hook said go before the first step"
     moving.up(rollout, event="step_up", by=JUDGE, reason=reason, now=now, verdict="pass", **seen)
-
-
-def _wait(rollout: Rollout, hold: hooking.Hold, undecided: str, seen: dict[str, Any], now: datetime) -> None:
-    """Nothing goes on while a hook's answer is awaited; when none can come any more, a person is asked."""
-    seen = {**seen, "problem": hold.why}
-    if not hold.final:
-        _stay(rollout, undecided, seen, now)
-        return
-    moving.commit(rollout, event="refuse", by=JUDGE, reason=hold.why, now=now, **seen)
-    telling.needs_human(rollout, hold.why, now=now)
-
-
-def _stay(rollout: Rollout, undecided: str, seen: dict[str, Any], now: datetime) -> None:
-    """Keep what was seen; past the longest stay, with or without data, ask a person."""
-    if rollout.state != "running" or not _overstayed(rollout, now):
-        moving.commit(rollout, now=now, **seen)
-        return
-    stay = moving.plan_of(rollout).longest_stay
-    why = f"undecided after {stay:g} s at this weight: {seen['problem'] or undecided}"
-    moving.commit(rollout, event="overstay", by=JUDGE, reason=why, now=now, **seen)
-    telling.needs_human(rollout, why, now=now)
 
 
 def _seen(rollout: Rollout, look: Look, followed: pushing.Followed, now: datetime) -> dict[str, Any]:
@@ -244,7 +237,7 @@ def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: d
     with transaction.atomic():
         followed.write_step(rollout)
         seen = {"push": followed.push, "no_data_since": rollout.no_data_since or since, "problem": why}
-        _stay(rollout, why, seen, now)
+        staying.stay(rollout, why, seen, now)
         if rollout.state == "baking":
             baking.ask_late(rollout, why, now=now)
 
@@ -267,7 +260,7 @@ def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) ->
     weighed = family.load(seen.get("evidence", rollout.evidence).get("family", {}))
     incident = trouble.shared(weighed, moving.plan_of(rollout).hold_above)
     if incident:
-        _stay(rollout, reason, {**seen, "problem": f"passed, but {incident}"}, now)
+        staying.stay(rollout, reason, {**seen, "problem": f"passed, but {incident}"}, now)
         return
     frozen = moving.frozen(rollout, now)
     if frozen and frozen.until:
@@ -275,11 +268,11 @@ def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) ->
         moving.commit(rollout, now=now, **{**seen, "problem": f"passed, but {frozen.why}"})
         return
     if frozen:
-        _stay(rollout, reason, {**seen, "problem": f"passed, but {frozen.why}"}, now)
+        staying.stay(rollout, reason, {**seen, "problem": f"passed, but {frozen.why}"}, now)
         return
     hold = hooking.held(rollout, now=now)
     if hold is not None:
-        _wait(rollout, hold, reason, seen, now)
+        staying.wait(rollout, hold, reason, seen, now)
         return
     asked = moving.asked_first(rollout)
     if not moving.asks(rollout) and not asked:
@@ -293,33 +286,10 @@ def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) ->
     telling.asks(rollout, moving.next_weights(rollout), now=now)
 
 
-def _overstayed(rollout: Rollout, now: datetime) -> bool:
-    """A step is obeyed when its weights are, or later: before that is long ago nothing is asked."""
-    stay, acked = timedelta(seconds=moving.plan_of(rollout).longest_stay), rollout.push.get("acked_at")
-    if acked is not None and now - datetime.fromisoformat(acked) <= stay:
-        return False
-    step = rollout.steps.filter(ended_at=None).last()
-    if step is None or step.obeyed_at is None:
-        return False
-    return now - step.obeyed_at > stay
-
-
-def _back(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
-    """The proxies did not take the step: the weights before it again, and a person is asked."""
-    before = rollout.push["before"]
-    why = f"{rollout.weight / 100:g} % was not taken: {followed.refused}; back at {before / 100:g} %"
-    with transaction.atomic():
-        moving.leave_step(rollout, verdict="refused", reason=why, now=now)
-        laid = moving.lay(rollout, share=before, reason=why, by=JUDGE, now=now)
-        laid["push"]["refusable"] = False
-        number = moving.plan_of(rollout).reached(before)
-        laid["evidence"] = moving.stepped(rollout.evidence)
-        event = "refuse" if "refuse" in states.ROLLOUT[rollout.state] else None
-        moving.commit(rollout, event=event, by=JUDGE, reason=why, now=now, step=number, problem=why, **laid)
-        telling.needs_human(rollout, why, originator="proxy", now=now)
-
-
-def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
+def _finish_rollback(
+    rollout: Rollout, followed: pushing.Followed, *, admin: ProxyAdmin, now: datetime
+) -> None:
+    followed = pushing.read_back(rollout, followed, admin=admin, now=now)
     with transaction.atomic():
         if rollout.weight and "return_by" in rollout.push:
             returning.go_on(rollout, followed, by=JUDGE, now=now)
@@ -349,49 +319,3 @@ def _finish_rollback(rollout: Rollout, followed: pushing.Followed, now: datetime
             overlay_expires_at=None,
         )
         telling.rolled_back(rollout, now=now)
-
-
-def _finish_promotion(rollout: Rollout, followed: pushing.Followed, now: datetime) -> None:
-    """The overlay gives everything, then the same becomes the base and the overlay goes, then it is done."""
-    if followed.push["stage"] != "base" and followed.refused:
-        _back(rollout, followed, now)
-        return
-    rollout.push = followed.push
-    with transaction.atomic():
-        followed.write_step(rollout)
-        if not followed.verified:
-            moving.commit(rollout, now=now, push=followed.push, problem=followed.problem)
-            if followed.late:
-                telling.not_obeyed(rollout, f"the promotion is not obeyed yet: {followed.problem}", now=now)
-        elif followed.push["stage"] == "bake":
-            baking.begin(rollout, followed, now=now)
-        elif followed.push["stage"] == "overlay":
-            hold = hooking.held_whole(rollout, now=now)
-            if hold is not None:
-                _wait(rollout, hold, "", {"push": followed.push}, now)
-                return
-            _make_base(rollout, now)
-        else:
-            moving.leave_step(rollout, verdict="promoted", reason=rollout.reason, now=now)
-            moving.commit(
-                rollout,
-                event="verify",
-                by=JUDGE,
-                reason=rollout.reason,
-                now=now,
-                push=followed.push,
-                problem="",
-            )
-            telling.promoted(rollout, by=moving.decider(rollout) or JUDGE, now=now)
-
-
-def _make_base(rollout: Rollout, now: datetime) -> None:
-    moving.lock(rollout)
-    split = weights(rollout.base, rollout.upstream, WHOLE)
-    by = moving.decider(rollout) or JUDGE
-    proxy.services.publish_split(
-        tier=rollout.tier, route=rollout.route_name, weights=split, by=by, reason=rollout.reason, now=now
-    )
-    generation = moving.release(rollout, by=JUDGE, reason=rollout.reason, now=now)
-    sent = moving.push(rollout, generation, split, stage="base", by=by, now=now)
-    moving.commit(rollout, now=now, push=sent, fence=None, overlay_expires_at=None, problem="")

@@ -84,7 +84,7 @@ def _judge(rollout: Rollout, followed: Followed, plan: Plan, metrics: Metrics, n
 def _keep(rollout: Rollout, followed: Followed, problem: str, now: datetime) -> None:
     with transaction.atomic():
         followed.write_step(rollout)
-        hooking.announce(rollout, acked=followed.acked, now=now)
+        hooking.announce(rollout, obeyed=followed.verified, now=now)
         moving.commit(rollout, now=now, push=followed.push, problem=problem)
 
 
@@ -92,7 +92,7 @@ def _ask(rollout: Rollout, followed: Followed, why: str, now: datetime) -> None:
     """Whether to take the next step, in any mode."""
     with transaction.atomic():
         followed.write_step(rollout)
-        hooking.announce(rollout, acked=followed.acked, now=now)
+        hooking.announce(rollout, obeyed=followed.verified, now=now)
         moving.commit(rollout, event="earn", by=JUDGE, reason=why, now=now, push=followed.push, problem="")
         rollout.steps.filter(ended_at=None).update(reason=why)
         telling.asks(rollout, moving.next_weights(rollout), now=now)

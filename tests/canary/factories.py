@@ -33,6 +33,8 @@ class World:
         # The share of each arm's requests that take 50 ms; the others take 5. Given: histograms are scraped.
         self.slow: dict[str, float] = {}
         self.obeys, self.scraped, self.works = True, True, True
+        # None: the proxies' own. One that knows no proxy is how it is when none can be read.
+        self.read_by: InMemoryAdmin | None = None
         self._counts: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
         proxy.services.apply(document=document(), by=ANN, reason="first", now=T0)
 
@@ -54,7 +56,8 @@ class World:
         return False
 
     def tick(self, at: float = 0.95) -> None:
-        services.tick(metrics=self.metrics, admin=self.admin, now=self.now + timedelta(seconds=at))
+        admin = self.admin if self.read_by is None else self.read_by
+        services.tick(metrics=self.metrics, admin=admin, now=self.now + timedelta(seconds=at))
 
     def serve(self) -> None:
         """Proxies take and acknowledge the newest configuration, when they obey."""

@@ -84,15 +84,13 @@ def test_no_step_is_verified_before_every_proxy_shows_the_arms_and_no_rollback_b
     assert rollout(number).push["acked_at"]
     assert rollout(number).push["verified_at"] is None
     show({TOLD}, 500)
-    world.run(1)
-    assert rollout(number).push["verified_at"]
+    assert world.run(2, lambda: bool(rollout(number).push["verified_at"]))
     services.rollback(rollout_id=number, by=ANN, now=world.now)
     show({TOLD}, 0)
     world.run(2)
     assert state(number) == "rolling_back"
     show(set(), 0)
-    world.run(1)
-    assert state(number) == "rolled_back"
+    assert world.run(3, lambda: state(number) == "rolled_back")
 
 
 def test_on_those_who_ask_alone_nothing_is_judged_and_a_person_steps_in_any_mode(world: World) -> None:
@@ -198,7 +196,7 @@ def test_a_canary_is_compared_with_its_baseline_and_not_with_a_warm_stable(world
     assert world.split() == {"shop-v1": 8000, "shop-v2": 1000, "payments": 1000}
     world.run(40)
     assert state(number) != "rolling_back"
-    seen = Observation.objects.filter(rollout=number).latest("at").figures["first_attempt"]
+    seen = Observation.objects.filter(rollout=number, weight=1000).latest("at").figures["first_attempt"]
     assert seen["canary"][0] == seen["control"][0] > 0
 
 

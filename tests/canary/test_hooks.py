@@ -266,7 +266,7 @@ def test_a_rollout_without_hooks_asks_the_database_nothing_about_them(
     row = rollout(team.start(plan={**PLAN}))
     with django_assert_num_queries(0):
         assert hooking.held(row, now=team.now) is None
-        hooking.announce(row, acked=True, now=team.now)
+        hooking.announce(row, obeyed=True, now=team.now)
 
 
 def test_every_question_has_its_audit_row(team: Team) -> None:
