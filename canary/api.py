@@ -256,7 +256,9 @@ def _row(row: RolloutRow) -> dict[str, Any]:
 
 def _detail(detail: RolloutDetail) -> dict[str, Any]:
     row = detail.row
-    hold = freezes.of_rollout(row.tier, row.route, row.state, detail.plan, now=timezone.now())
+    hold = freezes.of_rollout(
+        row.id, tier=row.tier, route=row.route, state=row.state, plan=detail.plan, now=timezone.now()
+    )
     return {
         **_row(detail.row),
         "plan": without_queries(detail.plan.model_dump(mode="json")),

@@ -1,4 +1,4 @@
-"""Describes what holds a rollout's steps up at the moment: a spent error budget, or a freeze window."""
+"""Describes what holds a rollout's steps up now: a spent error budget, a freeze window, a paused release."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ import proxy.selectors
 import slo.selectors
 from canary.domain import states
 from canary.domain.plan import Plan
+from canary.models import Member
 from proxy.domain.tier.freezes import frozen
 
 
@@ -30,11 +31,20 @@ def holding(tier: str, route: str, plan: Plan, *, now: datetime) -> Hold | None:
     return window(tier, plan, now=now)
 
 
-def of_rollout(tier: str, route: str, state: str, plan: Plan, *, now: datetime) -> Hold | None:
-    """As `holding`, of a rollout that could still step up; None of another one."""
+def of_rollout(
+    rollout_id: int, *, tier: str, route: str, state: str, plan: Plan, now: datetime
+) -> Hold | None:
+    """What stops steps up of a rollout that could still take one; None of another one."""
     if state in states.TERMINAL or state == "rolling_back":
         return None
-    return holding(tier, route, plan, now=now)
+    return of_release(rollout_id) or holding(tier, route, plan, now=now)
+
+
+def of_release(rollout_id: int) -> Hold | None:
+    """A paused release holds each of its rollouts where it is, whatever state that is in."""
+    paused = Member.objects.filter(rollout=rollout_id, release__state="paused")
+    found = paused.values_list("release__key", "release__reason").first()
+    return Hold(f"release {found[0]} is paused ({found[1]})", "resume the release") if found else None
 
 
 def window(tier: str, plan: Plan, *, now: datetime) -> Hold | None:

@@ -73,7 +73,9 @@ def rollout(request: HttpRequest, rollout_id: int, fragment: str = "") -> HttpRe
     row = detail.row
     context: dict[str, Any] = {
         "now": now,
-        "hold": freezes.of_rollout(row.tier, row.route, row.state, detail.plan, now=now),
+        "hold": freezes.of_rollout(
+            row.id, tier=row.tier, route=row.route, state=row.state, plan=detail.plan, now=now
+        ),
         "rollout": detail.row,
         "detail": detail,
         "acts": [_act(detail, row) for row in detail.actions],

@@ -17,7 +17,7 @@ from proxy.domain.tier import Freeze
 WHOLE = 10_000
 # Thirty days, in seconds: no step is meant to take longer.
 LONGEST = 30 * 86_400.0
-# In seconds: a canary that is being promoted is not judged until every proxy obeys.
+# In seconds: no step waits longer for a proxy that does not obey.
 LATEST = 300.0
 # approve: a person takes the steps that were earned. auto: the machine does. observe: judged and never moved.
 MODES = ("approve", "auto", "observe")

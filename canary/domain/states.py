@@ -41,6 +41,7 @@ ROLLOUT: dict[str, dict[str, str]] = {
         "roll_back": "rolling_back",
     },
     "promoting": {
+        "fail": "rolling_back",
         "refuse": "needs_human",
         "lose": "needs_human",
         "bake": "baking",
@@ -60,7 +61,7 @@ ROLLOUT: dict[str, dict[str, str]] = {
 }
 TERMINAL = ("promoted", "rolled_back")
 LIVE = tuple(state for state in ROLLOUT if state not in TERMINAL)
-# The canary has traffic at a step of the plan, and is judged. A rollback is never stopped by a pause.
+# The canary has traffic at a step of the plan or in its bake, and is judged; a pause stops no rollback.
 JUDGED = ("running", "awaiting_approval", "paused", "needs_human", "baking")
 # What a person may do to a rollout; the rest is the machine's. A retry is a rollout of its own.
 PERSONS = ("approve", "skip", "pause", "resume", "promote", "roll_back", "force", "close", "undo")

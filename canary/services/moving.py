@@ -217,7 +217,9 @@ def lay_step(rollout: Rollout, number: int, *, reason: str, by: Actor, now: date
 
 def frozen(rollout: Rollout, now: datetime) -> freezes.Hold | None:
     """What lets the canary have no more of the route's traffic now; None where nothing does."""
-    held = freezes.holding(rollout.tier, rollout.route_name, plan_of(rollout), now=now)
+    plan = plan_of(rollout)
+    paused = freezes.of_release(rollout.pk)
+    held = paused or freezes.holding(rollout.tier, rollout.route_name, plan, now=now)
     return held or room.holding(room.of_rollout(rollout, now))
 
 

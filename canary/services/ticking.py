@@ -17,6 +17,7 @@ from canary.domain import family, states, trouble
 from canary.models import Observation, Rollout
 from canary.services import (
     baking,
+    failing,
     hooking,
     judging,
     moving,
@@ -82,7 +83,7 @@ def _advance(rollout: Rollout, *, metrics: Scraped, admin: ProxyAdmin, now: date
     elif rollout.state == "rolling_back":
         _finish_rollback(rollout, followed, admin=admin, now=now)
     elif rollout.state == "promoting":
-        promoting.go_on(rollout, followed, admin=admin, now=now)
+        promoting.go_on(rollout, followed, metrics=metrics, admin=admin, now=now)
 
 
 def _renew(rollout: Rollout, now: datetime) -> bool:
@@ -158,7 +159,7 @@ def _hold(
         followed = pushing.read_back(rollout, followed, admin=admin, now=now)
         _note_silence(rollout, followed, f"Prometheus gave no answer: {error}", now)
         return
-    if not _fails(rollout, look):
+    if not failing.failed(rollout, look):
         followed = pushing.read_back(rollout, followed, admin=admin, now=now)
     with transaction.atomic():
         Observation.objects.bulk_create(look.observations, ignore_conflicts=True)
@@ -166,13 +167,6 @@ def _hold(
         followed.write_step(rollout)
         hooking.announce(rollout, obeyed=followed.verified, now=now)
         _decide(rollout, look, followed, now)
-
-
-def _fails(rollout: Rollout, look: Look) -> bool:
-    """Whether what was seen takes the canary's traffic away now."""
-    judged = look.judgement
-    failed = judged.kind == "fail" and judged.action != "pause" and look.decided_by is not None
-    return failed and rollout.mode != "observe"
 
 
 def _forget(rollout: Rollout, look: Look, now: datetime) -> None:
@@ -188,8 +182,8 @@ def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datet
         observing.note(rollout, look, seen, now=now)
     elif look.judgement.action == "pause" and look.decided_by is not None:
         pausing.pause(rollout, look, seen, now=now)
-    elif _fails(rollout, look):
-        _fail(rollout, look, seen, now)
+    elif failing.failed(rollout, look):
+        failing.take_back(rollout, look, now=now, no_data_since=seen["no_data_since"])
     elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.verified:
         _earn(rollout, reason, seen, now)
     elif rollout.state == "running" and not rollout.push:
@@ -240,16 +234,6 @@ def _note_silence(rollout: Rollout, followed: pushing.Followed, why: str, now: d
         staying.stay(rollout, why, seen, now)
         if rollout.state == "baking":
             baking.ask_late(rollout, why, now=now)
-
-
-def _fail(rollout: Rollout, look: Look, seen: dict[str, Any], now: datetime) -> None:
-    """Decision, overlay, audit and message in one transaction: all of it happened, or none."""
-    reason, before = look.judgement.reason, rollout.weight
-    changes = {name: seen[name] for name in ("evidence", "folded_until", "no_data_since")}
-    changes["evidence_at"] = pushing.moment(look.decided_by)
-    moving.away(rollout, event="fail", verdict="fail", by=JUDGE, reason=reason, now=now, **changes)
-    incident = telling.failed(rollout, look.judgement, before=before, now=now)
-    Rollout.objects.filter(pk=rollout.pk).update(incident=incident)
 
 
 def _earn(rollout: Rollout, reason: str, seen: dict[str, Any], now: datetime) -> None:
