@@ -48,7 +48,8 @@ class RolloutOut(Schema):
     """A rollout in a list. `weight` and `steps` are in basis points.
 
     `summary`: where it stands. `reason`: why it is in its state. `stated_reason`: what was said at the start.
-    `reserve`: whether the other arms could take all of it back, with the figures.
+    `reserve`: whether the other arms could take all of it back, with the figures. `held`: why the machine
+    takes no step though nothing speaks against the canary: both arms fail.
     """
 
     id: int
@@ -70,6 +71,7 @@ class RolloutOut(Schema):
     created_by: str
     finished_at: datetime | None
     no_data_since: datetime | None
+    held: str
     reserve: str
     overlay_expires_at: datetime | None
     key: str

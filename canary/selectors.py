@@ -9,8 +9,9 @@ from django.db.models import Case, JSONField, When
 
 import proxy.selectors
 from canary import offers, standings
-from canary.domain import family, plainly, shares, states, tally
+from canary.domain import family, plainly, shares, states, tally, trouble
 from canary.domain.errors import UnknownRollout
+from canary.domain.family import Family
 from canary.domain.metrics import FIRST
 from canary.domain.plan import WHOLE, Plan
 from canary.domain.summary import sentence
@@ -19,13 +20,17 @@ from canary.offers import ActionRow
 from canary.standings import MetricRow
 from proxy.domain.errors import ProxyError
 
+# States in which the machine takes a step up, or asks for one.
+CLIMBING = ("running", "awaiting_approval", "paused", "needs_human")
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:
     """One rollout in a list. `weight` in basis points; `state` is a word of `canary.domain.states`.
 
     `summary`: where it stands. `reason`: why it is in its state. `stated_reason`: what was said at the start.
-    `reserve`: whether the other arms could take all of it back, with the figures.
+    `reserve`: whether the other arms could take all of it back, with the figures. `held`: why the machine
+    takes no step though nothing speaks against the canary: both arms fail (`hold_above` of the plan).
     """
 
     id: int
@@ -47,6 +52,7 @@ class RolloutRow:
     created_by: str
     finished_at: datetime | None
     no_data_since: datetime | None
+    held: str
     reserve: str
     overlay_expires_at: datetime | None
     version: int
@@ -55,6 +61,12 @@ class RolloutRow:
     @property
     def live(self) -> bool:
         return self.state in states.LIVE
+
+    @property
+    def besides(self) -> str:
+        """The problem, where neither the summary nor what holds it says the same."""
+        said = self.problem in self.summary or (self.held and self.held in self.problem)
+        return "" if said else self.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +207,15 @@ def evidence(rollout_id: int, *, metric: str = FIRST, limit: int = 1000) -> list
     return [_point(one, one.figures[metric]) for one in reversed(found) if metric in one.figures]
 
 
-def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
+def _row(found: Rollout, evidence: Mapping[str, Any]) -> RolloutRow:
+    plan, weighed = Plan.model_validate(found.plan), family.load(evidence.get("family", {}))
     return RolloutRow(
         summary=sentence(
             found.state,
             upstream=found.upstream,
             reason=found.reason,
-            family=family.load(weighed.get("family", {})),
-            plan=Plan.model_validate(found.plan),
+            family=weighed,
+            plan=plan,
             silent=found.no_data_since is not None,
             observed=found.mode == "observe",
         ),
@@ -212,7 +225,7 @@ def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
         route_id=found.route_id,
         route=found.route_name,
         upstream=found.upstream,
-        control=tuple(sorted(shares.control(Plan.model_validate(found.plan), found.base, found.weight))),
+        control=tuple(sorted(shares.control(plan, found.base, found.weight))),
         state=found.state,
         mode=found.mode,
         weight=found.weight,
@@ -224,11 +237,18 @@ def _row(found: Rollout, weighed: Mapping[str, Any]) -> RolloutRow:
         created_by=found.created_by,
         finished_at=found.finished_at,
         no_data_since=found.no_data_since,
+        held=_held(found, weighed, plan),
         reserve=found.reserve,
         overlay_expires_at=found.overlay_expires_at,
         version=found.version,
         key=found.key or "",
     )
+
+
+def _held(found: Rollout, weighed: Family, plan: Plan) -> str:
+    if found.mode == "observe" or found.state not in CLIMBING:
+        return ""
+    return trouble.shared(weighed, plan.hold_above)
 
 
 def _ladder(found: Rollout, steps: Plan) -> tuple[StepRow, ...]:

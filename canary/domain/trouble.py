@@ -13,4 +13,5 @@ def shared(evidence: Family, above: float) -> str:
     attempts, failures = sum(n for n, _ in arms), sum(e for _, e in arms)
     if failures <= above * attempts:
         return ""
-    return f"{failures / attempts:.2%} of the control's first attempts fail: no time for a step up"
+    seen, most = f"{100 * failures / attempts:.3g} %", f"{100 * above:g} % (hold_above)"
+    return f"{seen} of the control's first attempts fail, more than {most}: both arms are in trouble"

@@ -185,7 +185,7 @@ def test_the_page_and_the_api_show_every_metric_of_the_plan_and_what_fired(
     assert "Whole latency, above 10 ms" in page
     assert "only observed" in page
     assert "Against the objective: 2 % may fail" in page
-    assert page.count(">fired<") == 1
+    assert page.count(">worse<") == 1
     assert client.get(f"/rollouts/{number}/charts/total_latency.json").status_code == 200
     told = client.get(f"/api/v1/rollouts/{number}", headers=bearer(Role.VIEWER)).json()["metrics"]
     assert [(one["metric"], one["action"], one["edge"], one["limit"]) for one in told] == [

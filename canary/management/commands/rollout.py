@@ -195,9 +195,11 @@ class Command(BaseCommand):
 def _line(row: RolloutRow) -> str:
     words = row.state.replace("_", " ")
     silent = f" (no data since {row.no_data_since:%H:%M:%S} UTC)" if row.no_data_since else ""
+    held = f" No step up for now: {row.held}." if row.held else ""
+    problem = f" Problem: {row.besides}." if row.besides else ""
     return (
         f"rollout {row.id}: {row.upstream} on {row.tier}/{row.route} is {words} at {row.weight / 100:g} %"
-        f"{silent}. {row.summary}"
+        f"{silent}. {row.summary}.{held}{problem}"
     )
 
 
