@@ -1,9 +1,11 @@
 """The API for pipelines: rollouts from YAML, what a rollout has come to, what its hooks said."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -19,9 +21,11 @@ from canary.domain.declared import BadFile
 from canary.domain.errors import Refused, UnknownRollout
 from canary.domain.outcomes import exit_code
 from canary.selectors import RolloutRow
+from canary.services.dry_runs import DryRun
 
 router = Router(tags=["rollouts"])
 MOST_BYTES = 1_000_000
+Done = TypeVar("Done")
 Key = Annotated[str, Field(max_length=100)]
 YAML = {"requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}}
 
@@ -81,17 +85,17 @@ def apply(request: ApiRequest, key: Key = "") -> OutcomeOut:
     The same `key` (of the file, or of the address, which wins) starts it once. 422 names each path in the
     file, 409 what is in the way. `${NAME}` takes its default: the service's own environment is not read.
     """
-    try:
-        document = declared.text(body_of(request), environment={})
-        number = services.apply(document=document, key=key, by=request.auth, now=timezone.now())
-    except BadFile as error:
-        errors = [{"field": path or "body", "message": why} for path, why in error.errors]
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=errors) from error
-    except Refused as error:
-        conflict = isinstance(error, CONFLICTS)
-        status = HTTPStatus.CONFLICT if conflict else HTTPStatus.UNPROCESSABLE_ENTITY
-        raise field(error.field, error.why, status=status) from error
-    return _outcome(selectors.rollout(number).row, patient=True)
+    start = partial(services.apply, key=key, by=request.auth, now=timezone.now())
+    return _outcome(selectors.rollout(of_file(request, start)).row, patient=True)
+
+
+@router.post("/rollouts/apply/dry-run", response=DryRun, auth=operates, openapi_extra=YAML)
+def dry_run(request: ApiRequest, key: Key = "") -> DryRun:
+    """What `apply` would do with the same body: find what its key began, or start what `rehearsal` says.
+
+    Nothing is written. Answers as `apply` where it would be refused; what holds it only for now is in `held`.
+    """
+    return of_file(request, partial(services.dry_run, key=key, now=timezone.now()))
 
 
 @router.get("/rollouts/{int:rollout_id}/outcome", response=OutcomeOut)
@@ -104,6 +108,22 @@ def outcome(request: ApiRequest, rollout_id: int, patient: bool = False) -> Outc
 def hooks(request: ApiRequest, rollout_id: int) -> dict[str, Any]:
     """The rollout's hooks and what they said."""
     return asdict(selected.hooked(_row(rollout_id).id))
+
+
+def of_file(request: ApiRequest, do: Callable[..., Done]) -> Done:
+    """What `do` makes of the body as `document`. 422 names each path in the file, 409 what is in the way.
+
+    `${NAME}` takes its default: the service's own environment is not read.
+    """
+    try:
+        return do(document=declared.text(body_of(request), environment={}))
+    except BadFile as error:
+        errors = [{"field": path or "body", "message": why} for path, why in error.errors]
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=errors) from error
+    except Refused as error:
+        conflict = isinstance(error, CONFLICTS)
+        status = HTTPStatus.CONFLICT if conflict else HTTPStatus.UNPROCESSABLE_ENTITY
+        raise field(error.field, error.why, status=status) from error
 
 
 def body_of(request: ApiRequest) -> str:

@@ -1,6 +1,7 @@
 """The API of releases: a rollout over many routes and tiers, in waves."""
 
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -15,13 +16,12 @@ from access.schema import Why
 from canary import releases as selected
 from canary import services
 from canary.api import CONFLICTS
-from canary.api_pipelines import YAML, body_of
-from canary.domain import declared
-from canary.domain.declared import BadFile
+from canary.api_pipelines import YAML, of_file
 from canary.domain.errors import Refused, UnknownRelease
 from canary.domain.outcomes import release_exit_code
 from canary.domain.states import WrongState
 from canary.releases import ReleaseRow
+from canary.services.dry_runs import ReleaseDryRun
 
 router = Router(tags=["releases"])
 Key = Annotated[str, Field(max_length=100)]
@@ -84,15 +84,17 @@ def apply(request: ApiRequest, key: Key = "") -> ReleaseOut:
 
     422 names each path in the file, 409 what is in the way.
     """
-    try:
-        document = declared.text(body_of(request), environment={})
-        number = services.release(document=document, key=key, by=request.auth, now=timezone.now())
-    except BadFile as error:
-        errors = [{"field": path or "body", "message": why} for path, why in error.errors]
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=errors) from error
-    except Refused as error:
-        raise _problem(error) from error
-    return _out(selected.release(number))
+    begin = partial(services.release, key=key, by=request.auth, now=timezone.now())
+    return _out(selected.release(of_file(request, begin)))
+
+
+@router.post("/releases/apply/dry-run", response=ReleaseDryRun, auth=operates, openapi_extra=YAML)
+def dry_run(request: ApiRequest, key: Key = "") -> ReleaseDryRun:
+    """What `apply` would do with the same body, rollout by rollout, as if each began now. Nothing is written.
+
+    Answers as `apply` where it would be refused; what holds a rollout only for now is in its `held`.
+    """
+    return of_file(request, partial(services.dry_run_release, key=key, now=timezone.now()))
 
 
 @router.get("/releases/{int:release_id}", response=ReleaseOut)

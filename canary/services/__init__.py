@@ -2,6 +2,7 @@
 
 from canary.services.acting import approve, close, force, pause, promote, resume, rollback, skip, undo
 from canary.services.declaring import apply
+from canary.services.dry_runs import dry_run, dry_run_release
 from canary.services.hooking import ask
 from canary.services.loads import measure, measure_capacity
 from canary.services.pruning import prune
@@ -18,6 +19,8 @@ __all__ = [
     "approve_release",
     "ask",
     "close",
+    "dry_run",
+    "dry_run_release",
     "force",
     "measure",
     "measure_capacity",

@@ -11,7 +11,7 @@ import proxy.selectors
 from canary.domain import shares
 from canary.domain.errors import Refused
 from canary.domain.plan import WHOLE, Plan
-from canary.services.starting import check, held
+from canary.services.starting import checked, held, live
 from proxy.domain.errors import ProxyError
 from proxy.selectors import RouteRow
 
@@ -48,17 +48,22 @@ class Rehearsal:
 
 
 def rehearse(
-    *, route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str, now: datetime
+    *,
+    route: str | int,
+    upstream: str,
+    plan: Mapping[str, Any] | None,
+    mode: str,
+    later: bool = False,
+    now: datetime,
 ) -> Rehearsal:
-    """Look at a start without starting. Raises a `Refused` that names the field, as `start` does."""
-    read, where = check(route, upstream, plan, mode)
-    hold = held(where, upstream, read, now)
-    first = shares.split(read, where.split, upstream, read.share(0))
-    try:
-        patch = shares.patch(read, where.name, upstream, first, copied=read.unjudged(0))
-        changes = proxy.differences.difference(where.tier, [patch], now=now)
-    except ProxyError as error:
-        raise Refused("route", f"the tier refuses it: {error}") from error
+    """Look at a start without starting. Raises a `Refused` that names the field, as `start` does.
+
+    `later`: it is to start when others have ended, so that one that lives on the route is only told.
+    """
+    read, where = checked(route, upstream, plan, mode)
+    busy = live(where)
+    if busy is not None and not later:
+        raise busy
     return Rehearsal(
         tier=where.tier,
         route=where.name,
@@ -67,18 +72,38 @@ def rehearse(
         plan=read.model_dump(mode="json"),
         proxies=tuple(row.name for row in proxy.selectors.tier(where.tier).proxies),
         steps=_steps(read, where, upstream, now),
-        changes=tuple(str(change) for change in changes),
-        held=hold.why if hold else "",
+        changes=_changes(read, where, upstream, now),
+        held=busy.why if busy else _held(read, where, upstream, now),
     )
+
+
+def _held(plan: Plan, where: RouteRow, upstream: str, now: datetime) -> str:
+    hold = held(where, upstream, plan, now)
+    return f"{hold.why}; {hold.remedy}" if hold else ""
+
+
+def _changes(plan: Plan, where: RouteRow, upstream: str, now: datetime) -> tuple[str, ...]:
+    """The first step's change, in Envoy's terms. Raises Refused."""
+    first = shares.split(plan, where.split, upstream, plan.share(0))
+    try:
+        patch = shares.patch(plan, where.name, upstream, first, copied=plan.unjudged(0))
+        return tuple(str(one) for one in proxy.differences.difference(where.tier, [patch], now=now))
+    except ProxyError as error:
+        raise Refused("route", f"the tier refuses it: {error}") from error
 
 
 def rehearsed(found: Rehearsal) -> list[str]:
     """The dry run in lines, to read at a shell."""
-    head = f"Nothing was changed. {found.upstream} on {found.tier}/{found.route}, mode {found.mode}."
+    return ["Nothing was changed.", *told(found)]
+
+
+def told(found: Rehearsal) -> list[str]:
+    """One rollout of a dry run in lines."""
+    head = f"{found.upstream} on {found.tier}/{found.route}, mode {found.mode}"
     refused = [f"It would be refused now: {found.held}."] if found.held else []
     proxies = ", ".join(found.proxies)
     steps = [
-        f"{step.what} at {step.weight / 100:g} %, on {proxies}: {_told(step.before)} -> {_told(step.after)}"
+        f"{step.what} at {step.weight / 100:g} %, on {proxies}: {_split(step.before)} -> {_split(step.after)}"
         for step in found.steps
     ]
     return [
@@ -91,7 +116,7 @@ def rehearsed(found: Rehearsal) -> list[str]:
     ]
 
 
-def _told(split: Mapping[str, int]) -> str:
+def _split(split: Mapping[str, int]) -> str:
     return ", ".join(f"{arm} {weight / 100:g} %" for arm, weight in sorted(split.items()))
 
 

@@ -41,9 +41,9 @@ def start(
     The same non-empty `key` gives the same rollout, if the same is asked of it. `retry_of` is the number of
     one that is tried again. Raises a `Refused` that names the field.
     """
-    known = _by_key(key)
+    known = started(key, route, upstream, plan, mode)
     if known is not None:
-        return _same(known, route, upstream, plan, mode)
+        return known
     steps, where = check(route, upstream, plan, mode)
     _refuse_frozen(where, upstream, steps, now)
     try:
@@ -58,9 +58,18 @@ def start(
         again = _by_key(key)
         if again is not None:
             return _same(again, route, upstream, plan, mode)
-        if not _has_live(where):
+        busy = live(where)
+        if busy is None:
             raise
-        raise _live(where) from error
+        raise busy from error
+
+
+def started(
+    key: str, route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str
+) -> int | None:
+    """The number of the rollout that a key has started already. Raises KeyReused where that is another."""
+    known = _by_key(key)
+    return None if known is None else _same(known, route, upstream, plan, mode)
 
 
 def _by_key(key: str) -> Rollout | None:
@@ -92,6 +101,17 @@ def _read(plan: Mapping[str, Any] | None) -> Plan:
 def check(
     route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str
 ) -> tuple[Plan, RouteRow]:
+    """As `checked`, on a route that is free. Raises LiveRollout besides."""
+    steps, where = checked(route, upstream, plan, mode)
+    busy = live(where)
+    if busy is not None:
+        raise busy
+    return steps, where
+
+
+def checked(
+    route: str | int, upstream: str, plan: Mapping[str, Any] | None, mode: str
+) -> tuple[Plan, RouteRow]:
     """What a start would be of: its plan and its route. Raises a `Refused` that names the field."""
     try:
         where = proxy.selectors.route(route)
@@ -105,10 +125,7 @@ def check(
         raise Refused("plan.approvals", f"mode {mode} asks for no approval: take mode approve")
     hooking.check(steps)
     arming.check(where, upstream, steps, mode)
-    steps = measurable.settled(steps, where)
-    if _has_live(where):
-        raise _live(where)
-    return steps, where
+    return measurable.settled(steps, where), where
 
 
 def held(where: RouteRow, upstream: str, plan: Plan, now: datetime) -> Hold | None:
@@ -141,12 +158,11 @@ def _check_upstream(where: RouteRow, upstream: str) -> None:
             raise Refused("upstream", f"{why} speaks {arm.protocol}")
 
 
-def _has_live(where: RouteRow) -> bool:
-    return Rollout.objects.live().filter(route=where.id).exists()
-
-
-def _live(where: RouteRow) -> LiveRollout:
+def live(where: RouteRow) -> LiveRollout | None:
+    """What stands in the way of another rollout of the route; None: it is free."""
     number = Rollout.objects.live().filter(route=where.id).values_list("pk", flat=True).first()
+    if number is None:
+        return None
     return LiveRollout("route", f"{where.name} has rollout {number}, which has not ended")
 
 

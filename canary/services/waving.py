@@ -33,31 +33,36 @@ def release(*, document: Mapping[str, Any], key: str = "", by: Actor, now: datet
     file, and a `Refused` whose field is the path in the file.
     """
     declared = waves.read(document, key=key)
-    known = Release.objects.filter(key=declared.key).first()
+    known = begun(declared)
     if known is not None:
-        return _same(known, declared)
-    members = _members(declared)
+        return known
+    found = checked(declared)
     try:
         with transaction.atomic():
-            return _begin(declared, members, by=by, now=now)
+            return _begin(declared, found, by=by, now=now)
     except IntegrityError as error:
         # The database is the judge of a race between two starts by one key.
-        again = Release.objects.filter(key=declared.key).first()
-        if again is None:
-            raise
         try:
-            return _same(again, declared)
+            again = begun(declared)
         except KeyReused as other:
             raise other from error
+        if again is None:
+            raise
+        return again
 
 
-def _same(known: Release, declared: waves.Release) -> int:
+def begun(declared: waves.Release) -> int | None:
+    """The number of the release that the key began already. Raises KeyReused where that one is another."""
+    known = Release.objects.filter(key=declared.key).first()
+    if known is None:
+        return None
     if waves.Release.model_validate(known.declared) != declared:
         raise KeyReused("release.key", f"began release {known.pk} already, which was declared otherwise")
     return known.pk
 
 
-def _members(declared: waves.Release) -> list[Member]:
+def checked(declared: waves.Release) -> list[Member]:
+    """Every member of every wave, checked; none is saved. Raises a `Refused` with the path in the file."""
     found: list[Member] = []
     seen: dict[tuple[str, str], str] = {}
     for number, wave in enumerate(declared.waves):

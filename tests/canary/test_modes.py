@@ -69,7 +69,7 @@ def test_a_dry_run_tells_every_split_and_writes_nothing(world: World) -> None:
     bake = json.dumps({"bake": {"seconds": 60}})
     said = run("start", "shop", "shop-v2", "--steps", "5,50", "--plan", bake, "--dry-run")
     where = "on edge-1, edge-2"
-    assert said.splitlines()[0] == "Nothing was changed. shop-v2 on edge/shop, mode approve."
+    assert said.splitlines()[:2] == ["Nothing was changed.", "shop-v2 on edge/shop, mode approve"]
     assert f"step at 5 %, {where}: shop-v1 100 %, shop-v2 0 % -> shop-v1 95 %, shop-v2 5 %" in said
     assert f"bake at 99 %, {where}: shop-v1 50 %, shop-v2 50 % -> shop-v1 1 %, shop-v2 99 %" in said
     assert f"promotion at 100 %, {where}: shop-v1 1 %, shop-v2 99 % -> shop-v1 0 %, shop-v2 100 %" in said

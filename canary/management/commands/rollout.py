@@ -1,17 +1,14 @@
 """`manage.py rollout ...`: rollouts for people at a shell and for pipelines."""
 
-import dataclasses
 import getpass
 import json
 import math
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from audit.domain.actor import Actor
@@ -22,12 +19,15 @@ from canary.domain.errors import Refused
 from canary.domain.outcomes import exit_code
 from canary.domain.plan import DEFAULT_STEPS, MODES
 from canary.domain.states import WrongState
+from canary.management.files import as_object, given_text
 from canary.management.waiting import until_decided
 from canary.selectors import RolloutRow
+from canary.services.dry_runs import lines
 from canary.services.rehearsing import rehearsed
 
 REFUSED = 2
 LATEST = 20
+JSON = "print the rollout as an object"
 APPLY = "start the rollout that a YAML file declares; the same key starts it once"
 STATUS = f"show where one rollout stands in a line, or the latest {LATEST}, the newest first"
 ACTIONS: dict[str, tuple[Callable[..., int | None], str]] = {
@@ -60,9 +60,11 @@ class Command(BaseCommand):
         wait.add_argument("id", type=int)
         wait.add_argument("--timeout", type=float, default=3600.0, help="seconds; default 3600")
         wait.add_argument("--patient", action="store_true", help="go on waiting while a person is asked")
+        wait.add_argument("--json", action="store_true", help="at the end print an object with exit_code")
         for verb, (_, words) in ACTIONS.items():
             action = verbs.add_parser(verb, help=words)
             action.add_argument("id", type=int)
+            action.add_argument("--json", action="store_true", help=JSON)
             _who(action)
 
     def _start_arguments(self, start: CommandParser) -> None:
@@ -77,13 +79,15 @@ class Command(BaseCommand):
         start.add_argument("--plan", default="{}", help="more of the plan as JSON, such as alpha or warm_up")
         start.add_argument("--dry-run", action="store_true", help="print what it would do, and do nothing")
         start.add_argument("--key", default="", help="the same key starts the same rollout once")
+        start.add_argument("--json", action="store_true", help=f"{JSON}, or the dry run as one")
         _who(start)
 
     def _apply_arguments(self, apply: CommandParser) -> None:
         apply.add_argument("file", help="YAML, see docs/pipelines.md; - reads it from the standard input")
         apply.add_argument("--key", default="", help="takes the place of the file's key")
         apply.add_argument("--by", default="", help="who acts; default: the user of this process")
-        apply.add_argument("--json", action="store_true", help="print the rollout as an object")
+        apply.add_argument("--dry-run", action="store_true", help="print what it would do, and do nothing")
+        apply.add_argument("--json", action="store_true", help=f"{JSON}, or the dry run as one")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -92,12 +96,14 @@ class Command(BaseCommand):
                     self._rehearse(options)
                 case "start":
                     self._start(options)
+                case "apply" if options["dry_run"]:
+                    self._dry_run(options)
                 case "apply":
                     self._apply(options)
                 case "status":
                     self._status(options["id"], as_json=options["json"])
                 case "wait":
-                    self._wait(options["id"], timeout=options["timeout"], patient=options["patient"])
+                    self._wait(options)
                 case verb:
                     self._act(verb, options)
         except BadFile as error:
@@ -115,7 +121,7 @@ class Command(BaseCommand):
             reason=options["reason"],
             now=timezone.now(),
         )
-        self._status(begun or options["id"], as_json=False)
+        self._status(begun or options["id"], as_json=options["json"])
 
     def _start(self, options: dict[str, Any]) -> None:
         number = services.start(
@@ -128,16 +134,17 @@ class Command(BaseCommand):
             by=_actor(options),
             now=timezone.now(),
         )
-        self._status(number, as_json=False)
+        self._status(number, as_json=options["json"])
 
     def _apply(self, options: dict[str, Any]) -> None:
-        try:
-            text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            self._refuse(f"{options['file']}: {error}")
-        document = declared.text(text, environment=os.environ)
+        document = declared.text(given_text(options["file"]), environment=os.environ)
         number = services.apply(document=document, key=options["key"], by=_actor(options), now=timezone.now())
         self._status(number, as_json=options["json"])
+
+    def _dry_run(self, options: dict[str, Any]) -> None:
+        document = declared.text(given_text(options["file"]), environment=os.environ)
+        found = services.dry_run(document=document, key=options["key"], now=timezone.now())
+        self.stdout.write(as_object(found) if options["json"] else "\n".join(lines(found)))
 
     def _rehearse(self, options: dict[str, Any]) -> None:
         found = services.rehearse(
@@ -147,7 +154,7 @@ class Command(BaseCommand):
             mode=options["mode"],
             now=timezone.now(),
         )
-        self.stdout.write("\n".join(rehearsed(found)))
+        self.stdout.write(as_object(found) if options["json"] else "\n".join(rehearsed(found)))
 
     def _plan(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -174,18 +181,24 @@ class Command(BaseCommand):
     def _status(self, number: int | None, *, as_json: bool) -> None:
         rows = [selectors.rollout(number).row] if number is not None else selectors.rollouts(limit=LATEST)
         if as_json:
-            shown: Any = [dataclasses.asdict(row) for row in rows]
-            text = json.dumps(shown if number is None else shown[0], cls=DjangoJSONEncoder)
+            text = as_object(rows if number is None else rows[0])
         else:
             text = "\n".join(_line(row) for row in rows) or "no rollout yet"
         self.stdout.write(text)
 
-    def _wait(self, number: int, *, timeout: float, patient: bool) -> None:
+    def _wait(self, options: dict[str, Any]) -> None:
+        """Where an object is printed at the end, what happens until then goes to the standard error."""
+        number, patient = options["id"], options["patient"]
+
         def look() -> tuple[str, int | None]:
             row = selectors.rollout(number).row
             return _line(row), exit_code(row.state, patient=patient)
 
-        sys.exit(until_decided(look, timeout=timeout, say=self.stdout.write))
+        say = self.stderr.write if options["json"] else self.stdout.write
+        code = until_decided(look, timeout=options["timeout"], say=say)
+        if options["json"]:
+            self.stdout.write(as_object(selectors.rollout(number).row, exit_code=code))
+        sys.exit(code)
 
     def _refuse(self, why: str) -> Any:
         self.stderr.write(why)
