@@ -1,13 +1,16 @@
 """What people fill in to start a rollout."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from canary.domain.plan import LONGEST, WHOLE, BadPlan, read
 
 BASIS_POINTS_PER_PERCENT = 100
+STATES = {"live": "going on", "asks": "a person is asked", "ended": "ended"}
 # Another route has other upstreams; without a script the form says so once it is sent.
 FOLLOWED = {
     "hx-get": "",
@@ -16,6 +19,39 @@ FOLLOWED = {
     "hx-select": "#id_upstream",
     "hx-swap": "outerHTML",
 }
+
+
+class ListForm(forms.Form):
+    """Narrows a list of rollouts or of releases; what is invalid is as if it were not there."""
+
+    text = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "route, upstream, key …"}),
+    )
+    state = forms.ChoiceField(required=False)
+    page = forms.IntegerField(required=False, min_value=1, max_value=10_000, widget=forms.HiddenInput)
+
+    def __init__(self, asked: QueryDict, states: Iterable[str]) -> None:
+        """`states` are those of STATES that there are."""
+        super().__init__(asked)
+        offered = [("", "every state"), *((name, STATES[name]) for name in states)]
+        self.fields["state"] = forms.ChoiceField(required=False, choices=offered)
+        self.full_clean()
+
+    def asked(self, name: str) -> str:
+        """Empty where it is not given, or is not valid."""
+        return str(self.cleaned_data.get(name) or "")
+
+    @property
+    def number(self) -> int:
+        """The page that is asked for, from 1."""
+        return self.cleaned_data.get("page") or 1
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.asked("text") or self.asked("state"))
 
 
 class StartForm(forms.Form):

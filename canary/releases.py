@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from canary.domain import waves
 from canary.domain.errors import UnknownRelease
@@ -73,8 +73,12 @@ class ReleaseRow:
 
 def releases(*, limit: int = 100) -> list[ReleaseRow]:
     """The newest first."""
-    found = Release.objects.prefetch_related(MEMBERS)[:limit]
-    return [_row(release) for release in found]
+    return rows(Release.objects.all()[:limit])
+
+
+def rows(found: QuerySet[Release]) -> list[ReleaseRow]:
+    """In their order; two queries."""
+    return [_row(release) for release in found.prefetch_related(MEMBERS)]
 
 
 def release(release_id: int) -> ReleaseRow:

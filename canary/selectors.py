@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, JSONField, When
+from django.db.models import Case, JSONField, QuerySet, When
 
 import proxy.selectors
 from canary import offers, standings
@@ -153,9 +153,13 @@ def rollouts(*, limit: int = 100, live: bool | None = None, route: int | None = 
         found = found.live() if live else found.filter(state__in=states.TERMINAL)
     if route is not None:
         found = found.filter(route=route)
-    # Evidence is large, and only what has not ended is summed up by it.
+    return rows(found[:limit])
+
+
+def rows(found: QuerySet[Rollout]) -> list[RolloutRow]:
+    """In their order; one query. Evidence is large, and only what has not ended is summed up by it."""
     weighed = Case(When(state__in=states.LIVE, then="evidence"), output_field=JSONField())
-    listed = found.defer("evidence").annotate(weighed=weighed)[:limit]
+    listed = found.defer("evidence").annotate(weighed=weighed)
     return [_row(rollout, vars(rollout)["weighed"] or {}) for rollout in listed]
 
 

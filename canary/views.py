@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from canary import charts, freezes, hooked, releases, selectors, services
+from canary import charts, freezes, hooked, listing, releases, selectors, services
 from canary.domain.errors import Refused, UnknownRollout
 from canary.domain.states import WrongState
-from canary.forms import StartForm
+from canary.forms import ListForm, StartForm
 from canary.offers import ActionRow
 from canary.selectors import RolloutDetail
 from canary.standings import MetricRow
@@ -60,8 +60,10 @@ DOINGS: dict[str, Callable[..., int | None]] = {
 @requires(Role.VIEWER)
 @require_safe
 def rollouts(request: HttpRequest, fragment: str = "") -> HttpResponse:
-    """The newest first."""
-    context = {"now": timezone.now(), "rollouts": selectors.rollouts()}
+    """The newest first: a page of what the address asks for."""
+    form = ListForm(request.GET, listing.STATES)
+    found = listing.rollouts(text=form.asked("text"), state=form.asked("state"), page=form.number)
+    context = {"now": timezone.now(), "form": form, "found": found}
     return render(request, f"canary/rollouts.html{fragment}", context)
 
 

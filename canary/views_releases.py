@@ -10,10 +10,11 @@ from django.views.decorators.http import require_POST, require_safe
 from access.act import Act, ReasonForm, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
+from canary import listing, services
 from canary import releases as selected
-from canary import services
 from canary.domain.errors import Refused, UnknownRelease
 from canary.domain.states import WrongState
+from canary.forms import ListForm
 from canary.releases import ReleaseRow
 
 WORDS = {
@@ -32,8 +33,10 @@ DANGEROUS = ("roll_back", "close")
 @requires(Role.VIEWER)
 @require_safe
 def releases(request: HttpRequest) -> HttpResponse:
-    """The newest first."""
-    return render(request, "canary/releases.html", {"now": timezone.now(), "releases": selected.releases()})
+    """The newest first: a page of what the address asks for."""
+    form = ListForm(request.GET, listing.RELEASE_STATES)
+    found = listing.releases(text=form.asked("text"), state=form.asked("state"), page=form.number)
+    return render(request, "canary/releases.html", {"now": timezone.now(), "form": form, "found": found})
 
 
 @requires(Role.VIEWER)
