@@ -7,10 +7,21 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from canary.domain.declared import BadFile, part
 from canary.domain.plan import LONGEST, WHOLE, BadPlan, read
 
 BASIS_POINTS_PER_PERCENT = 100
 STATES = {"live": "going on", "asks": "a person is asked", "ended": "ended"}
+_ERRORS = [{"name": "first_attempt"}, {"name": "final"}]
+# What a rollout can be judged by without a line of YAML: words, and the plan's metrics; None are the default.
+PRESETS: dict[str, tuple[str, list[dict[str, str]] | None]] = {
+    "errors": ("errors", None),
+    "latency": ("errors and latency", [*_ERRORS, {"name": "total_latency"}]),
+    "latency_pauses": (
+        "errors; latency only pauses",
+        [*_ERRORS, {"name": "total_latency", "action": "pause"}],
+    ),
+}
 # Another route has other upstreams; without a script the form says so once it is sent.
 FOLLOWED = {
     "hx-get": "",
@@ -76,12 +87,26 @@ class StartForm(forms.Form):
         required=False,
         help_text="What mode approve asks for.",
     )
+    judged_by = forms.ChoiceField(
+        choices=[(name, words) for name, (words, _) in PRESETS.items()],
+        initial="errors",
+        required=False,
+        help_text="Compared with the rest of the pool. One that is only slower is found by latency.",
+    )
     bake = forms.FloatField(
         min_value=0,
         max_value=LONGEST / 60,
         required=False,
         help_text="Minutes that the old arm keeps 1 % after the last step, while the canary is still judged. "
         "Empty: none.",
+    )
+    more = forms.CharField(
+        label="More of the plan",
+        required=False,
+        max_length=20_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "placeholder": "longest_stay: 900"}),
+        help_text="YAML, as in a file's plan: warm_up, metrics, match, mirror, hooks, freeze …",
     )
     reason = forms.CharField(max_length=500, help_text="Kept in the audit.")
 
@@ -105,11 +130,55 @@ class StartForm(forms.Form):
         )
 
     def clean(self) -> dict[str, Any]:
-        """Only mode approve asks, so that only there is something to choose."""
+        """Only mode approve asks, so that only there is a choice; and the whole plan must make sense."""
         given = super().clean() or {}
         if given.get("approvals") == "last" and given.get("mode") != "approve":
             self.add_error("approvals", "Only mode approve asks for approval.")
+        if not self.errors:
+            try:
+                read(self.plan)
+            except BadPlan as error:
+                self.refuse(f"plan.{error.field}", error.why)
         return given
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What the plan is to hold; what the fields leave as it is by default is not in it."""
+        given = self.cleaned_data
+        plan: dict[str, Any] = {"steps": given["steps"], **given["more"]}
+        if given["approvals"] == "last":
+            plan["approvals"] = "last"
+        if given["bake"]:
+            plan["bake"] = {"seconds": 60 * given["bake"]}
+        _, metrics = PRESETS[given["judged_by"] or "errors"]
+        return {**plan, "metrics": metrics} if metrics else plan
+
+    def refuse(self, field: str, why: str) -> None:
+        """Say what is wrong beside where it was written: `field` is a path such as `plan.steps`."""
+        top, _, rest = field.partition(".")
+        place = rest.split(".")[0]
+        if top in self.fields:
+            self.add_error(top, why)
+        elif top == "plan" and place in self.fields and place not in self.cleaned_data.get("more", {}):
+            self.add_error(place, f"{rest}: {why}")
+        elif top == "plan" and place:
+            self.add_error("more", f"{rest}: {why}")
+        else:
+            self.add_error(None, f"{field}: {why}")
+
+    def clean_more(self) -> dict[str, Any]:
+        """A part of a plan, without what the fields above say already."""
+        try:
+            more = part(self.cleaned_data["more"])
+        except BadFile as error:
+            raise forms.ValidationError(str(error)) from error
+        chosen = self.cleaned_data.get("judged_by") not in ("", "errors")
+        baked = bool(self.cleaned_data.get("bake"))
+        said = {"steps": True, "approvals": True, "bake": baked, "metrics": chosen}
+        twice = [name for name, above in said.items() if above and name in more]
+        if twice:
+            raise forms.ValidationError(f"{twice[0]}: a field above says it already")
+        return more
 
     def clean_steps(self) -> list[int]:
         """Percents as basis points; what is wrong with them is said in percent."""

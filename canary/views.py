@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.contrib import messages
@@ -18,7 +17,9 @@ from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
 from canary import charts, freezes, hooked, listing, releases, selectors, services
+from canary.domain.declared import Declared, written
 from canary.domain.errors import Refused, UnknownRollout
+from canary.domain.plan import read
 from canary.domain.states import WrongState
 from canary.forms import ListForm, StartForm
 from canary.offers import ActionRow
@@ -107,27 +108,17 @@ def chart(request: HttpRequest, rollout_id: int, slug: str) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     """Fill in, look at the exact change, start: three pages without a script."""
     form = _start_form(request)
-    if request.method != "POST" or not form.is_valid():
+    if not form.is_bound or not form.is_valid():
         return render(request, "canary/start.html", {"form": form})
-    given = form.cleaned_data
     key = request.POST.get("key", "")
     if not key:
-        back = urlencode({name: request.POST.get(name, "") for name in form.fields})
-        context = {"form": form, "given": given, "back": back, "key": f"web-{uuid4()}", **_preview(given)}
-        return render(request, "canary/start.html", context)
+        return render(request, "canary/start.html", {"form": form, **_preview(form)})
     try:
         started = services.start(
-            route=given["route"],
-            upstream=given["upstream"],
-            plan=_plan(given),
-            mode=given["mode"],
-            reason=given["reason"],
-            key=key,
-            by=actor(request),
-            now=timezone.now(),
+            **_asked(form), reason=form.cleaned_data["reason"], key=key, by=actor(request), now=timezone.now()
         )
     except Refused as error:
-        form.add_error(error.field if error.field in form.fields else None, error.why)
+        form.refuse(error.field, error.why)
         return render(request, "canary/start.html", {"form": form})
     return redirect("rollout", started)
 
@@ -235,9 +226,10 @@ def _start_form(request: HttpRequest) -> StartForm:
     asked = sent.get("route", "")
     chosen = next((name for name in (asked, asked.partition("/")[2], *routes) if name in routes), "")
     tier, where = routes.get(chosen, (None, None))
-    given = {name: request.GET[name] for name in StartForm.base_fields if name in request.GET}
+    given = {name: sent[name] for name in StartForm.base_fields if name in sent}
+    sends = request.method == "POST" and "back" not in request.POST
     return StartForm(
-        request.POST if request.method == "POST" else None,
+        request.POST if sends else None,
         initial={**given, "route": chosen},
         routes=list(routes),
         standing_by=[arm for arm, weight in where.split.items() if weight == 0] if where else [],
@@ -264,26 +256,34 @@ def _others(tier: Tier, route: Route) -> list[str]:
     )
 
 
-def _preview(given: dict[str, Any]) -> dict[str, Any]:
-    """What would be done: each step's split, and the first one's change in Envoy's terms too."""
+def _preview(form: StartForm) -> dict[str, Any]:
+    """What would be done, and nothing is yet: each step's split, and the first one's change for Envoy."""
+    asked = _asked(form)
     try:
-        found = services.rehearse(
-            route=given["route"],
-            upstream=given["upstream"],
-            plan=_plan(given),
-            mode=given["mode"],
-            now=timezone.now(),
-        )
+        found = services.rehearse(**asked, now=timezone.now())
     except Refused as error:
-        return {"refused": error.why}
+        form.refuse(error.field, error.why)
+        return {}
+    file = Declared(
+        key=f"{found.upstream}-on-{found.route}"[:100], reason=form.cleaned_data["reason"], **asked
+    )
     first = found.steps[0]
-    changes = difference(list(found.changes))
-    return {"change": _lines(first.before, first.after), "changes": changes, "rehearsal": found}
-
-
-def _plan(given: dict[str, Any]) -> dict[str, Any]:
     return {
-        "steps": given["steps"],
-        "approvals": given["approvals"] or "each",
-        "bake": {"seconds": 60 * (given["bake"] or 0)},
+        "key": f"web-{uuid4()}",
+        "given": form.cleaned_data,
+        "change": _lines(first.before, first.after),
+        "changes": difference(list(found.changes)),
+        "rehearsal": found,
+        "metrics": read(found.plan).metrics,
+        "file": written(file),
+    }
+
+
+def _asked(form: StartForm) -> dict[str, Any]:
+    given = form.cleaned_data
+    return {
+        "route": given["route"],
+        "upstream": given["upstream"],
+        "plan": form.plan,
+        "mode": given["mode"],
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from proxy.domain import document
@@ -42,6 +43,25 @@ def text(given: str, *, environment: Mapping[str, str]) -> dict[str, Any]:
         return document.load(given, environment=environment)
     except Invalid as error:
         raise BadFile(error.errors) from error
+
+
+def part(given: str) -> dict[str, Any]:
+    """A part of a plan as YAML text, empty where the text is. Raises BadFile."""
+    try:
+        documents = document.stream(given)
+    except Invalid as error:
+        raise BadFile(error.errors) from error
+    if not documents or documents == [None]:
+        return {}
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise BadFile([("", "write keys of a plan with their values, such as longest_stay: 900")])
+    return documents[0]
+
+
+def written(asked: Declared) -> str:
+    """The file that declares a rollout, without what is as it is by default."""
+    body = asked.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump({"rollout": body}, sort_keys=False, allow_unicode=True)
 
 
 def rollout(given: Mapping[str, Any], *, key: str = "") -> Declared:
