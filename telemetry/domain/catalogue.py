@@ -8,7 +8,7 @@ Rates are per second over `window`; `route=None` means every route of the tier, 
 from datetime import timedelta
 
 from telemetry.domain.failure import Matchers, Originator, failed_attempts, failed_requests
-from telemetry.domain.promql import duration, equal, not_matching, selector, unequal
+from telemetry.domain.promql import duration, equal, not_matching, rate, selector, unequal
 
 REQUESTS = "envoy_sluice_rq"
 ATTEMPTS = "envoy_sluice_attempt"
@@ -22,6 +22,9 @@ FIRST = equal("attempt", "1")
 UPSTREAMS = not_matching("envoy_cluster_name", "sluice_.*")
 # The admin interface over TLS is a listener too, and serves no client.
 CLIENTS = unequal("envoy_listener_address", "sluice_admin")
+
+USUAL = timedelta(minutes=30)
+"""So far back lies what is usual, where a figure is compared with its own past before its window."""
 
 # How many of the worst are asked for where only the worst is told.
 WORST = 50
@@ -40,13 +43,9 @@ def _where(tier: Scope, route: str | None) -> list[str]:
     return [*within(tier), unequal("route", "") if route is None else equal("route", route)]
 
 
-def _rate(metric: str, window: timedelta, *matchers: str) -> str:
-    return f"rate({selector(metric, *matchers)}[{duration(window)}])"
-
-
 def _rates(metric: str, window: timedelta, where: list[str], ways: tuple[Matchers, ...]) -> str:
     """The rates of the series that meet any of `ways`; a series that meets two is there once."""
-    return " or ".join(_rate(metric, window, *where, *way) for way in ways)
+    return " or ".join(rate(metric, window, *where, *way) for way in ways)
 
 
 def _or_zero(bad: str, total: str, labels: str) -> str:
@@ -56,7 +55,7 @@ def _or_zero(bad: str, total: str, labels: str) -> str:
 
 def requests(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Requests that got an answer, by route."""
-    return f"sum by (route) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
+    return f"sum by (route) ({rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
 
 
 def errors(*, tier: Scope, window: timedelta, originator: Originator, route: str | None = None) -> str:
@@ -101,7 +100,7 @@ def worst_first_attempts(*, tier: Scope, window: timedelta) -> str:
 
 def codes(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Answers by route and status code (M6)."""
-    return f"sum by (route, code) ({_rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
+    return f"sum by (route, code) ({rate(REQUESTS, window, *_where(tier, route), ANSWERED)})"
 
 
 def added_latency(*, tier: Scope, window: timedelta, quantile: float, route: str | None = None) -> str:
@@ -110,8 +109,8 @@ def added_latency(*, tier: Scope, window: timedelta, quantile: float, route: str
     The proxies measure proxy time minus upstream time per request, so this is a quantile of differences
     and never a difference of quantiles. One attempt only: a failed attempt's time is the backend's.
     """
-    rate = _rate(ADDED, window, *_where(tier, route), equal("attempts", "1"))
-    return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
+    buckets = rate(ADDED, window, *_where(tier, route), equal("attempts", "1"))
+    return f"histogram_quantile({quantile:g}, sum by (le, route) ({buckets}))"
 
 
 def added_latency_buckets(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
@@ -122,15 +121,15 @@ def added_latency_buckets(*, tier: Scope, window: timedelta, route: str | None =
 
 def total_latency(*, tier: Scope, window: timedelta, quantile: float, route: str | None = None) -> str:
     """Microseconds from the first byte of a request to the last of its answer, by route (M6)."""
-    rate = _rate(TOTAL, window, *_where(tier, route))
-    return f"histogram_quantile({quantile:g}, sum by (le, route) ({rate}))"
+    buckets = rate(TOTAL, window, *_where(tier, route))
+    return f"histogram_quantile({quantile:g}, sum by (le, route) ({buckets}))"
 
 
 def first_attempts(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """First attempts by route and arm, without those whose client left (code 0 and no flag) (M7)."""
     where = _where(tier, route)
-    every = _rate(ATTEMPTS, window, *where, FIRST)
-    gone = _rate(ATTEMPTS, window, *where, FIRST, equal("code", "0"), equal("flags", "-"))
+    every = rate(ATTEMPTS, window, *where, FIRST)
+    gone = rate(ATTEMPTS, window, *where, FIRST, equal("code", "0"), equal("flags", "-"))
     return f"sum by (route, arm) ({every} unless {gone})"
 
 
@@ -145,7 +144,7 @@ def first_attempt_errors(*, tier: Scope, window: timedelta, route: str | None = 
 
 def retries(*, tier: Scope, window: timedelta, route: str | None = None) -> str:
     """Attempts after the first, by route and arm; 0 where there are first attempts (M5)."""
-    again = _rate(ATTEMPTS, window, *_where(tier, route), unequal("attempt", "1"))
+    again = rate(ATTEMPTS, window, *_where(tier, route), unequal("attempt", "1"))
     firsts = first_attempts(tier=tier, window=window, route=route)
     return _or_zero(f"sum by (route, arm) ({again})", firsts, "route, arm")
 
@@ -172,7 +171,7 @@ def retry_budget_exhaustion(*, tier: Scope, window: timedelta) -> str:
 
 
 def _by_upstream(metric: str, tier: Scope, window: timedelta) -> str:
-    return f"sum by (envoy_cluster_name) ({_rate(metric, window, *within(tier), UPSTREAMS)})"
+    return f"sum by (envoy_cluster_name) ({rate(metric, window, *within(tier), UPSTREAMS)})"
 
 
 def pool_saturation(*, tier: Scope, resource: str) -> str:
@@ -199,7 +198,7 @@ def active_connections(*, tier: Scope) -> str:
 def worker_busy(*, tier: Scope, window: timedelta) -> str:
     """The busiest worker's share of time in its event loop, 0 to 1, by proxy (M3)."""
     metric = "envoy_listener_manager_worker_dispatcher_loop_duration_us_sum"
-    return f"max by (proxy) ({_rate(metric, window, *within(tier))}) / 1e6"
+    return f"max by (proxy) ({rate(metric, window, *within(tier))}) / 1e6"
 
 
 def memory(*, tier: Scope) -> str:
@@ -215,12 +214,12 @@ def pressure(*, tier: Scope, monitor: str) -> str:
 
 def tls_handshakes(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that succeeded, resumed ones included (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_handshake', window, *within(tier), CLIENTS)})"
+    return f"sum({rate('envoy_listener_ssl_handshake', window, *within(tier), CLIENTS)})"
 
 
 def tls_failures(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that failed (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_connection_error', window, *within(tier), CLIENTS)})"
+    return f"sum({rate('envoy_listener_ssl_connection_error', window, *within(tier), CLIENTS)})"
 
 
 def tls_resumption(*, tier: Scope, window: timedelta) -> str:
@@ -230,12 +229,12 @@ def tls_resumption(*, tier: Scope, window: timedelta) -> str:
 
 def tls_resumed(*, tier: Scope, window: timedelta) -> str:
     """TLS handshakes that resumed a session (M4)."""
-    return f"sum({_rate('envoy_listener_ssl_session_reused', window, *within(tier), CLIENTS)})"
+    return f"sum({rate('envoy_listener_ssl_session_reused', window, *within(tier), CLIENTS)})"
 
 
 def tier_requests(*, tier: Scope, window: timedelta) -> str:
     """Requests of all routes that got an answer."""
-    return f"sum({_rate(REQUESTS, window, *_where(tier, None), ANSWERED)})"
+    return f"sum({rate(REQUESTS, window, *_where(tier, None), ANSWERED)})"
 
 
 def tier_errors(*, tier: Scope, window: timedelta, originator: Originator) -> str:
@@ -246,14 +245,14 @@ def tier_errors(*, tier: Scope, window: timedelta, originator: Originator) -> st
 
 def tier_added_latency(*, tier: Scope, window: timedelta, quantile: float) -> str:
     """Microseconds that the proxies added to a request, all routes together."""
-    rate = _rate(ADDED, window, *_where(tier, None), equal("attempts", "1"))
-    return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+    buckets = rate(ADDED, window, *_where(tier, None), equal("attempts", "1"))
+    return f"histogram_quantile({quantile:g}, sum by (le) ({buckets}))"
 
 
 def route_resolution(*, tier: Scope, window: timedelta, quantile: float) -> str:
     """Microseconds that a proxy takes to find a request's route, as Envoy measures it."""
-    rate = _rate("envoy_http_downstream_rq_route_resolution_time_us_bucket", window, *within(tier))
-    return f"histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+    buckets = rate("envoy_http_downstream_rq_route_resolution_time_us_bucket", window, *within(tier))
+    return f"histogram_quantile({quantile:g}, sum by (le) ({buckets}))"
 
 
 def tier_reasons(*, tier: Scope, window: timedelta) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telemetry.domain.failure import Matchers, Originator
-from telemetry.domain.promql import duration, equal, not_matching, selector
+from telemetry.domain.promql import equal, not_matching, rate, selector
 
 CLUSTER = "envoy_cluster_name"
 MANAGER = "envoy_http_conn_manager_prefix"
@@ -51,27 +51,23 @@ def _but(label: str, names: tuple[str, ...]) -> Matchers:
     return (not_matching(label, expression),) if names else ()
 
 
-def _rate(metric: str, window: timedelta, *matchers: str) -> str:
-    return f"rate({selector(metric, *matchers)}[{duration(window)}])"
-
-
 def requests(watched: Watched, window: timedelta) -> str:
     """Answers that clients got, of any code: each is counted once, with retries or without."""
-    return f"sum({_rate('envoy_http_downstream_rq_xx', window, *watched.served())})"
+    return f"sum({rate('envoy_http_downstream_rq_xx', window, *watched.served())})"
 
 
 def failed(watched: Watched, window: timedelta) -> str:
     """The 5xx that clients got, whoever made them."""
-    return f"sum({_rate('envoy_http_downstream_rq_xx', window, *watched.served(), _FIVE)})"
+    return f"sum({rate('envoy_http_downstream_rq_xx', window, *watched.served(), _FIVE)})"
 
 
 def answers(watched: Watched, window: timedelta) -> str:
     """Answers to requests that a route sent to the cluster, by cluster, Envoy's own included."""
-    return f"sum by ({CLUSTER}) ({_rate('envoy_cluster_upstream_rq_xx', window, *watched.sent())})"
+    return f"sum by ({CLUSTER}) ({rate('envoy_cluster_upstream_rq_xx', window, *watched.sent())})"
 
 
 def _fives(watched: Watched, window: timedelta) -> str:
-    found = f"sum by ({CLUSTER}) ({_rate('envoy_cluster_upstream_rq_xx', window, *watched.sent(), _FIVE)})"
+    found = f"sum by ({CLUSTER}) ({rate('envoy_cluster_upstream_rq_xx', window, *watched.sent(), _FIVE)})"
     return f"({found} or 0 * {answers(watched, window)})"
 
 
@@ -80,7 +76,7 @@ def own_failures(watched: Watched, window: timedelta) -> str:
 
     Answers minus those that the backend gave to the end.
     """
-    whole = f"sum by ({CLUSTER}) ({_rate('envoy_cluster_upstream_rq_time_count', window, *watched.sent())})"
+    whole = f"sum by ({CLUSTER}) ({rate('envoy_cluster_upstream_rq_time_count', window, *watched.sent())})"
     every = answers(watched, window)
     own = f"clamp_min({every} - ({whole} or 0 * {every}), 0)"
     return f"({own} < {_fives(watched, window)} or {_fives(watched, window)})"
@@ -103,7 +99,7 @@ def tier_failures(watched: Watched, window: timedelta, originator: Originator) -
 def first_attempt_failures(watched: Watched, window: timedelta) -> str:
     """The share of first attempts that failed, 0 to 1, by cluster: estimated, see above."""
     healed = (
-        f"sum by ({CLUSTER}) ({_rate('envoy_cluster_upstream_rq_retry_success', window, *watched.sent())})"
+        f"sum by ({CLUSTER}) ({rate('envoy_cluster_upstream_rq_retry_success', window, *watched.sent())})"
     )
     every = answers(watched, window)
     return f"clamp_max(({_fives(watched, window)} + {healed}) / ({every} > 0), 1)"
@@ -111,32 +107,32 @@ def first_attempt_failures(watched: Watched, window: timedelta) -> str:
 
 def retries(watched: Watched, window: timedelta) -> str:
     """Retries by cluster."""
-    return f"sum by ({CLUSTER}) ({_rate('envoy_cluster_upstream_rq_retry', window, *watched.sent())})"
+    return f"sum by ({CLUSTER}) ({rate('envoy_cluster_upstream_rq_retry', window, *watched.sent())})"
 
 
 def retries_refused(watched: Watched, window: timedelta) -> str:
     """Retries that a budget or a limit of retries refused, by cluster."""
     metric = "envoy_cluster_upstream_rq_retry_overflow"
-    return f"sum by ({CLUSTER}) ({_rate(metric, window, *watched.sent())})"
+    return f"sum by ({CLUSTER}) ({rate(metric, window, *watched.sent())})"
 
 
 def latency(watched: Watched, window: timedelta, quantile: float) -> str:
     """Microseconds from a request's first byte to the answer's last; measured in whole milliseconds."""
-    rate = _rate("envoy_http_downstream_rq_time_bucket", window, *watched.served())
-    return f"1000 * histogram_quantile({quantile:g}, sum by (le) ({rate}))"
+    buckets = rate("envoy_http_downstream_rq_time_bucket", window, *watched.served())
+    return f"1000 * histogram_quantile({quantile:g}, sum by (le) ({buckets}))"
 
 
 def cluster_latency(watched: Watched, window: timedelta, quantile: float) -> str:
     """Microseconds from a request's end to the backend's answer's, by cluster, retries included."""
-    rate = _rate("envoy_cluster_upstream_rq_time_bucket", window, *watched.sent())
-    return f"1000 * histogram_quantile({quantile:g}, sum by (le, {CLUSTER}) ({rate}))"
+    buckets = rate("envoy_cluster_upstream_rq_time_bucket", window, *watched.sent())
+    return f"1000 * histogram_quantile({quantile:g}, sum by (le, {CLUSTER}) ({buckets}))"
 
 
 def added_mean(watched: Watched, window: timedelta) -> str:
     """Microseconds that the proxy added on average: the difference of two averages, without quantiles."""
-    client = f"sum({_rate('envoy_http_downstream_rq_time_sum', window, *watched.served())})"
-    backend = f"sum({_rate('envoy_cluster_upstream_rq_time_sum', window, *watched.sent())})"
-    count = f"sum({_rate('envoy_http_downstream_rq_time_count', window, *watched.served())})"
+    client = f"sum({rate('envoy_http_downstream_rq_time_sum', window, *watched.served())})"
+    backend = f"sum({rate('envoy_cluster_upstream_rq_time_sum', window, *watched.sent())})"
+    count = f"sum({rate('envoy_http_downstream_rq_time_count', window, *watched.served())})"
     return f"1000 * ({client} - {backend}) / ({count} > 0)"
 
 

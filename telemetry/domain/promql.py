@@ -63,6 +63,17 @@ def selector(metric: str, *matchers: str, **labels: str) -> str:
     return f"{metric}{{{','.join(inside)}}}" if inside else metric
 
 
+def rate(metric: str, window: timedelta, *matchers: str, offset: timedelta | None = None) -> str:
+    """The increase per second over `window`, which ends now or `offset` ago."""
+    ago = f" offset {duration(offset)}" if offset else ""
+    return f"rate({selector(metric, *matchers)}[{duration(window)}]{ago})"
+
+
+def mean(metric: str, window: timedelta, *matchers: str) -> str:
+    """The mean of a gauge's samples over `window`."""
+    return f"avg_over_time({selector(metric, *matchers)}[{duration(window)}])"
+
+
 @lru_cache
 def duration(window: timedelta) -> str:
     """A Prometheus duration in its largest whole unit: `90s`, `5m`, `1h`, `30d`; `1500ms` at the finest."""
