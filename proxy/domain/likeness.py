@@ -6,7 +6,7 @@ discovered configuration is the right one is not.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from proxy.domain.difference import difference
@@ -46,8 +46,8 @@ def unlike(
 
 def _in_full(wanted: Resources, sections: Sections, plain: Plain) -> Iterator[str]:
     kept = {kind: found for section, kind in SECTIONS.items() if (found := sections.get(section)) is not None}
-    runs = {kind: _plain(_resources(kind, found), plain) for kind, found in kept.items()}
-    should = {kind: _plain(wanted[kind].values(), plain) for kind in kept}
+    runs = {kind: in_plain(resources_of(kind, found), plain) for kind, found in kept.items()}
+    should = {kind: in_plain(wanted[kind].values(), plain) for kind in kept}
     for change in difference(runs, should):
         if change.before == REDACTED:
             continue
@@ -60,7 +60,8 @@ def _in_full(wanted: Resources, sections: Sections, plain: Plain) -> Iterator[st
             yield f"{where}: {change.path} is {_said(change.before)}, not {_said(change.after)}"
 
 
-def _resources(kind: str, found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def resources_of(kind: str, found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The resources of a section that the proxy obeys: of a listener the one that takes connections."""
     for each in found.get("configs", ()):
         if kind == kinds.LISTENER:
             yield from _present(each.get("active_state", {}).get("listener"))
@@ -73,7 +74,8 @@ def _present(resource: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
         yield resource
 
 
-def _plain(resources: Any, plain: Plain) -> dict[str, dict[str, Any]]:
+def in_plain(resources: Iterable[Mapping[str, Any]], plain: Plain) -> dict[str, dict[str, Any]]:
+    """By name, in the form that can be compared."""
     return {each["name"]: plain(each) for each in resources}
 
 
@@ -116,16 +118,16 @@ def _runtime(wanted: Resources, runtime: Mapping[str, Any]) -> Iterator[str]:
     place, entries = layers.index(LAYER), runtime.get("entries", {})
     for key, value in sorted(wanted[kinds.RUNTIME][LAYER]["layer"].items()):
         runs = entries.get(key, {}).get("layer_values", [""] * len(layers))[place]
-        if not _same(runs, value):
+        if not same(runs, value):
             yield f"runtime {key} is {runs or '(none)'}, not {value}"
 
 
-def _same(runs: str, value: Any) -> bool:
-    """Envoy shows six digits of a number."""
+def same(runs: str, value: Any) -> bool:
+    """Envoy shows six digits of a number, and `true` as text."""
     try:
         return math.isclose(float(runs), float(value), rel_tol=1e-5)
     except (TypeError, ValueError):
-        return runs == str(value)
+        return runs == (str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def _said(value: str | None) -> str:

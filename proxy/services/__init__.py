@@ -8,6 +8,7 @@ from proxy.services.draining import (
     undrain_endpoint,
     undrain_proxy,
 )
+from proxy.services.obeying import obeyed
 from proxy.services.observing import forget, watch
 from proxy.services.overlays import delete_overlay, expire, lease, put_overlay, renew_overlay
 from proxy.services.reading import Meeting, readback
@@ -38,6 +39,7 @@ __all__ = [
     "expire",
     "forget",
     "lease",
+    "obeyed",
     "publish_split",
     "put_overlay",
     "readback",
