@@ -48,4 +48,4 @@ def _changes(old: Tier | None, new: Tier, *, base: Tier | None = None) -> tuple[
 
 def _alike(base: Tier, live: Tier) -> Resources:
     """What the proxies have alike; the secrets without what is secret."""
-    return {**of_tier(base, beneath(base, live), validation.BLANK), **at_once(live)}
+    return {**of_tier(base, beneath(base, live), validation.BLANK), **at_once(base, live)}

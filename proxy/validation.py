@@ -31,7 +31,7 @@ def check(tier: Tier) -> list[Problem]:
 def made(tier: Tier) -> Resources:
     """What the tier's proxies would be given, without secrets."""
     own = {proxy.name: of_proxy(tier, proxy.name, BLANK) for proxy in tier.proxies}
-    return {**joined(of_tier(tier, tier, BLANK), own), **at_once(tier)}
+    return {**joined(of_tier(tier, tier, BLANK), own), **at_once(tier, tier)}
 
 
 def check_resources(given: Resources) -> list[Problem]:

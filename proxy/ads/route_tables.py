@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy import schema
-from proxy.domain.tier import RetryBudget, Route, Tier, Upstream
+from proxy.domain.tier import Route, Tier
 from proxy.domain.translate import kinds, routes
 
 _HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
@@ -49,9 +49,9 @@ def renewed(old: Table, tier: Tier) -> Table:
 
 
 def alike(old: Tier, new: Tier) -> bool:
-    """Whether they differ in endpoints and in their routes' retries, weights, arms and copies only.
+    """Whether they differ in upstreams, limits and in their routes' retries, weights, arms and copies only.
 
-    Nothing else in a route table or a listener depends on these, so that other hosts and all listeners stay.
+    Nothing else in a route table depends on these, so that other hosts stay.
     """
     if len(old.routes) != len(new.routes) or _frame(old) != _frame(new):
         return False
@@ -62,12 +62,10 @@ def alike(old: Tier, new: Tier) -> bool:
 
 
 def _frame(tier: Tier) -> Tier:
-    upstreams = tuple(_frame_of_upstream(upstream) for upstream in tier.upstreams)
-    return tier.model_copy(update={"routes": (), "upstreams": upstreams})
-
-
-def _frame_of_upstream(upstream: Upstream) -> Upstream:
-    return upstream.model_copy(update={"endpoints": (), "retry_budget": RetryBudget()})
+    """The protocol is all that a table takes of an upstream, and two of the limits are in its routes."""
+    upstreams = tuple((upstream.name, upstream.protocol) for upstream in tier.upstreams)
+    limits = (tier.limits.request_timeout, tier.limits.stream_idle_timeout)
+    return tier.model_copy(update={"routes": (), "upstreams": upstreams, "limits": limits})
 
 
 def _frame_of_route(before: Route, after: Route) -> Route:

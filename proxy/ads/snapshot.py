@@ -21,7 +21,7 @@ from proxy.domain.translate import (
     secrets,
     secrets_of_proxy,
 )
-from proxy.domain.translate.runtime import LAYER, beneath, layer, moved, resource
+from proxy.domain.translate.runtime import LAYER, beneath, moved, resource, standing_keys
 from proxy.domain.translate.secrets import Material
 
 KINDS = (kinds.RUNTIME, *kinds.MAKE_BEFORE_BREAK)
@@ -103,7 +103,8 @@ def _stand(base: Tier, below: Tier, material: Material, old: _Standing | None) -
     """Made from the old one where that is alike, and else from nothing."""
     last = old if old is not None and route_tables.alike(old.below, below) else None
     table = route_tables.renewed(last.table, below) if last else route_tables.whole(below)
-    listeners = last.listeners if last else _listeners(below, material)
+    kept = last is not None and last.below.limits == below.limits
+    listeners = last.listeners if last and kept else _listeners(below, material)
     shared = {
         **beside_table(base, below, material),
         kinds.ROUTES: {base.name: {"virtual_hosts": table.fresh}},
@@ -115,7 +116,7 @@ def _stand(base: Tier, below: Tier, material: Material, old: _Standing | None) -
     _check(base, material, shared, own)
     encoded = {**_encoded({**shared, kinds.ROUTES: {}}), kinds.ROUTES: pack({base.name: table.encoded()})}
     proxies = {name: _beside(encoded, _encoded(made)) for name, made in own.items()}
-    return _Standing(base, below, material, table, listeners, proxies, layer(base)["layer"])
+    return _Standing(base, below, material, table, listeners, proxies, standing_keys(base))
 
 
 def _listeners(below: Tier, material: Material) -> dict[str, Mapping[str, Any]]:

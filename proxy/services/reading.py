@@ -105,7 +105,8 @@ def _drift(proxy: ProxyRow, served: Served, seen: _Seen, meeting: Meeting | None
         found = running.drift(wanted.model_copy(update={"routes": ()}), {}, seen.overrides)
     else:
         found = (*running.drift(wanted, seen.splits, seen.overrides), *_unlike(proxy, served, seen))
-    return [*found, *_outdated(proxy, wanted, seen.started, meeting)]
+    # No overlay reaches the bootstrap.
+    return [*found, *_outdated(proxy, served.base, seen.started, meeting)]
 
 
 def _outdated(

@@ -28,6 +28,9 @@ PATCHES: dict[str, list[dict[str, Any]]] = {
     "an arm that the route lacks": [OTHER_ARM],
     "an endpoint drained": [DRAIN],
     "arms by attribute and copies": [BESIDE],
+    "less patience": [{"kind": "limits", "request_headers_timeout": "1s", "max_connections": 9}],
+    "ejection": [{"kind": "outlier_detection", "upstream": "shop-v1"}],
+    "the brake": [{"kind": "accept_brake"}],
     "all at once": [RETRY_OFF, OTHER_ARM, DRAIN, weights(700)],
 }
 
@@ -56,7 +59,7 @@ def test_a_table_that_is_put_together_is_the_table_encoded() -> None:
     [
         {"proxy_protocol": True},
         {"routes": [{"name": "shop", "hosts": ["other.test"], "split": {"shop-v1": 10000, "shop-v2": 0}}]},
-        {"limits": {"max_headers_kb": 8}},
+        {"limits": {"request_timeout": "8s"}},
     ],
 )
 def test_any_other_change_is_made_from_nothing(change: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def test_http3_is_not_served_where_it_would_go_around_a_protection(change: dict[
 
 def test_each_listener_has_its_limit_of_connections() -> None:
     *tcp, quic = listeners.listeners(tier(), "edge-1")
-    limits = runtime.layer(tier())["layer"]
+    limits = runtime.standing_keys(tier())
     names = [f"envoy.resource_limits.listener.{item['name']}.connection_limit" for item in tcp]
     assert [limits[name] for name in names] == [10_000, 10_000]
     assert quic["filter_chains"][0]["filters"][0]["typed_config"]["max_connections"] == 10_000

@@ -16,11 +16,17 @@ class Limits(Declared):
     Times end a client that sends its headers, its body, its TLS handshake or nothing at all too slowly, or
     reads its answer too slowly; counts cap connections, streams and headers; the rest makes connections go
     round (GOAWAY), so that clients spread over the proxies again.
+
+    With the `accept_brake` on, connections are accepted at the lower of the two rates. It is a switch, and
+    always there: listeners that change drain their connections, and clients that come back are what it is
+    against.
     """
 
     max_connections: int = Field(default=10_000, ge=1)
     max_connections_per_address: int | None = Field(default=None, ge=1)
     max_accepts_per_second: int = Field(default=4_000, ge=1)
+    braked_accepts_per_second: int = Field(default=200, ge=1)
+    accept_brake: bool = False
     handshake_timeout: Duration = timedelta(seconds=5)
     request_headers_timeout: Duration = timedelta(seconds=5)
     request_timeout: Duration = timedelta(seconds=30)

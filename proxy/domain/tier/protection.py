@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from ipaddress import ip_network
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -61,12 +61,15 @@ class Protection(Declared):
     obeys a change of them after a restart.
 
     `max_connections` is over all listeners of a proxy; unset, twice `limits.max_connections`.
+    `connection_balance` is how new connections come to its workers: as the kernel spreads them, by a hash; or
+    `exact`, to the worker that has the fewest, at the price of a lock that all workers take for each.
     """
 
     max_heap: Size = 1 << 30
     max_connections: int | None = Field(default=None, ge=1)
     penalties: tuple[Penalty, ...] = ()
     connection_counter: ConnectionCounter = ConnectionCounter()
+    connection_balance: Literal["kernel", "exact"] = "kernel"
 
     @model_validator(mode="after")
     def _each_range_once(self) -> Self:

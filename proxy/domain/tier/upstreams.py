@@ -157,6 +157,7 @@ class Upstream(Declared):
     `protocol`: `http2` is for gRPC too; `auto` asks the endpoint within the TLS handshake (ALPN).
     `lb_policy`: `least_request` draws two endpoints and takes the one with fewer requests in flight, so that
     slow ones get less and the many streams of one connection spread. `capacity_rps` is each endpoint's.
+    `maintenance_mode`: so many percent of the requests get a 503 at once, and no endpoint is asked.
     """
 
     name: Name
@@ -174,6 +175,7 @@ class Upstream(Declared):
     lb_policy: LbPolicy = "least_request"
     hash_on: HashOn | None = None
     connection: UpstreamConnection = UpstreamConnection()
+    maintenance_mode: int = Field(default=0, ge=0, le=100)
     accepted: Accepted = {}
 
     @model_validator(mode="after")

@@ -30,15 +30,11 @@ Resources = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 def resources(*, base: Tier, live: Tier, proxy: str, material: Material) -> Resources:
-    """What one proxy of the tier should run.
-
-    `live` is `base` with its overlays. The clusters come from the base, since their retry budgets are
-    overridden by the runtime layer.
-    """
+    """What one proxy of the tier should run. `live` is `base` with its overlays."""
     below = runtime.beneath(base, live)
     shared, own = of_tier(base, below, material), of_proxy(below, proxy, material)
     held = {**shared[kinds.SECRET], **own[kinds.SECRET]}
-    return {**shared, **own, kinds.SECRET: held, **at_once(live)}
+    return {**shared, **own, kinds.SECRET: held, **at_once(base, live)}
 
 
 def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
@@ -49,7 +45,9 @@ def of_tier(base: Tier, live: Tier, material: Material) -> Resources:
 def beside_table(base: Tier, live: Tier, material: Material) -> Resources:
     """The same without the route table, which is the most of it in a large tier."""
     return {
-        kinds.CLUSTER: _named([*clusters.clusters(base), *clusters.mirrors(live), *_beside(base)], "name"),
+        kinds.CLUSTER: _named(
+            [*clusters.clusters(base, live), *clusters.mirrors(live), *_beside(live)], "name"
+        ),
         kinds.ENDPOINTS: _named(clusters.assignments(live), "cluster_name"),
         kinds.SECRET: _named(secrets.secrets(base, material), "name"),
         kinds.EXTENSION: _named(extensions.extensions(base, material), "name"),
@@ -85,9 +83,9 @@ def joined(shared: Resources, own: Mapping[str, Resources]) -> Resources:
     return {**shared, kinds.LISTENER: listening, kinds.SECRET: {**shared[kinds.SECRET], **held}}
 
 
-def at_once(live: Tier) -> Resources:
+def at_once(base: Tier, live: Tier) -> Resources:
     """What changes often and goes before everything else."""
-    return {kinds.RUNTIME: _named([runtime.layer(live)], "name")}
+    return {kinds.RUNTIME: _named([runtime.layer(base, live)], "name")}
 
 
 def _named(found: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:

@@ -6,9 +6,17 @@ from proxy.domain.tier import Endpoint, Tier, Upstream, is_ip, seconds
 from proxy.domain.translate import health, kinds, outliers, pools, tls
 
 
-def clusters(tier: Tier) -> list[dict[str, Any]]:
-    """One cluster an upstream, under the upstream's name."""
-    return [_cluster(tier, upstream) for upstream in tier.upstreams]
+def clusters(base: Tier, live: Tier) -> list[dict[str, Any]]:
+    """One cluster an upstream, under the upstream's name.
+
+    How its endpoints are found, and whether there are enough to eject some, is as the base has it: a drain
+    rebuilds no cluster.
+    """
+    pairs = zip(base.upstreams, live.upstreams, strict=True)
+    return [
+        _cluster(live, new if new is old else new.model_copy(update={"endpoints": old.endpoints}))
+        for old, new in pairs
+    ]
 
 
 def mirrors(tier: Tier) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from proxy.domain.translate import companions, kinds
 
 COUNTER = "sluice_connections"
 """The cluster of the connection counter, and the name under which its statistics stand."""
+ACCEPT_BRAKE = "sluice.accept_brake"
+"""The runtime key that switches the brake on."""
 
 # Linux's TCP_NOTSENT_LOWAT. Without it the kernel takes up to 4 MiB (tcp_wmem) of each answer off Envoy's
 # hands: a slow reader costs that much memory outside every cap, and does not look slow. One value for all,
@@ -34,6 +36,8 @@ def listener(tier: Tier, proxy: str) -> dict[str, Any]:
         "listener_filters_timeout": seconds(limits.handshake_timeout),
         "listener_filters": listener_filters(tier),
     }
+    if tier.protection.connection_balance == "exact":
+        guarded["connection_balance_config"] = {"exact_balance": {}}
     if limits.max_connections_per_address is not None:
         guarded["access_log"] = [_ends(tier, proxy)]
     return guarded
@@ -41,16 +45,24 @@ def listener(tier: Tier, proxy: str) -> dict[str, Any]:
 
 def listener_filters(tier: Tier) -> list[dict[str, Any]]:
     """Those that come before any that looks at the client's bytes."""
-    per_second = tier.limits.max_accepts_per_second
-    bucket = {"max_tokens": per_second, "tokens_per_fill": per_second, "fill_interval": "1s"}
-    # A storm of handshakes: what comes above the rate is closed before it costs any cryptography.
-    accepts = kinds.extension(
+    limits = tier.limits
+    braked = {"default_value": False, "runtime_key": ACCEPT_BRAKE}
+    accepts = [
+        _accepts(tier.name, limits.max_accepts_per_second),
+        _accepts(f"{tier.name}_braked", limits.braked_accepts_per_second, runtime_enabled=braked),
+    ]
+    return [*accepts, _proxy_protocol()] if tier.proxy_protocol else accepts
+
+
+def _accepts(stat_prefix: str, per_second: int, **switch: Any) -> dict[str, Any]:
+    """A storm of handshakes: what comes above the rate is closed before it costs any cryptography."""
+    return kinds.extension(
         "envoy.filters.listener.local_ratelimit",
         "filters.listener.local_ratelimit.v3.LocalRateLimit",
-        stat_prefix=tier.name,
-        token_bucket=bucket,
+        stat_prefix=stat_prefix,
+        token_bucket={"max_tokens": per_second, "tokens_per_fill": per_second, "fill_interval": "1s"},
+        **switch,
     )
-    return [accepts, _proxy_protocol()] if tier.proxy_protocol else [accepts]
 
 
 def chains(tier: Tier, proxy: str, plain: list[dict[str, Any]]) -> list[dict[str, Any]]:
