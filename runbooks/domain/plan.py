@@ -16,10 +16,25 @@ _FIELD = re.compile(rf"\.({'|'.join(ESSENTIAL)})(?:\.value)?: (.+)$")
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step that is no overlay: `said` is exact JSON data for its `kind`, at its `place` in the remedy.
+
+    `words` completes "Run 7 would"; `undo` says how it is taken back: empty where nothing takes it back.
+    """
+
+    place: int
+    kind: str
+    said: dict[str, Any]
+    words: str
+    undo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """`patches` in the order of their `targets`; `changes` says them in Envoy's terms, one line each.
 
-    `summary` says them in a person's words.
+    `summary` says them in a person's words. `steps` are those that are no overlays; all overlays are laid
+    together at the place `overlays_at` among them.
     """
 
     summary: str
@@ -30,6 +45,8 @@ class Plan:
     routes: tuple[str, ...]
     proxies: tuple[str, ...]
     expires_after_seconds: float
+    steps: tuple[PlannedStep, ...] = ()
+    overlays_at: int = 0
 
     @property
     def digest(self) -> str:
@@ -39,13 +56,14 @@ class Plan:
 
     def as_data(self) -> dict[str, Any]:
         """JSON data that `plan_from` reads back."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return data
 
 
 def plan_from(data: Mapping[str, Any]) -> Plan:
     """The plan that `as_data` wrote."""
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-    return Plan(**fields)
+    return Plan(**{**fields, "steps": tuple(PlannedStep(**step) for step in data.get("steps", ()))})
 
 
 def essence(plan: Plan) -> tuple[str, ...]:

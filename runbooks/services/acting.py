@@ -48,8 +48,10 @@ def put(run: Run, *, expires_at: datetime, by: Actor, now: datetime) -> int:
 def take_away(run: Run, *, release: bool, why: str, by: Actor, now: datetime) -> int:
     """Delete the run's overlays and raise the floor of each target; returns the generation without them.
 
-    With `release` the leases end too. Safe to repeat, and right also when nothing was laid.
+    What nobody has begun to send is dropped. With `release` the leases end too. Safe to repeat, and right
+    also when nothing was laid.
     """
+    run.acts.filter(phase="do", state="due", attempts=0).update(state="dropped", ended_at=now)
     generations = [
         proxy.services.delete_overlay(
             tier=run.tier,
@@ -69,6 +71,8 @@ def take_away(run: Run, *, release: bool, why: str, by: Actor, now: datetime) ->
 def read_back(run: Run, admin: ProxyAdmin) -> dict[str, Reading]:
     """What each proxy of the tier really runs of the plan."""
     plan = plan_from(run.plan or {})
+    if not plan.patches:
+        return {}
     return {row.name: _read(admin, row.admin_address, plan) for row in proxy.selectors.tier(run.tier).proxies}
 
 

@@ -8,10 +8,9 @@ from django.db import transaction
 
 import alerts.services
 import proxy.selectors
-from proxy.domain.errors import ProxyError, TargetTaken
+from proxy.domain.errors import TargetTaken
 from runbooks.domain.measures import as_data
 from runbooks.domain.plan import Plan
-from runbooks.domain.steps import UnknownPlaceholder
 from runbooks.models import Approval, Run
 from runbooks.services import acting, detecting, gating, planning, telling
 from runbooks.services.looking import BY, Look, measures
@@ -60,13 +59,13 @@ def _decide(run: Run, look: Look, symptom: str) -> bool:
         lock(run)
         tier = proxy.selectors.desired(run.tier, now=look.now)
         try:
-            patches = planning.patches(tier, look.watched, run.subject, look.measure)
-            plan = planning.make_plan(tier=tier, patches=patches, policy=look.policy, now=look.now)
-        except (UnknownPlaceholder, ProxyError) as error:
-            return _stop(run, look, planning.cannot(error))
+            drafted = planning.draft(tier, look.watched, run.subject, look.measure, now=look.now)
+            plan = planning.make_plan(drafted, tier=tier, watched=look.watched, now=look.now)
+        except planning.NoPlan as error:
+            return _stop(run, look, str(error))
         case = _Case(plan, _approval(run, plan.digest, look.now), symptom)
         answer = gating.decide(
-            tier, look.watched, run.subject, patches=patches, approval=case.approval, now=look.now
+            tier, look.watched, run.subject, patches=plan.patches, approval=case.approval, now=look.now
         )
         match answer.answer:
             case "stop":

@@ -1,7 +1,8 @@
-"""Lays the overlays of a decided plan, and sees that every proxy runs them.
+"""Does the steps of a decided plan one after the other, and sees that every proxy runs its overlays.
 
-INTENT is the move to MITIGATING with its leases; OUTCOME is `put`, committed together with the overlays. A
-worker that dies between leaves MITIGATING without a generation, and the next tick puts.
+INTENT of the overlays is the move to MITIGATING with their leases; OUTCOME is `put`, committed together with
+them. A worker that dies between leaves MITIGATING without a generation, and the next tick puts. Other steps are
+`performing`'s.
 """
 
 from datetime import datetime, timedelta
@@ -10,9 +11,9 @@ from typing import Any
 from django.db import transaction
 
 from proxy.domain.errors import ProxyError
-from runbooks.domain.plan import plan_from
+from runbooks.domain.plan import PlannedStep, plan_from
 from runbooks.models import Run
-from runbooks.services import acting, telling
+from runbooks.services import acting, performing, telling
 from runbooks.services.looking import BY, Look, acted, missing
 from runbooks.services.moving import lock, move
 from runbooks.services.reverting import revert
@@ -22,11 +23,14 @@ INTENT_HOLDS = timedelta(seconds=12)
 
 
 def mitigating(run: Run, look: Look) -> bool:
-    """Lay it, or see how far it is."""
+    """Do what is next, or see how far it is."""
     if look.round.killed:
         return revert(run, look, "FAILED_REVERTED", "the kill switch is on")
-    if run.generation is None:
+    turn = performing.turn_of(run)
+    if turn == performing.OVERLAYS:
         return _put(run, look)
+    if turn is not None:
+        return _perform(run, look, turn)
     progress = look.round.progress(run)
     if progress.complete:
         return _applied(run, look)
@@ -39,10 +43,21 @@ def mitigating(run: Run, look: Look) -> bool:
     return False
 
 
+def _perform(run: Run, look: Look, step: PlannedStep) -> bool:
+    failed = performing.perform(run, look, step, old=_is_old(run, look))
+    if failed:
+        return revert(run, look, "FAILED_REVERTED", failed)
+    return failed is not None
+
+
+def _is_old(run: Run, look: Look) -> bool:
+    return look.now - run.entered_at > INTENT_HOLDS
+
+
 def _put(run: Run, look: Look) -> bool:
     """Lay the overlays and commit that with the outcome, unless the intent has grown old."""
-    if look.now - run.entered_at > INTENT_HOLDS:
-        return revert(run, look, "FAILED_REVERTED", "it was decided too long ago to act on")
+    if _is_old(run, look):
+        return revert(run, look, "FAILED_REVERTED", performing.TOO_OLD)
     expires_at = look.now + look.policy.expiry
     try:
         with transaction.atomic():
@@ -68,9 +83,12 @@ def _applied(run: Run, look: Look) -> bool:
             why = f"{name} acknowledged it, but {reading.says}"
             return revert(run, look, "FAILED_REVERTED", why)
     evidence = {"read_back": {name: reading.says for name, reading in read.items()}}
-    why = "every proxy acknowledged it"
+    why = "every proxy acknowledged it" if read else "all of it is done"
     with transaction.atomic():
-        move(run, "applied", why=why, by=BY, now=look.now, evidence=evidence, applied_at=look.now)
+        # Without an overlay nothing ends by itself: the run does.
+        ends = run.overlay_expires_at or look.now + look.policy.expiry
+        fields: dict[str, Any] = {"applied_at": look.now, "overlay_expires_at": ends}
+        move(run, "applied", why=why, by=BY, now=look.now, evidence=evidence, **fields)
     return True
 
 

@@ -6,13 +6,11 @@ from django.db import IntegrityError, transaction
 
 import audit.services
 from audit.domain.actor import Actor, automation
-from proxy.domain.errors import ProxyError
 from proxy.domain.tier import Tier
 from runbooks.domain import policy as policies
 from runbooks.domain.definition import as_text
 from runbooks.domain.gate import Gate
 from runbooks.domain.measures import Measure, as_data
-from runbooks.domain.steps import UnknownPlaceholder
 from runbooks.models import Run, Step
 from runbooks.services import gating, planning
 from runbooks.services.watched import Watched
@@ -38,10 +36,10 @@ def propose(tier: Tier, watched: Watched, subject: str, measured: Measure, now: 
 
 def _gate(tier: Tier, watched: Watched, subject: str, measured: Measure, now: datetime) -> Gate:
     try:
-        patches = planning.patches(tier, watched, subject, measured)
-        return gating.decide(tier, watched, subject, patches=patches, approval=None, now=now)
-    except (UnknownPlaceholder, ProxyError) as error:
-        return Gate("stop", planning.cannot(error))
+        patches = planning.draft(tier, watched, subject, measured, now=now).patches
+    except planning.NoPlan as error:
+        return Gate("stop", str(error))
+    return gating.decide(tier, watched, subject, patches=patches, approval=None, now=now)
 
 
 def begin(watched: Watched, subject: str, measured: Measure, *, why: str, by: Actor, now: datetime) -> Run:

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from runbooks.models import Run
-from runbooks.services import acting, telling
+from runbooks.services import acting, performing, telling
 from runbooks.services.looking import BY, Look, acted, missing
 from runbooks.services.moving import lock, move
 
@@ -24,9 +24,14 @@ def revert(run: Run, look: Look, ending: str, why: str) -> bool:
 
 
 def reverting(run: Run, look: Look) -> bool:
-    """End the run when every proxy acknowledges that it is gone."""
+    """Take back what is no overlay, and end the run when every proxy acknowledges that those are gone."""
+    back = performing.take_back(run, look)
+    if back.state == "moved":
+        return True
+    if back.state == "stuck":
+        return _stuck(run, look, back.why)
     progress = look.round.progress(run)
-    if progress.complete:
+    if back.state == "clear" and progress.complete:
         with transaction.atomic():
             lock(run)
             acting.take_away(run, release=True, why="reverted", by=BY, now=look.now)
@@ -36,17 +41,23 @@ def reverting(run: Run, look: Look) -> bool:
             acted(run, telling.ended_words(run), look.now)
         return False
     if look.now - run.entered_at >= look.policy.revert_within:
-        with transaction.atomic():
-            why = f"the revert is not acknowledged by {missing(progress.acked)}"
-            move(run, "stuck", why=why, by=BY, now=look.now)
-            telling.need_a_person(run, look.now)
+        waits = "what was called does not answer"
+        acked = f"the revert is not acknowledged by {missing(progress.acked)}"
+        return _stuck(run, look, waits if progress.complete else acked)
+    return False
+
+
+def _stuck(run: Run, look: Look, why: str) -> bool:
+    with transaction.atomic():
+        move(run, "stuck", why=why, by=BY, now=look.now)
+        telling.need_a_person(run, look.now)
     return False
 
 
 def needs_human(run: Run, look: Look) -> bool:
     """It goes on by itself when what stood in its way is gone."""
-    if not look.round.progress(run).complete:
+    if not look.round.progress(run).complete or performing.unsettled(run):
         return False
     with transaction.atomic():
-        move(run, "revert", why="every proxy acknowledges again", by=BY, now=look.now)
+        move(run, "revert", why="nothing stands in its way any more", by=BY, now=look.now)
     return True

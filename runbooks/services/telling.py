@@ -59,7 +59,8 @@ def ended(run: Run, now: datetime) -> None:
 
 def ended_words(run: Run) -> str:
     """How an ended run ended and why, by its number: what the machine did about the incident."""
-    untouched = "" if run.generation else " Nothing was changed."
+    did = bool(run.generation) or run.acts.exclude(state__in=("dropped", "refused")).exists()
+    untouched = "" if did else " Nothing was changed."
     return f"Run {run.pk}: {ENDINGS[run.state]}: {run.why}.{untouched}"
 
 
