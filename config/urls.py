@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("access.urls")),
     path("", include("alerts.urls")),
     path("", include("slo.urls")),
+    path("", include("planning.urls")),
     path("", include("canary.urls")),
     path("", include("runbooks.urls")),
     path("api/v1/", api.urls),

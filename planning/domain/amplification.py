@@ -74,13 +74,26 @@ class Load:
     @property
     def others(self) -> tuple[str, ...]:
         """The layers that should stop retrying."""
-        return tuple(layer.name for layer in self.retrying if layer.name != self.keep)
+        return tuple(layer.name for layer in self.retrying if self.keep and layer.name != self.keep)
+
+    @property
+    def worst_words(self) -> str:
+        return times(self.worst)
+
+    @property
+    def budgeted_words(self) -> str:
+        return times(self.budgeted)
 
     @property
     def formula(self) -> str:
         """The worst case as the source writes it: "3 (edge/shop) x 3 (shop) x 3 (stock)"."""
         parts = (f"{layer.policy.tries} ({layer.name})" for layer in self.layers)
         return " x ".join(parts)
+
+
+def times(load: float) -> str:
+    """A multiple as people read it: "x27", "x1.2"."""
+    return f"x{load:.3g}"
 
 
 @dataclass(frozen=True, slots=True)

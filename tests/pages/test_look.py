@@ -40,8 +40,10 @@ PAGES = {
     "maintenance-add": "/maintenance/add/",
     "reports": "/reports/",
     "report": "/reports/-/{month}/",
+    "planning": "/planning/",
     "audit": "/audit/",
     "lab": "/lab/",
+    "automation": "/automation/",
     "account": "/account/",
 }
 WITH_CHARTS = {"objective": 1, "tier": 5, "route": 2, "rollout": 2}

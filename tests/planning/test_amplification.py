@@ -42,7 +42,9 @@ def test_a_budget_bounds_a_layer_whatever_its_attempts() -> None:
 
 
 def test_one_layer_alone_multiplies_by_its_own_tries() -> None:
-    assert at(amplification(chain(1, 1), {GATEWAY: Policy(3, 0.2)}), "c") == pytest.approx((3, 1.2))
+    found = amplification(chain(1, 1), {GATEWAY: Policy(3, 0.2)})
+    assert at(found, "c") == pytest.approx((3, 1.2))
+    assert [load.others for load in found.loads] == [(), (), ()]
 
 
 def test_layers_that_retry_beside_another_are_flagged_and_the_clients_is_kept() -> None:

@@ -57,15 +57,11 @@ def _lines(found: Amplification) -> Iterable[str]:
     width = max(len("service"), *(len(load.service) for load in found.loads))
     yield f"{'service':<{width}}  {'worst':>7}  {'budgets':>7}  layers"
     for load in found.loads:
-        yield f"{load.service:<{width}}  {_times(load.worst):>7}  {_times(load.budgeted):>7}  {load.formula}"
+        yield f"{load.service:<{width}}  {load.worst_words:>7}  {load.budgeted_words:>7}  {load.formula}"
     for load in found.flagged:
         yield _advice(load)
     for route in found.unknown:
         yield f"no tier has the route {route}: it counts as one try"
-
-
-def _times(load: float) -> str:
-    return f"x{load:.3g}"
 
 
 def _advice(load: Load) -> str:
