@@ -20,6 +20,8 @@ from proxy.domain.translate.tables import routes_of
 CLUSTERS, LISTENERS, TABLES = SECTIONS
 _OF_ROUTES = (Weights, RetryOff)
 _BLANK = Material("", "", ())
+_VAGUE = ("value", "numerator", "name", "@type")
+_FIRST = ("num_retries", "lb_policy")
 _TOLD = 3
 """So many changes are named; a patch of a listener is in each of them."""
 
@@ -148,7 +150,7 @@ def _with_routes_of(wanted: Mapping[str, Any], table: Mapping[str, Any]) -> dict
 
 def _of_change(change: Change, off: tuple[Change, ...]) -> Reading:
     where = f"{change.kind} {change.name}"
-    path = f"{where}: {change.path}" if change.path else where
+    path = f"{where}: {_short(change.path)}" if change.path else where
     for other in off:
         if other.before != REDACTED and _about(change, other):
             runs = "(none)" if other.before is None else other.before
@@ -158,6 +160,12 @@ def _of_change(change: Change, off: tuple[Change, ...]) -> Reading:
     if change.whole:
         return Reading(f"{path} is {'gone' if change.after is None else 'there'}", proven=True)
     return Reading(f"{path} is {change.after or '(none)'}", proven=True)
+
+
+def _short(path: str) -> str:
+    """The field itself: where it stands within its resource is Envoy's matter."""
+    *_, before, last = ["", *path.split(".")]
+    return f"{before}.{last}" if last in _VAGUE else last
 
 
 def _about(change: Change, other: Change) -> bool:
@@ -171,6 +179,7 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def _listed(words: list[str]) -> str:
-    told = list(dict.fromkeys(words))
+    """What a patch is for goes first: with no retries, all that is said of them goes too."""
+    told = sorted(dict.fromkeys(words), key=lambda said: not any(name in said for name in _FIRST))
     more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
     return "; ".join(told[:_TOLD]) + more

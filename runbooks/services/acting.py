@@ -1,15 +1,15 @@
 """What a run does to the tier, and only this: lay its overlays, look how far they are, take them away."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import proxy.selectors
 import proxy.services
 from audit.domain.actor import Actor
-from proxy.domain.errors import ProxyUnreachable
+from proxy.domain.errors import ProxyError
+from proxy.domain.obedience import Reading
 from proxy.ports import ProxyAdmin
-from runbooks.domain import readback
-from runbooks.domain.plan import Plan, plan_from
-from runbooks.domain.readback import Reading
+from runbooks.domain.plan import plan_from
 from runbooks.models import Run
 
 
@@ -68,18 +68,19 @@ def take_away(run: Run, *, release: bool, why: str, by: Actor, now: datetime) ->
     return max(generations, default=run.generation or 0)
 
 
-def read_back(run: Run, admin: ProxyAdmin) -> dict[str, Reading]:
-    """What each proxy of the tier really runs of the plan."""
+def read_back(run: Run, admin: ProxyAdmin, *, now: datetime) -> dict[str, Reading]:
+    """What each proxy of the tier really runs of the plan: the first patch that one contradicts, or else all."""
     plan = plan_from(run.plan or {})
     if not plan.patches:
         return {}
-    return {row.name: _read(admin, row.admin_address, plan) for row in proxy.selectors.tier(run.tier).proxies}
-
-
-def _read(admin: ProxyAdmin, address: str, plan: Plan) -> Reading:
     try:
-        dump = admin.config_dump(address)
-    except ProxyUnreachable as error:
-        return Reading(f"not read: {error}")
-    readings = [readback.read(dump, patch) for patch in plan.patches]
-    return next((reading for reading in readings if reading.contradicts), readings[0])
+        found = proxy.services.obeyed(admin=admin, tier=run.tier, patches=plan.patches, now=now)
+    except ProxyError as error:
+        # The tier was declared anew meanwhile, and the plan does not fit it any more.
+        return {run.tier: Reading(f"not read: {error}")}
+    return {name: _together(readings) for name, readings in found.items()}
+
+
+def _together(readings: Sequence[Reading]) -> Reading:
+    wrong = next((reading for reading in readings if reading.contradicts), None)
+    return wrong or Reading("; ".join(dict.fromkeys(reading.says for reading in readings)))

@@ -1,8 +1,8 @@
 """Does the steps of a decided plan one after the other, and sees that every proxy runs its overlays.
 
 INTENT of the overlays is the move to MITIGATING with their leases; OUTCOME is `put`, committed together with
-them. A worker that dies between leaves MITIGATING without a generation, and the next tick puts. Other steps are
-`performing`'s.
+them. A worker that dies between leaves MITIGATING without a generation, and the next tick puts. Other steps
+are done by `performing`.
 """
 
 from datetime import datetime, timedelta
@@ -77,7 +77,7 @@ def _put(run: Run, look: Look) -> bool:
 
 def _applied(run: Run, look: Look) -> bool:
     """Acknowledged by all; what a proxy shows to run otherwise overrules its acknowledgement."""
-    read = acting.read_back(run, look.round.admin)
+    read = acting.read_back(run, look.round.admin, now=look.now)
     for name, reading in read.items():
         if reading.contradicts:
             why = f"{name} acknowledged it, but {reading.says}"
