@@ -49,7 +49,9 @@ class IncidentsForm(forms.Form):
     severity = forms.ChoiceField(
         required=False, choices=[("", "page or ticket"), ("page", "page"), ("ticket", "ticket")]
     )
-    explained = forms.BooleanField(required=False, label="With what others explain")
+    explained = forms.ChoiceField(
+        required=False, choices=[("", "with their cause"), ("on", "in the list, too")]
+    )
     page = forms.IntegerField(required=False, min_value=1, max_value=100_000, widget=forms.HiddenInput)
 
     def __init__(self, asked: QueryDict, tiers: Sequence[str]) -> None:

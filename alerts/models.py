@@ -75,14 +75,16 @@ class Incident(models.Model):
 
     @property
     def target(self) -> str:
-        return target(self.tier, self.route, self.of_upstream)
+        return target(self.tier, self.route, self.of_upstream, self.family)
 
 
-def target(tier: str, route: str = "", upstream: str = "") -> str:
-    """The target's name, as leases and the audit write it."""
+def target(tier: str, route: str, upstream: str, family: str) -> str:
+    """The target's name, as leases and the audit write it. Without a tier it is Sluice's own, or outside."""
+    if not tier:
+        return "sluice" if family == "automation" else "outside"
     if route:
         return f"{tier}/route/{route}"
-    return f"{tier}/upstream/{upstream}" if upstream else tier or "sluice"
+    return f"{tier}/upstream/{upstream}" if upstream else tier
 
 
 class Alert(models.Model):
@@ -205,7 +207,7 @@ class Silence(models.Model):
 
     @property
     def target(self) -> str:
-        return target(self.tier, self.route, self.upstream)
+        return target(self.tier, self.route, self.upstream, self.family)
 
 
 class OutboxQuerySet(models.QuerySet["Outbox"]):
@@ -220,7 +222,7 @@ class OutboxQuerySet(models.QuerySet["Outbox"]):
         waiting = Q(root_state="SENDING") | Q(root_state="PENDING", root_next_at__gt=now)
         waiting |= Q(
             root_state="UNKNOWN",
-            root_next_at__lte=now + delivery.PROOF_EVERY,
+            root_next_at__lte=now + delivery.SOUGHT_WITHIN,
             root_claimed_at__gt=now - delivery.PROOF_FOR,
         )
         held = ChannelHold.objects.filter(until__gt=now)

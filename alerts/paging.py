@@ -16,7 +16,7 @@ from alerts.domain.events import Did, Subject
 from alerts.domain.receivers import Declared, SlackChannel, Webhook
 from alerts.models import Incident
 
-ACTOR = "escalation"
+ACTOR = "alerts"
 
 
 def begin(incident: Incident, now: datetime) -> None:

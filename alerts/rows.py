@@ -1,5 +1,6 @@
 """Rows that pages and the API are given of alerts, incidents, messages and silences, and how each is made."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,9 @@ from typing import Any
 from alerts.domain.message import originator_words
 from alerts.domain.states import OPEN_STATES
 from alerts.models import Alert, Incident, Outbox, Silence, TimelineEntry
+
+
+_ADDRESS = re.compile(r"\s*https?://\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class MessageRow:
     incident_id: int | None
     to: str = ""
     receiver: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it says without its addresses: the page has links of its own."""
+        return _ADDRESS.sub("", self.text).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,17 +260,15 @@ def silence_row(row: Silence) -> SilenceRow:
     return SilenceRow(row.pk, row.target, row.tier, row.route, row.starts_at, row.ends_at, row.by, row.reason)
 
 
-def story(entries: Iterable[TimelineEntry], sent: Iterable[Outbox]) -> tuple[EntryRow, ...]:
+def story(entries: Iterable[TimelineEntry], sent: Iterable[MessageRow]) -> tuple[EntryRow, ...]:
     """Signals, actions, people and messages in order; a message stands where it was sent, or was to be."""
     told = [_told(row) for row in sent if row.op in ("post", "event")]
     lines = [EntryRow(e.at, e.kind, e.actor, e.text, e.detail) for e in entries]
     return tuple(sorted([*lines, *told], key=lambda line: line.at))
 
 
-def _told(row: Outbox) -> EntryRow:
+def _told(row: MessageRow) -> EntryRow:
     where = row.receiver or row.to or row.channel or "the channel"
     became = row.state.lower()
-    detail = {"message": row.pk, "state": became, "kind": row.kind}
-    return EntryRow(
-        row.sent_at or row.created_at, "message", f"to {where}, {became}", row.payload["text"], detail
-    )
+    detail = {"message": row.id, "state": became, "kind": row.kind}
+    return EntryRow(row.sent_at or row.created_at, "message", f"to {where}, {became}", row.words, detail)

@@ -85,12 +85,12 @@ def incident(incident_id: int) -> IncidentRow | None:
     row = _counted(Incident.objects.filter(pk=incident_id)).first()
     if row is None:
         return None
-    sent = list(row.messages.order_by("id"))
+    sent = [message_row(each) for each in row.messages.order_by("id")]
     return incident_row(
         row,
         timeline=story(row.timeline.exclude(kind="message"), sent),
         alerts=tuple(alert_row(a) for a in row.alerts.select_related("incident")),
-        messages=tuple(message_row(m) for m in sent),
+        messages=tuple(sent),
     )
 
 

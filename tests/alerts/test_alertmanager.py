@@ -61,7 +61,7 @@ def take(*alerts: Any, minutes: float = 0) -> alertmanager.Taken:
 def test_an_alert_of_alertmanager_opens_an_incident_with_all_that_it_said() -> None:
     assert take(alert()) == alertmanager.Taken(fired=1)
     (found,) = Incident.objects.all()
-    assert (found.severity, found.title, found.target) == ("page", "The disk of db-1 is full", "sluice")
+    assert (found.severity, found.title, found.target) == ("page", "The disk of db-1 is full", "outside")
     assert found.numbers == {"instance": "db-1"}
     assert found.links[0] == ["Their runbook", "https://wiki.test/disk"]
     assert texts()[0].startswith("The disk of db-1 is full")
@@ -142,7 +142,7 @@ def test_a_known_cause_of_one_upstream_explains_as_sluices_own_does() -> None:
 def test_what_can_be_no_name_of_a_target_is_a_figure(name: str) -> None:
     take(alert(labels={**LABELS, name: "/api v1"}), alert(labels={**LABELS, name: "/api v2"}))
     found = Incident.objects.get()
-    assert (found.target, found.alerts.count()) == ("sluice", 2)
+    assert (found.target, found.alerts.count()) == ("outside", 2)
     assert found.numbers[f"their_{name}"].startswith("/api v")
 
 
