@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from alerts.domain.chat import Blocks, CannotTell, MaybeSent, NotSent, Posted, Refused
+from alerts.domain.chat import Blocks, CannotTell, MaybeSent, NotSent, Posted, Refused, Throttled
 
 Mode = Literal["ok", "429", "500", "drop", "hang", "refused", "down"]
 
@@ -20,6 +20,7 @@ class Message:
     ts: str
     edits: int = 0
     broadcast: bool = False
+    channel: str = ""
 
 
 @dataclass(slots=True)
@@ -31,17 +32,26 @@ class InMemoryChat:
     calls: int = 0
     edits: bool = True
     history: bool = True
+    buttons: bool = True
+    whispers: list[tuple[str, str]] = field(default_factory=list)
 
     def post(
-        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+        self,
+        *,
+        key: str,
+        text: str,
+        blocks: Blocks,
+        thread_ts: str = "",
+        broadcast: bool = False,
+        channel: str = "",
     ) -> Posted:
         self.calls += 1
         self._fail_before()
         ts = f"{datetime.now(UTC).timestamp():.0f}.{len(self.messages):06d}"
         shown = bool(thread_ts) and broadcast
-        self.messages.append(Message(key, text, blocks, thread_ts, ts, broadcast=shown))
+        self.messages.append(Message(key, text, blocks, thread_ts, ts, broadcast=shown, channel=channel))
         self._fail_after()
-        return Posted("C1", ts)
+        return Posted("C2" if channel == "#other" else "C1", ts)
 
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         self.calls += 1
@@ -50,6 +60,12 @@ class InMemoryChat:
         if found is None:
             raise Refused("message_not_found")
         found.text, found.blocks, found.edits = text, blocks, found.edits + 1
+        self._fail_after()
+
+    def whisper(self, *, answer_to: str, text: str) -> None:
+        self.calls += 1
+        self._fail_before()
+        self.whispers.append((answer_to, text))
         self._fail_after()
 
     def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
@@ -63,7 +79,7 @@ class InMemoryChat:
     def _fail_before(self) -> None:
         match self.mode:
             case "429":
-                raise NotSent("ratelimited", timedelta(seconds=7))
+                raise Throttled("ratelimited", timedelta(seconds=7))
             case "down":
                 raise NotSent("connection refused")
             case "refused":

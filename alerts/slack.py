@@ -18,7 +18,16 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse, WebClient
 from slack_sdk.webhook import WebhookClient
 
-from alerts.domain.chat import Blocks, CannotTell, ChatError, MaybeSent, NotSent, Posted, Refused
+from alerts.domain.chat import (
+    Blocks,
+    CannotTell,
+    ChatError,
+    MaybeSent,
+    NotSent,
+    Posted,
+    Refused,
+    Throttled,
+)
 from alerts.ports import Chat
 
 TIMEOUT_SECONDS = 5
@@ -37,18 +46,28 @@ class SlackChat:
 
     edits = True
 
-    def __init__(self, *, token: str, base_url: str, channel: str, timeout: int = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, *, token: str, base_url: str, channel: str, buttons: bool, timeout: int = TIMEOUT_SECONDS
+    ) -> None:
+        """`buttons`: whether a press would reach this installation, by a signed request or Socket Mode."""
+        self.buttons = buttons
         self._channel = channel
-        self._client = WebClient(token=token, base_url=base_url, timeout=timeout, retry_handlers=[])
-        if _is_loopback(base_url):
-            self._client.proxy = None
+        self._timeout = timeout
+        self._client = web_client(base_url, token=token, timeout=timeout)
 
     def post(
-        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+        self,
+        *,
+        key: str,
+        text: str,
+        blocks: Blocks,
+        thread_ts: str = "",
+        broadcast: bool = False,
+        channel: str = "",
     ) -> Posted:
         answer = _attempt(
             lambda: self._client.chat_postMessage(
-                channel=self._channel,
+                channel=channel or self._channel,
                 text=text,
                 blocks=blocks,
                 thread_ts=thread_ts or None,
@@ -57,10 +76,13 @@ class SlackChat:
                 unfurl_links=False,
             )
         )
-        return Posted(str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
+        return Posted(str(answer.get("channel") or channel or self._channel), str(answer.get("ts") or ""))
 
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         _attempt(lambda: self._client.chat_update(channel=at.channel, ts=at.ts, text=text, blocks=blocks))
+
+    def whisper(self, *, answer_to: str, text: str) -> None:
+        whisper(answer_to, text, timeout=self._timeout)
 
     def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         """Looks through one page of the channel, or of the thread, from `since` on."""
@@ -89,17 +111,23 @@ class SlackChat:
 
 
 class WebhookChat:
-    """An incoming webhook: posts to its channel; no threads, edits or history."""
+    """An incoming webhook: posts to its own channel; no threads, edits, buttons or history."""
 
     edits = False
+    buttons = False
 
     def __init__(self, *, url: str, timeout: int = TIMEOUT_SECONDS) -> None:
-        self._client = WebhookClient(url, timeout=timeout, retry_handlers=[])
-        if _is_loopback(url):
-            self._client.proxy = None
+        self._client = _webhook_client(url, timeout)
 
     def post(
-        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+        self,
+        *,
+        key: str,
+        text: str,
+        blocks: Blocks,
+        thread_ts: str = "",
+        broadcast: bool = False,
+        channel: str = "",
     ) -> Posted:
         answer = _connected(lambda: self._client.send(text=text, blocks=blocks))
         # WebhookClient raises nothing for 429 or 500.
@@ -109,6 +137,9 @@ class WebhookChat:
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
         raise Refused("an incoming webhook cannot change a message")
 
+    def whisper(self, *, answer_to: str, text: str) -> None:
+        raise Refused("an incoming webhook has no buttons to answer")
+
     def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
         raise CannotTell("an incoming webhook cannot read its channel")
 
@@ -117,13 +148,24 @@ class NoChat:
     """No chat is configured: messages wait where people see them."""
 
     edits = False
+    buttons = False
 
     def post(
-        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+        self,
+        *,
+        key: str,
+        text: str,
+        blocks: Blocks,
+        thread_ts: str = "",
+        broadcast: bool = False,
+        channel: str = "",
     ) -> Posted:
         raise NotSent("Slack is not configured", NOT_CONFIGURED_RETRY)
 
     def update(self, *, at: Posted, text: str, blocks: Blocks) -> None:
+        raise NotSent("Slack is not configured", NOT_CONFIGURED_RETRY)
+
+    def whisper(self, *, answer_to: str, text: str) -> None:
         raise NotSent("Slack is not configured", NOT_CONFIGURED_RETRY)
 
     def find(self, *, key: str, since: datetime, channel: str = "", thread_ts: str = "") -> Posted | None:
@@ -132,16 +174,49 @@ class NoChat:
 
 def from_settings() -> Chat:
     """The chat that the settings name: a bot's token, else a webhook, else the lab's receiver, else none."""
-    if settings.SLACK_BOT_TOKEN:
-        return SlackChat(
-            token=settings.SLACK_BOT_TOKEN, base_url=settings.SLACK_API_URL, channel=settings.SLACK_CHANNEL
-        )
-    if settings.SLACK_WEBHOOK_URL:
+    if settings.SLACK_WEBHOOK_URL and not settings.SLACK_BOT_TOKEN:
         return WebhookChat(url=settings.SLACK_WEBHOOK_URL)
-    if settings.LAB_RECEIVER_URL:
-        address = f"{settings.LAB_RECEIVER_URL.rstrip('/')}/api/"
-        return SlackChat(token="lab", base_url=address, channel=settings.SLACK_CHANNEL)  # noqa: S106 not a secret
+    if settings.SLACK_BOT_TOKEN or settings.LAB_RECEIVER_URL:
+        return SlackChat(
+            token=settings.SLACK_BOT_TOKEN or "lab",
+            base_url=api_url(),
+            channel=settings.SLACK_CHANNEL,
+            buttons=bool(settings.SLACK_SIGNING_SECRET or settings.SLACK_APP_TOKEN),
+        )
     return NoChat()
+
+
+def api_url() -> str:
+    """Where the Web API is: Slack's or a relay's, or the lab's receiver where there is no bot token."""
+    if settings.LAB_RECEIVER_URL and not settings.SLACK_BOT_TOKEN:
+        return f"{settings.LAB_RECEIVER_URL.rstrip('/')}/api/"
+    return str(settings.SLACK_API_URL)
+
+
+def web_client(base_url: str, *, token: str = "", timeout: int = TIMEOUT_SECONDS) -> WebClient:
+    """slack-sdk's client, which tries each call once."""
+    client = WebClient(token=token or None, base_url=base_url, timeout=timeout, retry_handlers=[])
+    if is_loopback(base_url):
+        client.proxy = None
+    return client
+
+
+def whisper(answer_to: str, text: str, *, timeout: int = TIMEOUT_SECONDS) -> None:
+    """Say something to whoever pressed a button. Raises what the chat port raises."""
+    client = _webhook_client(answer_to, timeout)
+    answer = _connected(
+        lambda: client.send(
+            text=text, response_type="ephemeral", replace_original=False, delete_original=False
+        )
+    )
+    _check(answer.status_code, str(answer.body), answer.headers)
+
+
+def _webhook_client(url: str, timeout: int) -> WebhookClient:
+    client = WebhookClient(url, timeout=timeout, retry_handlers=[])
+    if is_loopback(url):
+        client.proxy = None
+    return client
 
 
 def _search(answer: Mapping[str, Any], key: str, channel: str) -> Posted | None:
@@ -188,7 +263,7 @@ def _connected(call: Callable[[], T]) -> T:
 
 def _check(status: int, reason: str, headers: Mapping[str, Any]) -> None:
     if status == 429:
-        raise NotSent("rate limited", _retry_after(headers))
+        raise Throttled("rate limited", _retry_after(headers))
     if status >= 500:
         raise MaybeSent(f"HTTP {status}")
     if status >= 400:
@@ -197,7 +272,7 @@ def _check(status: int, reason: str, headers: Mapping[str, Any]) -> None:
 
 def _ok_false(reason: str) -> ChatError:
     if reason in THROTTLED:
-        return NotSent(reason)
+        return Throttled(reason)
     return MaybeSent(reason) if reason in AMBIGUOUS else Refused(reason or "refused without a reason")
 
 
@@ -208,5 +283,6 @@ def _retry_after(headers: Mapping[str, Any]) -> timedelta | None:
     return timedelta(seconds=int(text)) if text.isdigit() else None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine: no proxy is asked for it."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

@@ -27,6 +27,10 @@ class NotSent(ChatError):
         self.retry_after = retry_after
 
 
+class Throttled(NotSent):
+    """The chat wants nothing for this channel for a while: the next message there would fare the same."""
+
+
 class Refused(ChatError):
     """The chat refused the message for a reason that trying again does not mend."""
 

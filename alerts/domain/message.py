@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from alerts.domain import buttons
 from alerts.domain.chat import Blocks
 
 TEXT_LIMIT = 2900
@@ -17,7 +18,7 @@ FIELDS_A_SECTION = 10
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a message is about. `originator` is in words, such as "backend shop-v2"; empty where nobody
-    knows, which is not said.
+    knows, which is not said. `buttons` are elements of Block Kit.
     """
 
     heading: str
@@ -30,6 +31,7 @@ class Facts:
     detail: Sequence[str] = ()
     links: Sequence[tuple[str, str]] = ()
     hint: str = ""
+    buttons: Sequence[dict[str, Any]] = ()
 
 
 def payload(facts: Facts, *, broadcast: bool = False) -> dict[str, Any]:
@@ -81,20 +83,22 @@ def _blocks(facts: Facts) -> Blocks:
         "Severity": facts.severity,
         **facts.numbers,
     }
-    fields = [_mrkdwn(f"*{_escape(k)}*\n{_escape(v)}", FIELD_LIMIT) for k, v in labelled.items() if v]
-    blocks: Blocks = [_section(f"*{_escape(facts.heading)}*")]
+    fields = [_mrkdwn(f"*{escape(k)}*\n{escape(v)}", FIELD_LIMIT) for k, v in labelled.items() if v]
+    blocks: Blocks = [_section(f"*{escape(facts.heading)}*")]
     blocks += [
         {"type": "section", "fields": fields[i : i + FIELDS_A_SECTION]}
         for i in range(0, len(fields), FIELDS_A_SECTION)
     ]
     if facts.action:
-        blocks.append(_section(f"*What the machine did*\n{_escape(facts.action)}"))
+        blocks.append(_section(f"*What the machine did*\n{escape(facts.action)}"))
     if facts.detail:
-        blocks.append(_section("\n".join(f"• {_escape(line)}" for line in facts.detail)))
+        blocks.append(_section("\n".join(f"• {escape(line)}" for line in facts.detail)))
     if facts.links:
-        blocks.append(_section(" · ".join(f"<{url}|{_escape(words)}>" for words, url in facts.links)))
+        blocks.append(_section(" · ".join(f"<{url}|{escape(words)}>" for words, url in facts.links)))
+    if facts.buttons:
+        blocks.append(buttons.block(facts.buttons))
     if facts.hint:
-        blocks.append({"type": "context", "elements": [_mrkdwn(_escape(facts.hint), FIELD_LIMIT)]})
+        blocks.append({"type": "context", "elements": [_mrkdwn(escape(facts.hint), FIELD_LIMIT)]})
     return blocks
 
 
@@ -106,5 +110,6 @@ def _mrkdwn(text: str, limit: int) -> dict[str, str]:
     return {"type": "mrkdwn", "text": text if len(text) <= limit else f"{text[: limit - 1]}…"}
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Text as mrkdwn shows it literally."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
