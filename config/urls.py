@@ -12,6 +12,7 @@ import dashboard.api
 import proxy.api_fleet
 import proxy.api_revisions
 import runbooks.api
+import runbooks.api_runbooks
 import slo.api_exclusions
 import slo.api_openslo
 import slo.api_reports
@@ -28,6 +29,7 @@ api.add_router("", canary.api_replay.router)
 api.add_router("", canary.api_pipelines.router)
 api.add_router("", canary.api_releases.router)
 api.add_router("", runbooks.api.router)
+api.add_router("", runbooks.api_runbooks.router)
 api.add_router("", dashboard.api.router)
 
 urlpatterns: list[URLPattern | URLResolver] = [

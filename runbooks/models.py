@@ -33,6 +33,9 @@ class Run(models.Model):
     claimed_until = models.DateTimeField(null=True)
     incident = models.ForeignKey("alerts.Incident", null=True, on_delete=models.SET_NULL, related_name="runs")
     why = models.TextField()
+    # The person who started it, and the one who has taken it over.
+    by_hand = models.CharField(max_length=150, blank=True, default="")
+    taken_by = models.CharField(max_length=150, blank=True, default="")
     # The runbook as it was at the start: an edit never changes a run under way.
     # As text: a database may keep an object's names in another order, and signals stand on those before.
     definition = models.TextField(default="")
@@ -225,6 +228,30 @@ class Detection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.runbook} {target_of(self.tier, self.scope, self.subject)}: {self.said}"
+
+
+class RunbookVersion(models.Model):
+    """One version of a runbook of a team's own: its file as written, or, with `gone`, that it was deleted.
+
+    The newest holds. Versions are added and never changed.
+    """
+
+    slug = models.CharField(max_length=63)
+    number = models.PositiveIntegerField()
+    source = models.TextField(blank=True)
+    gone = models.BooleanField(default=False)
+    by = models.CharField(max_length=150)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("slug", "-id")
+        constraints = [
+            models.UniqueConstraint(fields=("slug", "number"), name="one_runbook_version_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slug} version {self.number}"
 
 
 class DrillReport(models.Model):

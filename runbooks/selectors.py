@@ -1,12 +1,12 @@
-"""Describes runbooks and runs for pages and API."""
+"""Describes runs, and how far a runbook may go, for pages and API."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import proxy.selectors
-from proxy.domain.errors import UnknownTier
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
 from proxy.domain.tier import Tier
 from runbooks import texts
 from runbooks.domain import policy as policies
@@ -19,6 +19,8 @@ from runbooks.domain.states import ACTING, OPEN
 from runbooks.models import Approval, Detection, Run, Setting, Step, Switch
 
 DEFAULT_MODE: Mode = "approve"
+# A runbook of a team's own tells and does nothing, until a person lets it.
+OWN_MODE: Mode = "observe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class RunRow:
 class DetectionRow:
     """What a runbook last saw on a target: `present`, `calm` or `no_data`, since when, with its numbers."""
 
+    runbook: str
     tier: str
     scope: str
     subject: str
@@ -126,35 +129,6 @@ class DetectionRow:
     def words(self) -> str:
         """What it is about, as a sentence names it."""
         return self.subject or self.tier
-
-
-@dataclass(frozen=True, slots=True)
-class ModeRow:
-    """How far a runbook may go on a tier; `by` is empty when that is as declared."""
-
-    tier: str
-    mode: Mode
-    declared: Mode
-    by: str
-    at: datetime | None
-    policy: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RunbookRow:
-    """One runbook: its text, its live values, its mode per tier, its last runs."""
-
-    slug: str
-    title: str
-    summary: str
-    severity: str
-    owner: str
-    automated: bool
-    html: str
-    policy: Policy
-    modes: tuple[ModeRow, ...]
-    detections: tuple[DetectionRow, ...]
-    runs: tuple[RunRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +165,13 @@ def run(run_id: int) -> RunRow | None:
     )
 
 
-def runbooks() -> list[RunbookRow]:
-    """Every text of the library, with what is known live."""
-    return [_runbook(text) for text in texts.library().values()]
-
-
-def runbook(slug: str) -> RunbookRow | None:
-    """One runbook; None when there is none."""
-    text = texts.library().get(slug)
-    return None if text is None else _runbook(text)
+def last_runs(most: int) -> dict[str, list[RunRow]]:
+    """The newest of each runbook, by its slug: one query, whatever their number."""
+    place = Window(RowNumber(), partition_by="runbook", order_by=F("id").desc())
+    found: dict[str, list[RunRow]] = {}
+    for row in Run.objects.alias(place=place).filter(place__lte=most).order_by("-id"):
+        found.setdefault(row.runbook, []).append(_run(row))
+    return found
 
 
 def detections(*, runbook: str = "", tier: str = "") -> list[DetectionRow]:
@@ -209,7 +181,8 @@ def detections(*, runbook: str = "", tier: str = "") -> list[DetectionRow]:
         found = found.filter(runbook=runbook)
     if tier:
         found = found.filter(tier=tier)
-    return [_detection(row) for row in found]
+    known = texts.library()
+    return [_detection(row, known.get(row.runbook)) for row in found]
 
 
 def kill_switch() -> SwitchRow:
@@ -219,9 +192,9 @@ def kill_switch() -> SwitchRow:
 
 
 def mode(*, runbook: str, tier: Tier) -> Mode:
-    """What a person set last, else what the tier declares, else `approve`."""
+    """What a person set last, else what the tier declares, else how every runbook of its kind begins."""
     row = Setting.objects.filter(runbook=runbook, tier=tier.name).first()
-    return _mode(row.mode) if row is not None and row.mode else _declared(runbook, tier)
+    return mode_from(row.mode) if row is not None and row.mode else declared_mode(runbook, tier)
 
 
 def policy(*, runbook: str, tier: Tier) -> Policy:
@@ -252,50 +225,21 @@ def declared_policy(*, runbook: str, tier: Tier) -> tuple[Policy, str]:
         return text.policy, str(error)
 
 
-def _declared(runbook: str, tier: Tier) -> Mode:
+def declared_mode(runbook: str, tier: Tier) -> Mode:
+    """What the tier declares, else how every runbook of its kind begins."""
     found = tier.runbooks.get(runbook)
-    return found.mode if found is not None else DEFAULT_MODE
+    if found is not None and found.mode is not None:
+        return found.mode
+    return DEFAULT_MODE if runbook in texts.built_in() else OWN_MODE
 
 
-def _mode(text: str) -> Mode:
+def mode_from(text: str) -> Mode:
+    """A stored word as what it means."""
     match text:
         case "observe" | "auto":
             return text
         case _:
             return "approve"
-
-
-def _runbook(text: texts.Text) -> RunbookRow:
-    return RunbookRow(
-        slug=text.slug,
-        title=text.title,
-        summary=text.summary,
-        severity=text.severity,
-        owner=text.owner,
-        automated=text.automated,
-        html=text.html,
-        policy=text.policy,
-        modes=tuple(_modes(text.slug)) if text.automated else (),
-        detections=tuple(detections(runbook=text.slug)),
-        runs=tuple(runs(runbook=text.slug, limit=10)),
-    )
-
-
-def _modes(slug: str) -> list[ModeRow]:
-    settings: Mapping[str, Setting] = {row.tier: row for row in Setting.objects.filter(runbook=slug)}
-    rows = []
-    for found in proxy.selectors.tiers():
-        try:
-            declared = _declared(slug, proxy.selectors.base(found.name))
-        except UnknownTier:
-            continue
-        row = settings.get(found.name)
-        if row is None:
-            rows.append(ModeRow(found.name, declared, declared, "", None, {}))
-        else:
-            chosen = _mode(row.mode) if row.mode else declared
-            rows.append(ModeRow(found.name, chosen, declared, row.by, row.at, row.policy))
-    return rows
 
 
 def _run(
@@ -350,10 +294,10 @@ def _measure(judge: Judge, measure: Measure) -> MeasureRow:
     return MeasureRow(measure.at, judge.numbers(measure), measure.why_no_data)
 
 
-def _detection(row: Detection) -> DetectionRow:
-    text = texts.library().get(row.runbook)
+def _detection(row: Detection, text: texts.Text | None) -> DetectionRow:
     known = text.definition if text else None
     return DetectionRow(
+        runbook=row.runbook,
         tier=row.tier,
         scope=row.scope,
         subject=row.subject,

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+import outbound.posting
 import proxy.ports
 import telemetry.ports
 from runbooks import services
@@ -15,6 +16,12 @@ def tick() -> None:
     services.tick(
         metrics=telemetry.ports.from_settings(), admin=proxy.ports.from_settings(), now=timezone.now()
     )
+
+
+@shared_task(name="runbooks.call")
+def call() -> None:
+    """Send what runs have to say to services of others. For the beat, every second."""
+    services.send(outbound=outbound.posting.from_settings(), now=timezone.now())
 
 
 @shared_task(name="runbooks.close_lost_drills")

@@ -1,7 +1,7 @@
 """The library: one Markdown file a runbook, with what a machine needs to know in its front matter."""
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import markdown
 import nh3
 import yaml
 
+from runbooks import shelf
 from runbooks.domain.definition import BadDefinition, Definition, definition_from
 from runbooks.domain.policy import Policy, policy
 
@@ -34,6 +35,10 @@ class Text:
     definition: Definition | None
     policy: Policy
     source: str
+    raw: str
+    # Of a team's own: which version holds, and why it cannot be read any more, such as after an upgrade.
+    version: int | None = None
+    problem: str = ""
 
     @property
     def automated(self) -> bool:
@@ -43,13 +48,24 @@ class Text:
     @property
     def html(self) -> str:
         """The text rendered and sanitised: safe to show as it is."""
-        return nh3.clean(markdown.markdown(self.source, extensions=EXTENSIONS))
+        return rendered(self.source)
+
+
+def rendered(source: str) -> str:
+    """Markdown as HTML without anything that runs."""
+    return nh3.clean(markdown.markdown(source, extensions=EXTENSIONS))
 
 
 @cache
-def library() -> dict[str, Text]:
-    """Every text by slug, which is the file's name. Raises ValueError where the front matter is wrong."""
+def built_in() -> dict[str, Text]:
+    """The texts that come with Sluice, by slug, which is the file's name. Raises ValueError."""
     return {path.stem: read(path.stem, path.read_text()) for path in sorted(LIBRARY.glob("*.md"))}
+
+
+def library() -> dict[str, Text]:
+    """Every text by slug: those that come with Sluice, and teams' own as they hold now. One query."""
+    own = {row.slug: _own(row.slug, row.number, row.source) for row in shelf.newest().values()}
+    return {**own, **built_in()}
 
 
 def automated() -> dict[str, Definition]:
@@ -59,10 +75,10 @@ def automated() -> dict[str, Definition]:
 
 def text(slug: str) -> Text:
     """Raises UnknownRunbook."""
-    try:
-        return library()[slug]
-    except KeyError:
-        raise UnknownRunbook(f"there is no runbook {slug}") from None
+    found = built_in().get(slug) or library().get(slug)
+    if found is None:
+        raise UnknownRunbook(f"there is no runbook {slug}")
+    return found
 
 
 def read(slug: str, raw: str) -> Text:
@@ -82,7 +98,18 @@ def read(slug: str, raw: str) -> Text:
         definition=definition,
         policy=policy(meta.get("policy", {}), definition.policy if definition else None),
         source=body.strip(),
+        raw=raw,
     )
+
+
+@lru_cache(maxsize=1024)
+def _own(slug: str, number: int, source: str) -> Text:
+    """A version was sound when it was declared: one that is not any more says so, and watches nothing."""
+    try:
+        return replace(read(slug, source), version=number)
+    except (ValueError, KeyError, yaml.YAMLError) as error:
+        why = f"Version {number} cannot be read by this Sluice, and watches nothing: {error}"
+        return Text(slug, slug, why, "ticket", "", None, Policy(), source, source, number, why)
 
 
 def _definition(slug: str, meta: dict[str, Any]) -> Definition | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runbooks import views, views_drills
+from runbooks import views, views_drills, views_own
 
 LIVE = {"fragment": "#live"}
 
@@ -17,6 +17,8 @@ urlpatterns = [
     path("runs/<int:run_id>/cancel/", views.cancel, name="run-cancel"),
     path("runbooks/<slug:slug>/", views.runbook, name="runbook"),
     path("runbooks/<slug:slug>/mode/", views.set_mode, name="runbook-mode"),
+    path("runbooks/<slug:slug>/history/", views_own.history, name="runbook-history"),
+    path("runbooks/<slug:slug>/delete/", views_own.delete, name="runbook-delete"),
     path("drills/", views_drills.drills, name="drills"),
     path("drills/live/", views_drills.drills, LIVE, name="drills-live"),
     path("drills/<int:number>/", views_drills.report, name="drill"),

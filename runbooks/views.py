@@ -13,7 +13,7 @@ import alerts.selectors
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from runbooks import drilled, selectors, services
+from runbooks import drilled, listed, selectors, services, views_own
 from runbooks.domain.states import RUN, WrongState
 from runbooks.forms import ApproveForm, ModeForm, SwitchForm
 from runbooks.selectors import RunRow
@@ -27,7 +27,7 @@ def runs(request: HttpRequest, fragment: str = "") -> HttpResponse:
     context = {
         "now": timezone.now(),
         "runs": selectors.runs(),
-        "runbooks": selectors.runbooks() if not fragment else [],
+        "runbooks": listed.runbooks() if not fragment else [],
         "switch": selectors.kill_switch(),
     }
     return render(request, f"runbooks/runs.html{fragment}", context)
@@ -93,7 +93,7 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_safe
 def runbook(request: HttpRequest, slug: str) -> HttpResponse:
     """What to do about this; with `?incident=` the incident stays in view."""
-    row = selectors.runbook(slug)
+    row = listed.runbook(slug)
     if row is None:
         raise Http404(f"There is no runbook {slug}.")
     wanted = request.GET.get("incident", "")
@@ -107,6 +107,7 @@ def runbook(request: HttpRequest, slug: str) -> HttpResponse:
         "missing": wanted if wanted and incident is None else "",
         "run": next((run for run in row.runs if incident and run.incident_id == incident.id), None),
         "switch": selectors.kill_switch(),
+        **views_own.definition(row),
     }
     return render(request, "runbooks/runbook.html", context)
 

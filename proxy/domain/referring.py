@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from proxy.domain import claims, demands, precedence, transcoding
 from proxy.domain.errors import Problem
-from proxy.domain.tier import RUNBOOKS, ExtAuthz, JwtProvider, Objective, Proxy, Route, Tier, Upstream
+from proxy.domain.tier import ExtAuthz, JwtProvider, Objective, Proxy, Route, Tier, Upstream
 
 M = TypeVar("M", bound=BaseModel)
 _OFFERED = ("jwt_providers", "api_keys", "ext_authz")
@@ -41,7 +41,6 @@ def references(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
             yield f"{path}.objectives[{index}].route", f"there is no route {objective.route}"
         if objective.upstream is not None and objective.upstream not in upstreams:
             yield f"{path}.objectives[{index}].upstream", f"there is no upstream {objective.upstream}"
-    yield from _runbook_problems(raw, path)
 
 
 def _offered(raw: Mapping[str, Any]) -> demands.Offered:
@@ -56,18 +55,6 @@ def _offered(raw: Mapping[str, Any]) -> demands.Offered:
         verifies_certificates=isinstance(tls, dict) and bool(tls.get("client_certificates")),
         counts=bool(raw.get("rate_limit_service")),
     )
-
-
-def _runbook_problems(raw: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """A misspelt name would leave a runbook in another mode than its tier says, or a page without one."""
-    settings = raw.get("runbooks")
-    named = [(f"runbooks.{name}", name) for name in settings] if isinstance(settings, dict) else []
-    for index, objective in _valid(raw, "objectives", Objective):
-        if objective.runbook:
-            named.append((f"objectives[{index}].runbook", objective.runbook))
-    for field, name in named:
-        if name not in RUNBOOKS:
-            yield f"{path}.{field}", f"there is no runbook {name}; there are {', '.join(RUNBOOKS)}"
 
 
 def _arms(route: Any) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,7 @@ def words_of(status: int, body: bytes) -> str:
 
 
 def content_of(
-    *, key: str, phase: Phase, said: Mapping[str, Any], about: Mapping[str, Any], why: str
+    *, key: str, phase: str, said: Mapping[str, Any], about: Mapping[str, Any], why: str
 ) -> dict[str, Any]:
     """What is signed and sent: what the step declares, and what the run is about."""
     return {"key": key, "phase": phase, "run": dict(about), "why": why, **said}

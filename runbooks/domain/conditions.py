@@ -90,14 +90,15 @@ def holds(
             return _compare(comparison, measure, thresholds, before)
 
 
-def comparisons(condition: Comparison | All | Any_) -> Iterator[Comparison]:
-    """Every comparison in the condition, in the order of its declaration."""
+def comparisons(condition: Comparison | All | Any_, at: str = "") -> Iterator[tuple[str, Comparison]]:
+    """Every comparison in the condition, in the order of its declaration, with its place below `at`."""
     match condition:
         case All(all=parts) | Any_(any=parts):
-            for part in parts:
-                yield from comparisons(part)
+            word = "all" if isinstance(condition, All) else "any"
+            for number, part in enumerate(parts):
+                yield from comparisons(part, f"{at}.{word}[{number}]")
         case Comparison():
-            yield condition
+            yield at, condition
 
 
 def _compare(

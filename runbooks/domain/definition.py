@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from proxy.domain.checks import NAMES
 from proxy.domain.errors import Problem
 from runbooks.domain.conditions import All, Any_, Comparison, Condition, Part, comparisons
 from runbooks.domain.policy import SETTINGS, Policy
@@ -37,6 +38,14 @@ class Unless(Part):
 
     when: Condition
     because: str
+
+
+class Choice(Part):
+    """The remedy that is taken where a check was found to hold, or not."""
+
+    check: str
+    holds: bool
+    remedy: str
 
 
 class Remedy(Part):
@@ -94,7 +103,9 @@ class Definition(Part):
     worse: Condition | None = None
     # It is over, and may be taken back, when this has held for the quiet time.
     over: Condition
+    # What is looked up in the tier, as declared and as run, when a run decides: evidence, and perhaps a choice.
     checks: tuple[str, ...] = ()
+    choose: tuple[Choice, ...] = ()
     remedies: dict[str, Remedy] = Field(min_length=1)
     remedy: str
     says: Says
@@ -139,6 +150,7 @@ def misnamed(definition: Definition) -> Iterator[Problem]:
     if definition.remedy not in definition.remedies:
         yield "remedy", f"is one of {', '.join(definition.remedies)}"
     yield from _in_signals(definition)
+    yield from _in_checks(definition)
     for path, condition in _conditions(definition):
         yield from _in_condition(definition, path, condition)
     yield from _in_steps(definition)
@@ -162,6 +174,17 @@ def _in_signals(definition: Definition) -> Iterator[Problem]:
         yield "culprit", f"signal {definition.culprit} has no `names`"
 
 
+def _in_checks(definition: Definition) -> Iterator[Problem]:
+    for place, name in enumerate(definition.checks):
+        if name not in NAMES:
+            yield f"checks[{place}]", f"there is no check {name}; there are {', '.join(NAMES)}"
+    for place, choice in enumerate(definition.choose):
+        if choice.check not in definition.checks:
+            yield f"choose[{place}].check", f"{choice.check} is none of the runbook's checks"
+        if choice.remedy not in definition.remedies:
+            yield f"choose[{place}].remedy", f"is one of {', '.join(definition.remedies)}"
+
+
 def _conditions(definition: Definition) -> Iterator[tuple[str, Comparison | All | Any_]]:
     for path in ("blamed", "enough", "symptom", "worked", "worse", "over"):
         condition = getattr(definition, path)
@@ -171,22 +194,27 @@ def _conditions(definition: Definition) -> Iterator[tuple[str, Comparison | All 
 
 
 def _in_condition(definition: Definition, path: str, condition: Comparison | All | Any_) -> Iterator[Problem]:
-    for comparison in comparisons(condition):
-        bound = comparison.bound[1]
+    for place, comparison in comparisons(condition, path):
+        word, bound = comparison.bound
         if comparison.signal not in definition.signals:
-            yield path, f"there is no signal {comparison.signal}"
+            yield f"{place}.signal", f"there is no signal {comparison.signal}"
         if isinstance(bound, str) and bound not in definition.thresholds:
-            yield path, f"there is no threshold {bound}"
+            yield f"{place}.{word}", f"there is no threshold {bound}"
 
 
 def _in_steps(definition: Definition) -> Iterator[Problem]:
-    names = {f"names.{name}" for name in naming(definition)}
-    known = KNOWN[definition.scope] | set(definition.thresholds) | names
+    known = known_to(definition)
     for name, remedy in definition.remedies.items():
         for place, step in enumerate(remedy.steps):
             each = {"upstream"} if getattr(step, "each", "") == "upstream" else set()
             for unknown in sorted(placeholders(step.model_dump()) - known - each):
                 yield f"remedies.{name}.steps[{place}]", f"${unknown} stands for nothing"
+
+
+def known_to(definition: Definition) -> frozenset[str]:
+    """What stands for something in every step of its remedies."""
+    names = {f"names.{name}" for name in naming(definition)}
+    return KNOWN[definition.scope] | set(definition.thresholds) | names
 
 
 def naming(definition: Definition) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
 """Signals: what a runbook measures of every target of a tier, each with one query, or from other signals."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from runbooks.domain.conditions import Part
-from runbooks.domain.indicators import INDICATORS
+from runbooks.domain.indicators import INDICATORS, filled
 
 Unit = Literal["per_second", "ratio", "times", "count", "seconds", "milliseconds", "cores", "bytes"]
 By = Literal["route", "upstream", "proxy", "tier"]
@@ -77,6 +78,13 @@ Signal = Annotated[
     Discriminator(_kind),
 ]
 AnySignal = Queried | Ratio | Total
+
+
+def promql_of(signal: Queried, tier: str, window: timedelta) -> str:
+    """The one query of the signal for all targets of the tier."""
+    if signal.indicator:
+        return INDICATORS[signal.indicator](tier, window)
+    return filled(signal.promql, tier, window)
 
 
 def parts(signal: AnySignal) -> tuple[str, ...]:

@@ -1,31 +1,39 @@
-"""The steps of a remedy, as data. A kind is one model here and one function that does it in `services`.
+"""The steps of a remedy, as data. A kind is a model in `kinds` and a value in a registry of `services.steps`.
 
-Values that begin with `$` stand for something known at the time of the plan: `$tier`, `$route`, `$upstream`,
-a threshold by its name (`$budget_percent`), or the series that a signal names (`$names.by_address`).
+Values such as `$tier` stand for something known at the time of the plan: also `$route`, `$upstream`, a
+threshold by its name (`$budget_percent`), or the series that a signal names (`$names.by_address`).
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from runbooks.domain.conditions import Part
+from runbooks.domain.kinds import (
+    AskStep,
+    DrainEndpointStep,
+    OverlayStep,
+    RollbackRolloutStep,
+    ScaleStep,
+    TellStep,
+    WebhookStep,
+)
 
-
-class OverlayStep(Part):
-    """Lay a patch over the tier: declarative, safe to repeat, undone by deleting it.
-
-    `each: upstream` makes one of it for every upstream that the run's route is split to.
-    """
-
-    do: Literal["overlay"] = "overlay"
-    patch: dict[str, Any]
-    each: Literal["", "upstream"] = ""
-
-
-# Every kind by the word that declares it; a new one is added here and in `Step`.
-KINDS: dict[str, type[Part]] = {"overlay": OverlayStep}
-Step = Annotated[OverlayStep, Field(discriminator="do")]
+# Every kind by the word that declares it; a new one is added here and in `AnyStep`.
+KINDS: dict[str, type[Part]] = {
+    "overlay": OverlayStep,
+    "drain_endpoint": DrainEndpointStep,
+    "rollback_rollout": RollbackRolloutStep,
+    "webhook": WebhookStep,
+    "scale": ScaleStep,
+    "ask": AskStep,
+    "tell": TellStep,
+}
+AnyStep = OverlayStep | DrainEndpointStep | RollbackRolloutStep | WebhookStep | ScaleStep | AskStep | TellStep
+Step = Annotated[AnyStep, Field(discriminator="do")]
+_PLACEHOLDER = re.compile(r"\$([a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)?)\Z")
 
 
 class UnknownPlaceholder(ValueError):
@@ -35,10 +43,10 @@ class UnknownPlaceholder(ValueError):
 def fill(value: Any, known: Mapping[str, Any]) -> Any:
     """The value with every placeholder in it replaced, whatever its depth. Raises UnknownPlaceholder."""
     match value:
-        case str() if value.startswith("$"):
-            if value[1:] not in known:
+        case str() if found := _PLACEHOLDER.match(value):
+            if found[1] not in known:
                 raise UnknownPlaceholder(f"{value} stands for nothing here")
-            return known[value[1:]]
+            return known[found[1]]
         case Mapping():
             return {name: fill(each, known) for name, each in value.items()}
         case list() | tuple():
@@ -50,8 +58,8 @@ def fill(value: Any, known: Mapping[str, Any]) -> Any:
 def placeholders(value: Any) -> set[str]:
     """The names of all placeholders in the value."""
     match value:
-        case str() if value.startswith("$"):
-            return {value[1:]}
+        case str() if found := _PLACEHOLDER.match(value):
+            return {found[1]}
         case Mapping():
             return set().union(*(placeholders(each) for each in value.values()))
         case list() | tuple():
@@ -61,7 +69,7 @@ def placeholders(value: Any) -> set[str]:
 
 
 def spread(
-    steps: Sequence[OverlayStep], known: Mapping[str, Any], upstreams: Sequence[str]
+    steps: Sequence[AnyStep], known: Mapping[str, Any], upstreams: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Every step with its placeholders filled, one for each upstream where it says so.
 

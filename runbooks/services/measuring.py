@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 from proxy.domain.tier import Tier
 from runbooks.domain.definition import Definition, Scope
-from runbooks.domain.indicators import INDICATORS, filled
 from runbooks.domain.measures import Measure
 from runbooks.domain.policy import Policy
-from runbooks.domain.signals import By, Queried, complete, heaviest, joined
+from runbooks.domain.signals import By, Queried, complete, heaviest, joined, promql_of
 from runbooks.domain.targets import members, splits_of, subjects
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsError
@@ -75,13 +74,6 @@ def measure(answers: Answers, *, tier: Tier, definition: Definition, policy: Pol
         return {name: Measure(at=answers.now, why_no_data=why) for name in names}
     splits = splits_of(tier)
     return {name: _of(definition, name, tables, splits, answers.now) for name in names}
-
-
-def promql_of(signal: Queried, tier: str, window: timedelta) -> str:
-    """The one query of the signal for all targets of the tier."""
-    if signal.indicator:
-        return INDICATORS[signal.indicator](tier, window)
-    return filled(signal.promql, tier, window)
 
 
 def _table(answers: Answers, signal: Queried, policy: Policy) -> Table:

@@ -16,6 +16,8 @@ DECLARE = {
     "PUT /tiers/{tier}",
     "POST /tiers/{tier}/revisions/{number}/revert",
     "POST /objectives/openslo",
+    "PUT /runbooks/{slug}",
+    "POST /runbooks/{slug}/delete",
     "POST /corrections",
     "POST /corrections/{int:correction_id}/remove",
     "POST /maintenance",

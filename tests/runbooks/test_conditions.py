@@ -68,7 +68,7 @@ def test_any_is_true_as_soon_as_a_part_is_and_false_only_when_every_part_is(part
 def test_conditions_are_nested_to_any_depth() -> None:
     assert says({"all": [TRUE, {"any": [FALSE, {"all": [TRUE, UNKNOWN]}]}]}) is None
     nested = CONDITION.validate_python({"all": [TRUE, {"any": [FALSE, UNKNOWN]}]})
-    assert [each.signal for each in comparisons(nested)] == ["known", "known", "unknown"]
+    assert [each.signal for _, each in comparisons(nested)] == ["known", "known", "unknown"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import alerts.selectors
 import audit.selectors
 import proxy.selectors
-from runbooks import selectors, services
+from runbooks import listed, selectors, services
 from runbooks.domain.states import ACTING, ENDED, OPEN, RUN, WrongState
 from runbooks.models import Approval, Run, Step
 from runbooks.services import acting
@@ -183,5 +183,5 @@ def test_looking_at_runs_writes_and_sends_nothing() -> None:
     w.until("AWAITING_APPROVAL")
     before = (len(audit.selectors.entries(limit=5000)), len(alerts.selectors.messages()))
     selectors.run(w.run().id)
-    selectors.runbooks()
+    listed.runbooks()
     assert (len(audit.selectors.entries(limit=5000)), len(alerts.selectors.messages())) == before

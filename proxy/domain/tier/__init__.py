@@ -12,7 +12,7 @@ from proxy.domain.tier.access import (
     IdentityHeader,
     JwtProvider,
 )
-from proxy.domain.tier.duties import RUNBOOKS, RunbookSetting
+from proxy.domain.tier.duties import RunbookSetting
 from proxy.domain.tier.fields import (
     WEIGHT_TOTAL,
     Accepted,
@@ -43,7 +43,6 @@ from proxy.domain.tier.upstreams import CircuitBreaker, Endpoint, OutlierDetecti
 __all__ = [
     "FORWARDED_IDENTITY",
     "LOOPBACK",
-    "RUNBOOKS",
     "WEIGHT_TOTAL",
     "Access",
     "AccessLog",

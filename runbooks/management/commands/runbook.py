@@ -1,4 +1,7 @@
-"""`manage.py runbook SLUG TIER`: how far a runbook may go on a tier, shown or set."""
+"""`manage.py runbook SLUG TIER`: how far a runbook may go on a tier, shown or set.
+
+`runbook apply FILE.md`, `export SLUG`, `history SLUG` and `delete SLUG` are of teams' own: `management.own`.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,21 +15,27 @@ from proxy.domain.errors import UnknownTier
 from runbooks import selectors, services
 from runbooks.domain.gate import MODES
 from runbooks.domain.policy import BadPolicy, as_data
+from runbooks.management import own
 from runbooks.texts import UnknownRunbook
 
 
 class Command(BaseCommand):
-    help = "Shows or sets a runbook's mode and durations on a tier."
+    help = "Shows or sets a runbook's mode and durations on a tier; keeps runbooks of teams' own."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("slug")
-        parser.add_argument("tier")
+        parser.add_argument("slug", metavar="SLUG", help=f"or one of {', '.join(own.WORDS)}")
+        parser.add_argument("tier", metavar="TIER", help="the tier; of apply the file, else the runbook")
+        parser.add_argument("--plan", action="store_true", help="of apply: say what would change")
         parser.add_argument("--mode", choices=MODES)
         parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="such as hold_for=5m")
         parser.add_argument("--by", default="cli")
         parser.add_argument("--reason", default="")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        word = own.WORDS.get(options["slug"])
+        if word is not None:
+            word(options["tier"], options, self.stdout, self.stderr)
+            return
         try:
             tier = proxy.selectors.base(options["tier"])
             self._set(options)
