@@ -15,6 +15,7 @@ from canary import freezes, room
 from canary.domain import family, shares, states
 from canary.domain.plan import WHOLE, Plan
 from canary.models import Rollout, Step
+from canary.services import telling
 from proxy.domain.errors import ProxyError
 
 # When every worker is dead, the tier is back at its base after this long. Renewed at half time.
@@ -65,6 +66,8 @@ def commit(
             now=now,
             detail={"from": came_from, "to": rollout.state, "weight": rollout.weight, "step": rollout.step},
         )
+    if event is not None:
+        telling.answered(rollout, came_from, by=by, now=now)
 
 
 def _said(event: str, came_from: str, state: str) -> str:

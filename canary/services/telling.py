@@ -7,8 +7,10 @@ from django.conf import settings
 
 import alerts.selectors
 import alerts.services
+from alerts.domain.buttons import Button
+from alerts.domain.message import escape
 from audit.domain.actor import Actor, automation
-from canary.domain import family, summary
+from canary.domain import family, states, summary
 from canary.domain.baking import Bake
 from canary.domain.family import Judgement
 from canary.domain.judge import Reading, e_value
@@ -21,6 +23,10 @@ STEP_RUNBOOK = "canary-step"
 # What is at fault where nothing is.
 NOBODY = "none: nothing is wrong"
 JUDGE = automation("judge")
+# Where nothing of it can be rolled back any more.
+OVER = (*states.TERMINAL, "rolling_back")
+# What `canary.pressed` does when one is pressed.
+APPROVE, ROLL_BACK = "rollout.approve", "rollout.roll_back"
 
 
 def failed(rollout: Rollout, judgement: Judgement, *, before: int, now: datetime) -> int:
@@ -92,6 +98,7 @@ def _ask(rollout: Rollout, once: str, why: str, *, originator: str, now: datetim
         heading=f"Rollout of {rollout.upstream} on {rollout.route_name} needs a person",
         action=f"Sluice asks for a person: {why}",
         originator=originator,
+        buttons=_way_back(rollout),
         now=now,
     )
 
@@ -108,6 +115,7 @@ def asks(rollout: Rollout, then: Mapping[str, int], *, now: datetime) -> None:
         heading=passed if rollout.weight else asked,
         action=f"Sluice waits for approval of the next step: {split}. {rollout.reason}",
         originator=NOBODY,
+        buttons=[_next_step(rollout, split), *_way_back(rollout)],
         now=now,
     )
 
@@ -122,6 +130,7 @@ def bakes(rollout: Rollout, bake: Bake, *, now: datetime) -> None:
         heading=f"{rollout.upstream} bakes on {rollout.route_name} for {bake.seconds:g} s",
         action=f"Sluice keeps {_split(rollout)}: {judged}. Then it is promoted. {rollout.reason}",
         originator=NOBODY,
+        buttons=_way_back(rollout),
         now=now,
     )
 
@@ -140,6 +149,7 @@ def observed(rollout: Rollout, kind: str, said: str, *, now: datetime) -> None:
         heading=f"{rollout.upstream} is only observed on {rollout.route_name}: {kind}",
         action=f"Sluice moves nothing in mode observe. {said}",
         originator="backend" if kind == "fail" else NOBODY,
+        buttons=_way_back(rollout) if kind == "fail" else (),
         now=now,
     )
 
@@ -184,6 +194,7 @@ def _tell(
     action: str,
     originator: str,
     now: datetime,
+    buttons: Sequence[Button] = (),
 ) -> None:
     """One message of the rollout: in its incident, where it has one, and else with every part of its own."""
     seen = family.load(rollout.evidence.get("family", {}))
@@ -199,8 +210,35 @@ def _tell(
         route=rollout.route_name,
         originator=originator,
         runbook=STEP_RUNBOOK,
+        buttons=buttons,
         now=now,
     )
+
+
+def _next_step(rollout: Rollout, split: str) -> Button:
+    """For the step that was looked at: another one is not ended by it."""
+    return Button(
+        APPROVE, rollout.pk, "Approve the next step", str(rollout.step), "primary", f"Next: {split}."
+    )
+
+
+def _way_back(rollout: Rollout) -> list[Button]:
+    if "roll_back" not in states.ROLLOUT[rollout.state]:
+        return []
+    asks = f"{rollout.upstream} has no traffic of {rollout.route_name} any more."
+    return [Button(ROLL_BACK, rollout.pk, "Roll back", style="danger", asks=asks)]
+
+
+def answered(rollout: Rollout, came_from: str, *, by: Actor | None, now: datetime) -> None:
+    """Take the buttons off messages that the rollout's last move has answered. They say how."""
+    if came_from != "awaiting_approval" and rollout.state not in OVER:
+        return
+    where = " in Slack" if by is not None and by.source == "slack" else ""
+    person = f" by {escape(by.name)}{where}" if by is not None and by.source != "automation" else ""
+    state = rollout.state.replace("_", " ")
+    said = f"Rollout {rollout.pk}: {state}{person} at {now:%H:%M:%S} UTC: {escape(rollout.reason)}"
+    of = "" if rollout.state in OVER else "approval/"
+    alerts.services.answered(prefix=_key(rollout, of), said=said, now=now)
 
 
 def _key(rollout: Rollout, once: str) -> str:
