@@ -8,8 +8,9 @@ from django.db.models import F
 
 import audit.services
 from audit.domain.actor import Actor
-from runbooks.domain.states import after
+from runbooks.domain.states import ENDED, after
 from runbooks.models import Run, Step
+from runbooks.services import telling
 
 
 class Overtaken(Exception):
@@ -42,14 +43,13 @@ def move(
     Raises WrongState, and Overtaken when version or claim are no longer what was read. A person's move clears
     the claim, so that a worker in flight fails here and its writes are rolled back.
     """
-    state = after(run.state, event)
+    was, state = run.state, after(run.state, event)
     claim = run.claim_token if by.source == "automation" else ""
     moved = Run.objects.filter(pk=run.pk, version=run.version)
     if by.source == "automation":
         moved = moved.filter(claim_token=run.claim_token)
-    changed = moved.update(
-        state=state, version=F("version") + 1, claim_token=claim, entered_at=now, why=why, **fields
-    )
+    changes = {"state": state, "version": F("version") + 1, "claim_token": claim, "entered_at": now, "why": why}
+    changed = moved.update(**{**changes, **fields})
     if not changed:
         raise Overtaken(f"run {run.pk} moved on from version {run.version}")
     run.refresh_from_db()
@@ -71,3 +71,5 @@ def move(
         now=now,
         detail={"run": run.pk, "version": run.version, "state": state},
     )
+    if was == "AWAITING_APPROVAL" or state == "REVERTING" or state in ENDED:
+        telling.answered(run, by=by, why=why, now=now)

@@ -1,11 +1,14 @@
 """What a run says: the request for approval, what it did, how it ended, when it needs a person."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
 
 import alerts.services
-from alerts.domain.message import runbook_link
+from alerts.domain.buttons import Button
+from alerts.domain.message import escape, runbook_link
+from audit.domain.actor import Actor
 from runbooks.domain import plan as plans
 from runbooks.domain.judging import judge_from
 from runbooks.domain.plan import Plan
@@ -13,6 +16,8 @@ from runbooks.domain.states import ENDED
 from runbooks.models import Run
 
 SHOWN = 4
+# What `runbooks.pressed` does when one is pressed.
+APPROVE, DENY, CANCEL = "run.approve", "run.deny", "run.cancel"
 ENDINGS = {
     "SUCCEEDED": "done and taken back",
     "FAILED_REVERTED": "did not help and was taken back",
@@ -40,6 +45,32 @@ def ask(run: Run, plan: Plan, now: datetime) -> None:
         links=_links(run),
         hint=f"Approve or deny on the run's page within {_minutes(within.total_seconds())}.",
         broadcast=True,
+        buttons=_answers(run, plan, ends=now + within),
+        now=now,
+    )
+
+
+def _answers(run: Run, plan: Plan, *, ends: datetime) -> list[Button]:
+    """Yes or no to exactly this plan, while there is time to say so."""
+    asks = f"Run {run.pk} confirms the symptom once more and then would {plan.summary}."
+    return [
+        Button(APPROVE, run.pk, "Approve", plan.digest, "primary", asks, ends),
+        Button(DENY, run.pk, "Deny", plan.digest, expires_at=ends),
+    ]
+
+
+def question(run: Run, *, key: str, text: str, until: datetime, now: datetime) -> None:
+    """Ask people the question of a step, once; in the channel, since no answer in time is a no."""
+    alerts.services.tell(
+        key=key,
+        kind="APPROVAL",
+        incident_id=run.incident_id,
+        tier=run.tier,
+        route=_route(run),
+        heading=f"Run {run.pk} asks: {text}",
+        links=_links(run),
+        hint=f"Answer on the run's page by {until:%H:%M:%S} UTC. No answer is a no.",
+        broadcast=True,
         now=now,
     )
 
@@ -47,7 +78,25 @@ def ask(run: Run, plan: Plan, now: datetime) -> None:
 def did(run: Run, text: str, now: datetime) -> None:
     """Say what the machine just did, in the incident's thread."""
     heading = f"Run {run.pk} acted on {run.words}"
-    _say(run, key=f"run/{run.pk}/did/{run.version}", heading=heading, action=text, now=now)
+    key = f"run/{run.pk}/did/{run.version}"
+    _say(run, key=key, heading=heading, action=text, buttons=[_cancel(run)], now=now)
+
+
+def _cancel(run: Run) -> Button:
+    """The same as the page's: what the run did is taken back, or it is closed where nothing is left of it."""
+    if run.state == "NEEDS_HUMAN":
+        return Button(CANCEL, run.pk, "Close the run", str(run.version), "danger", "Nothing of it is left.")
+    asks = "Everything that the run did is taken back at once."
+    return Button(CANCEL, run.pk, "Cancel and revert", str(run.version), "danger", asks)
+
+
+def answered(run: Run, *, by: Actor, why: str, now: datetime) -> None:
+    """Take the buttons off its messages: the run's last move has answered them. They say how."""
+    where = " in Slack" if by.source == "slack" else ""
+    person = "" if by.source == "automation" else f" by {escape(by.name)}{where}"
+    state = run.state.lower().replace("_", " ")
+    said = f"Run {run.pk}: {state}{person} at {now:%H:%M:%S} UTC: {escape(why)}"
+    alerts.services.answered(prefix=f"run/{run.pk}/", said=said, now=now)
 
 
 def ended(run: Run, now: datetime) -> None:
@@ -74,11 +123,14 @@ def need_a_person(run: Run, now: datetime) -> None:
         route=_route(run),
         heading=f"Run {run.pk} needs a person: {run.why}",
         links=_links(run),
+        buttons=[_cancel(run)],
         now=now,
     )
 
 
-def _say(run: Run, *, key: str, heading: str, action: str, now: datetime) -> None:
+def _say(
+    run: Run, *, key: str, heading: str, action: str, now: datetime, buttons: Sequence[Button] = ()
+) -> None:
     if run.incident_id is None:
         return
     alerts.services.tell(
@@ -88,6 +140,7 @@ def _say(run: Run, *, key: str, heading: str, action: str, now: datetime) -> Non
         heading=heading,
         action=action,
         links=_links(run)[:1],
+        buttons=buttons,
         now=now,
     )
 
