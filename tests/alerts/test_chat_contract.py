@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.domain.chat import CannotTell, MaybeSent, NotSent, Posted, Refused
+from alerts.domain.chat import CannotTell, MaybeSent, NotSent, Posted, Refused, Throttled
 from alerts.memory import InMemoryChat
 from alerts.ports import Chat
 from alerts.slack import SlackChat, WebhookChat
@@ -27,6 +27,8 @@ class World:
     threads: Callable[[], list[str]]
     forbid_history: Callable[[], None]
     broadcasts: Callable[[], list[bool]]
+    whispers: Callable[[], list[str]]
+    answer_to: str
 
 
 def memory_world() -> World:
@@ -38,17 +40,21 @@ def memory_world() -> World:
         threads=lambda: [m.thread_ts for m in chat.messages],
         forbid_history=lambda: setattr(chat, "history", False),
         broadcasts=lambda: [m.broadcast for m in chat.messages],
+        whispers=lambda: [f"ephemeral: {text}" for _, text in chat.whispers],
+        answer_to="memory",
     )
 
 
 def slack_world(server: SlackServer) -> World:
     return World(
-        chat=SlackChat(token="xoxb-secret", base_url=server.url, channel="#sluice", timeout=1),
+        chat=SlackChat(token="xoxb-secret", base_url=server.url, channel="#sluice", buttons=True, timeout=1),
         fail=lambda mode: setattr(server, "mode", mode),
         texts=lambda: [m["text"] for m in server.messages],
         threads=lambda: [m.get("thread_ts", "") for m in server.messages],
         forbid_history=lambda: setattr(server, "history", False),
         broadcasts=lambda: [str(m.get("reply_broadcast")).lower() in ("1", "true") for m in server.messages],
+        whispers=lambda: server.whispers,
+        answer_to=server.answer_to,
     )
 
 
@@ -116,6 +122,34 @@ def test_no_answer_means_maybe_sent_and_was_posted_at_most_once(world: World, mo
     assert world.texts() == ["hello"]
 
 
+def test_a_rate_limit_is_of_the_whole_channel(world: World) -> None:
+    world.fail("429")
+    with pytest.raises(Throttled):
+        post(world)
+    with pytest.raises(Throttled):
+        world.chat.whisper(answer_to=world.answer_to, text="done")
+
+
+def test_a_word_is_said_to_one_person(world: World) -> None:
+    world.chat.whisper(answer_to=world.answer_to, text="done")
+    assert world.whispers() == ["ephemeral: done"]
+    assert world.texts() == []
+
+
+@pytest.mark.parametrize("mode", ["500", "drop", "hang"])
+def test_a_word_without_an_answer_was_said_at_most_once(world: World, mode: str) -> None:
+    world.fail(mode)
+    with pytest.raises(MaybeSent):
+        world.chat.whisper(answer_to=world.answer_to, text="done")
+    assert world.whispers() == ["ephemeral: done"]
+
+
+def test_a_post_goes_to_the_channel_that_is_asked_for(world: World) -> None:
+    there = world.chat.post(key="k", text="hello", blocks=BLOCKS, channel="#other")
+    assert there.channel == "C2"
+    assert post(world).channel == "C1"
+
+
 def test_ok_false_is_refused_with_its_reason(world: World) -> None:
     world.fail("refused")
     with pytest.raises(Refused, match="channel_not_found"):
@@ -137,7 +171,8 @@ def test_without_the_right_to_read_nothing_is_proved(world: World) -> None:
 
 
 def test_a_refused_connection_was_not_sent() -> None:
-    chat = SlackChat(token="x", base_url=f"http://127.0.0.1:{free_port()}/api/", channel="#a", timeout=1)
+    url = f"http://127.0.0.1:{free_port()}/api/"
+    chat = SlackChat(token="x", base_url=url, channel="#a", buttons=True, timeout=1)
     with pytest.raises(NotSent, match="no connection"):
         chat.post(key="k", text="hello", blocks=BLOCKS)
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import audit.selectors
-from alerts import outbox, selectors, services
+from alerts import outbox, selectors, sending, services
 from alerts.domain.chat import Blocks, Posted
 from alerts.domain.states import WrongState
 from alerts.memory import InMemoryChat
-from alerts.models import Outbox
+from alerts.models import ChannelHold, Outbox
 from alerts.slack import NoChat
 from audit.domain.actor import Actor, automation
 
@@ -60,7 +60,14 @@ class KillingChat(InMemoryChat):
         self.after = after
 
     def post(
-        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+        self,
+        *,
+        key: str,
+        text: str,
+        blocks: Blocks,
+        thread_ts: str = "",
+        broadcast: bool = False,
+        channel: str = "",
     ) -> Posted:
         if self.after:
             super().post(key=key, text=text, blocks=blocks, thread_ts=thread_ts)
@@ -71,7 +78,14 @@ class OverlappingChat(InMemoryChat):
     """While it posts, another worker delivers, too."""
 
     def post(
-        self, *, key: str, text: str, blocks: Blocks, thread_ts: str = "", broadcast: bool = False
+        self,
+        *,
+        key: str,
+        text: str,
+        blocks: Blocks,
+        thread_ts: str = "",
+        broadcast: bool = False,
+        channel: str = "",
     ) -> Posted:
         assert deliver(InMemoryChat(messages=self.messages)) == 0
         return super().post(key=key, text=text, blocks=blocks, thread_ts=thread_ts)
@@ -163,11 +177,11 @@ def test_a_worker_killed_while_sending_leaves_one_message_in_the_end(after: bool
 def test_a_worker_that_stalled_past_its_claim_sends_nothing_when_it_wakes() -> None:
     chat = InMemoryChat()
     row = tell()
-    assert outbox._claim(row, NOW)
+    assert sending._claim(row, NOW)
     deliver(chat, 46)
     deliver(chat, 76)
     deliver(chat, 77)
-    assert not outbox._attempt(chat, row, None, NOW)
+    assert sending._attempt(chat, row, None, NOW) == "failed"
     row.refresh_from_db()
     assert (row.state, len(chat.messages)) == ("SENT", 1)
 
@@ -175,7 +189,7 @@ def test_a_worker_that_stalled_past_its_claim_sends_nothing_when_it_wakes() -> N
 def test_a_post_that_began_under_a_live_claim_may_end_before_it_is_looked_for() -> None:
     chat = InMemoryChat()
     row = tell()
-    assert outbox._claim(row, NOW)
+    assert sending._claim(row, NOW)
     deliver(chat, 46)
     deliver(chat, 60)
     chat.post(key="k", text="hello k", blocks=[])
@@ -232,10 +246,10 @@ def test_an_incident_has_one_root_message_and_the_rest_in_its_thread() -> None:
 
 
 def test_replies_that_wait_for_their_root_hold_nobody_else_up() -> None:
-    chat = InMemoryChat(mode="429")
+    chat = InMemoryChat(mode="down")
     number = fire()
     deliver(chat)
-    for line in range(2 * outbox.BATCH):
+    for line in range(2 * sending.BATCH):
         services.tell(key=f"line {line}", kind="INFO", incident_id=number, heading="line", now=NOW)
     chat.mode = "ok"
     fire(route="payments")
@@ -294,6 +308,7 @@ def test_an_update_whose_outcome_is_unknown_is_repeated() -> None:
 @settings(max_examples=25, deadline=None)
 def test_whatever_fails_a_key_is_posted_at_most_once_and_ends_visibly(modes: list[Any]) -> None:
     Outbox.objects.all().delete()
+    ChannelHold.objects.all().delete()
     chat = InMemoryChat()
     tell("a")
     tell("b")

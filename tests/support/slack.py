@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -11,17 +11,23 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.support.processes import free_port
 
-Mode = Literal["ok", "429", "500", "drop", "hang", "refused"]
+Mode = Literal["ok", "429", "500", "drop", "lost", "hang", "refused"]
 FIRST_TS = 1_772_000_000
 
 
 @dataclass
 class SlackServer:
-    """`drop` and `hang` take the message and do not answer; `refused` is HTTP 200 with `ok: false`."""
+    """`drop` and `hang` take the message and do not answer, `lost` cuts the connection without taking it;
+    `refused` is HTTP 200 with `ok: false`. `choose` picks a mode for each request.
+    """
 
     port: int
     mode: Mode = "ok"
     history: bool = True
+    choose: Callable[[], Mode] | None = None
+    retry_after: int = 7
+    whispers: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     messages: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -34,20 +40,29 @@ class SlackServer:
     def webhook(self) -> str:
         return f"http://127.0.0.1:{self.port}/services/T/B/x"
 
+    @property
+    def answer_to(self) -> str:
+        """Where words to whoever pressed a button are taken."""
+        return f"http://127.0.0.1:{self.port}/respond"
+
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        method = path.rsplit("/", 1)[-1]
-        match method:
-            case "chat.update":
-                return self._update(body)
-            case "conversations.history" | "conversations.replies":
-                return self._history()
-            case _:
-                return self._post(body)
+        with self.lock:
+            match path.rsplit("/", 1)[-1]:
+                case "chat.update":
+                    return self._update(body)
+                case "conversations.history" | "conversations.replies":
+                    return self._history()
+                case "respond":
+                    self.whispers.append(f"{body['response_type']}: {body['text']}")
+                    return {"ok": True}
+                case _:
+                    return self._post(body)
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         ts = f"{FIRST_TS + len(self.messages)}.000100"
         self.messages.append({**body, "ts": ts, "edits": 0})
-        return {"ok": True, "channel": "C1", "ts": ts}
+        named = str(body.get("channel", ""))
+        return {"ok": True, "channel": "C2" if named == "#other" else "C1", "ts": ts}
 
     def _update(self, body: dict[str, Any]) -> dict[str, Any]:
         for message in self.messages:
@@ -90,9 +105,12 @@ def _handler(state: SlackServer) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             body = self._read()
             state.requests.append(urlsplit(self.path).path)
-            match state.mode:
+            match state.choose() if state.choose else state.mode:
                 case "429":
-                    self._reply(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"})
+                    wait = {"Retry-After": str(state.retry_after)}
+                    self._reply(429, {"ok": False, "error": "ratelimited"}, wait)
+                case "lost":
+                    self.close_connection = True
                 case "refused":
                     self._reply(200, {"ok": False, "error": "channel_not_found"})
                 case "500":
@@ -121,8 +139,9 @@ def _handler(state: SlackServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked may be dead
+                self.end_headers()
+                self.wfile.write(data)
 
         def log_message(self, format: str, *args: Any) -> None:
             return
