@@ -43,5 +43,8 @@ def lines(blocks: Sequence[Mapping[str, Any]]) -> tuple[tuple[Part, ...], ...]:
 def _texts(block: Mapping[str, Any]) -> Iterator[str]:
     if "text" in block:
         yield str(block["text"].get("text", ""))
+    if block.get("type") == "actions":
+        yield "  ".join(f"[{button['text']['text']}]" for button in block["elements"])
+        return
     rest = (*block.get("fields", ()), *block.get("elements", ()))
     yield " · ".join(each["text"] for each in rest if isinstance(each.get("text"), str))

@@ -107,6 +107,14 @@ def test_the_fields_of_a_message_are_one_line() -> None:
     )
 
 
+def test_the_buttons_of_a_message_are_a_line() -> None:
+    labels = [
+        {"type": "button", "text": {"type": "plain_text", "text": text}} for text in ("Approve", "Deny")
+    ]
+
+    assert lines([{"type": "actions", "elements": labels}]) == ((Part("[Approve]  [Deny]"),),)
+
+
 @pytest.mark.parametrize(
     ("coverage", "words"),
     [(None, ""), (0.6, ""), (0.0001, "4 min 19 s measured"), (0.25, "7 d 12 h measured")],
