@@ -1,5 +1,6 @@
 """A run from its proposal to its end, on the real services of proxy and alerts."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import alerts.services
 import audit.selectors
 import proxy.selectors
 import proxy.services
+from proxy.domain.patches import apply_patches
+from proxy.domain.translate import routes
 from proxy.memory import InMemoryAdmin
-from runbooks import selectors
+from runbooks import listed, selectors
 from telemetry.domain.errors import MetricsUnavailable
 from tests.runbooks.world import asking, holding, world
 
@@ -18,14 +21,17 @@ pytestmark = pytest.mark.django_db
 
 
 class Admin(InMemoryAdmin):
-    """Proxies whose dump holds this one route."""
+    """Proxies that run the tier's routes with these patches, whatever they were given."""
 
-    def __init__(self, route: dict[str, Any]) -> None:
+    def __init__(self, *patches: dict[str, Any]) -> None:
         super().__init__()
-        self._route = route
+        self._table = routes.table(apply_patches(proxy.selectors.base("edge"), patches))
 
-    def config_dump(self, address: str) -> dict[str, Any]:
-        return {"configs": [{"dynamic_route_configs": [{"route_config": {"routes": [self._route]}}]}]}
+    def sections(self, address: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return {name: {"configs": [{"route_config": self._table}]} for name in names}
+
+    def runtime(self, address: str) -> dict[str, Any]:
+        return {}
 
 
 def test_a_quiet_tier_starts_nothing_and_shows_its_values() -> None:
@@ -197,19 +203,23 @@ def test_a_refusal_by_a_proxy_is_taken_back_with_its_reason() -> None:
 def test_a_proxy_that_runs_something_else_overrules_its_acknowledgement() -> None:
     w = world()
     w.mode("auto")
-    w.admin = Admin({"name": "shop", "route": {"retry_policy": {"num_retries": 2}}})
+    w.admin = Admin()
     w.storm()
     w.until("FAILED_REVERTED")
-    assert w.run().why == "edge-1 acknowledged it, but retries 2 times"
+    assert w.run().why.startswith("edge-1 acknowledged it, but routes edge: num_retries is 2, not 0")
 
 
 def test_what_the_proxies_run_is_read_back_as_evidence() -> None:
     w = world()
     w.mode("auto")
-    w.admin = Admin({"name": "shop", "route": {"retry_policy": {"num_retries": 0}}})
+    w.admin = Admin({"kind": "retry_off", "route": "shop"})
     w.storm()
     run = w.until("VERIFYING")
-    assert run.steps[-1].evidence["read_back"] == {"edge-1": "does not retry", "edge-2": "does not retry"}
+    shown = run.steps[-1].evidence["read_back"]
+    assert {name: says.split(";")[0] for name, says in shown.items()} == {
+        "edge-1": "routes edge: num_retries is 0",
+        "edge-2": "routes edge: num_retries is 0",
+    }
 
 
 def test_the_budget_remedy_tightens_every_upstream_that_has_traffic() -> None:
@@ -232,7 +242,7 @@ def test_the_incident_is_mitigated_while_it_holds_and_resolves_after() -> None:
 
 def test_a_runbook_shows_its_text_mode_and_runs() -> None:
     w = asking()
-    row = selectors.runbook("retry-storm")
+    row = listed.runbook("retry-storm")
     assert row is not None
     assert "<h2>What it means</h2>" in row.html
     assert [(m.tier, m.mode, m.declared) for m in row.modes] == [("edge", "approve", "approve")]
