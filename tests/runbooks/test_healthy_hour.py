@@ -100,7 +100,7 @@ def prometheus_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prom
 
 
 def judging(slug: str) -> Judge:
-    text = texts.text(slug)
+    text = texts.built_in()[slug]
     assert text.definition is not None
     return Judge(text.definition, text.policy)
 
