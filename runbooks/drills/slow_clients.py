@@ -24,11 +24,15 @@ ROOM = 60
 OVER_HTTP1, OVER_HTTP2 = 50, 30
 """Attackers."""
 OF_ONE_ADDRESS = 15
+WIDE = {"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 1024}
+"""No circuit opens: it is not the backend that runs short."""
 ABUSER = "127.0.0.2"
 RATE, SECONDS = 30.0, 8.0
 PATIENCE_SECONDS = 1.0
-LEAD_SECONDS = 2.0
-"""Until every attacker has begun; the well-behaved come then."""
+SIEGE_SECONDS = 60
+"""At most: the attackers are ended with their side."""
+STEP_SECONDS, MOST_STEPS, SAME = 1.0, 15, 0.05
+CONNECTIONS, MEMORY, MIB = "http.drill.downstream_cx_active", "server.memory_allocated", 1 << 20
 NEVER, SOON = "1h", "1s"
 """A time that no attacker waits for, and one that makes the drill short: the defaults are 5 s and more."""
 ANSWERED, LATE_MS, LOST = 98.0, 500.0, 50.0
@@ -67,7 +71,7 @@ PLOTS = (Plot("held", "Connections at the proxy", ""),)
 async def tier(world: World, limits: Mapping[str, Any], *, capped: bool, **more: Any) -> dict[str, Any]:
     """A declared tier before one backend, with at most ROOM connections; `capped` is by address as well."""
     backend = await world.backend("shop-a")
-    upstream = {"name": "shop", "endpoints": [{"port": backend.port}]}
+    upstream = {"name": "shop", "endpoints": [{"port": backend.port}], "circuit_breaker": WIDE}
     route = {"name": "shop", "hosts": [HOST], "upstream": "shop", "timeout": "30s"}
     limits = {"max_connections": ROOM, **limits}
     protection = dict(more.pop("protection", {}))
@@ -98,40 +102,62 @@ async def _counter() -> AsyncIterator[int]:
 async def play(world: World, declared: Mapping[str, Any], attackers: Attackers) -> Measured:
     """The attackers come first and stay to the end."""
     edge = await world.envoy(declared)
-    before = await edge.stat("server.memory_allocated")
-    seconds = world.seconds(SECONDS)
-    async with asyncio.TaskGroup() as sieges:
-        for argv in _sieges(attackers, edge.http_port, LEAD_SECONDS + seconds):
-            sieges.create_task(told("lab.drills.siege", *argv))
-        await asyncio.sleep(LEAD_SECONDS)
-        target = Target(edge.http_port, HOST, timeout=PATIENCE_SECONDS, kept=False)
-        async with (
-            _watched(edge, "http.drill.downstream_cx_active") as held,
-            _watched(edge, "server.memory_allocated") as memory,
-        ):
-            answers = await steady(target, rate=RATE, seconds=seconds)
+    before = await edge.stat(MEMORY)
+    target = Target(edge.http_port, HOST, timeout=PATIENCE_SECONDS, kept=False)
+    async with (
+        _besieged(attackers, edge),
+        sampled(lambda: edge.stat(CONNECTIONS)) as held,
+        sampled(lambda: edge.stat(MEMORY)) as memory,
+    ):
+        answers = await steady(target, rate=RATE, seconds=world.seconds(SECONDS))
     return Measured(
         values={
             **_of_well_behaved(answers),
             "held": statistics.median(_values(held)),
             "turned_away": await _turned_away(edge),
             "cut": await edge.stat(r"sluice\.rq\..*\.reason\.slow_client"),
-            "memory": (max(_values(memory)) - before) / (1 << 20),
+            "memory": (max(_values(memory)) - before) / MIB,
         },
-        curves={"held": held, "memory": [(at, None if v is None else v / (1 << 20)) for at, v in memory]},
+        curves={"held": held, "memory": [(at, v and v / MIB) for at, v in memory]},
     )
 
 
-def _sieges(attackers: Attackers, port: int, seconds: float) -> list[list[str]]:
+@asynccontextmanager
+async def _besieged(attackers: Attackers, edge: Envoy) -> AsyncIterator[None]:
+    """Entered when they have what they can get. Raises ToolFailed where they did not hold out."""
+    argvs = _sieges(attackers, edge.http_port)
+    sieges = [asyncio.create_task(told("lab.drills.siege", *argv)) for argv in argvs]
+    try:
+        await _settled(edge)
+        yield
+    finally:
+        broken = [siege for siege in sieges if siege.done()]
+        for siege in sieges:
+            siege.cancel()
+        await asyncio.wait(sieges)
+    for siege in broken:
+        siege.result()  # it ended before its time: why
+
+
+async def _settled(edge: Envoy) -> None:
+    """Until there are connections, and neither they nor the memory grow any more, but not for ever."""
+    before = (0, 0)
+    for _ in range(MOST_STEPS):
+        await asyncio.sleep(STEP_SECONDS)
+        now = (await edge.stat(CONNECTIONS), await edge.stat(MEMORY))
+        if now[0] and all(abs(a - b) <= SAME * a for a, b in zip(now, before, strict=True)):
+            return
+        before = now
+
+
+def _sieges(attackers: Attackers, port: int) -> list[list[str]]:
     """One for each protocol that there are attackers of."""
     shared = [attackers.kind, f"--port={port}", f"--host={HOST}", f"--path={attackers.path}"]
-    shared += [f"--seconds={seconds}", f"--source={ABUSER}"]
-    numbers = ((attackers.http1, []), (attackers.http2, ["--http2"]))
-    return [[*shared, f"--count={count}", *protocol] for count, protocol in numbers if count]
-
-
-def _watched(edge: Envoy, name: str) -> Any:
-    return sampled(lambda: edge.stat(name))
+    shared += [f"--seconds={SIEGE_SECONDS}", f"--source={ABUSER}"]
+    found = [[*shared, f"--count={attackers.http1}"]] if attackers.http1 else []
+    if attackers.http2:
+        found.append([*shared, f"--count={attackers.http2}", "--http2"])
+    return found
 
 
 def _values(points: Points) -> list[float]:

@@ -6,7 +6,8 @@ reader cannot force it to buffer without bound). Here there is room for every co
 memory, and a proxy without any refuses everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runbooks.domain.drills import Check, Measured, Plot, Row
 from runbooks.drills import slow_clients
@@ -14,18 +15,19 @@ from runbooks.drills.drill import Drill, Side
 from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, play, tier
 from runbooks.drills.world import World
 
-ANSWER_BYTES = 1 << 20
-ATTACKERS = Attackers("slow-reader", path=f"/?bytes={ANSWER_BYTES}", http1=30, http2=2)
-"""Of the two on HTTP/2 each has fifty requests under way."""
-HEAP = "96MiB"
-MOST_MIB = 40.0
-"""Of memory for 130 answers of 1 MiB that nobody reads: at each there are 64 KiB to either side."""
+ANSWER_BYTES = 400_000
+"""Far below 1 MiB, from which on a proxy that is short of memory resets a stream for what it holds."""
+ATTACKERS = Attackers("slow-reader", path=f"/?bytes={ANSWER_BYTES}", http1=30, http2=4)
+"""Of the four on HTTP/2 each has fifty requests under way."""
+HEAP = "80MiB"
+MOST_MIB = 55.0
+"""Of memory for 230 answers of 0.4 MB that nobody reads: at each there are 64 KiB to either side."""
 
 
 async def undefended(world: World) -> Measured:
     """A whole answer fits into a buffer, and may stay there."""
     limits = {
-        "buffer_bytes": 4 * ANSWER_BYTES,
+        "buffer_bytes": 4 << 20,
         "per_connection_buffer_high_watermark_timeout": NEVER,
         "stream_flush_timeout": NEVER,
         "stream_idle_timeout": NEVER,
@@ -43,7 +45,7 @@ async def defended(world: World) -> Measured:
     return await play(world, await _tier(world, limits, capped=True), ATTACKERS)
 
 
-async def _tier(world: World, limits: dict[str, object], *, capped: bool) -> dict[str, object]:
+async def _tier(world: World, limits: Mapping[str, Any], *, capped: bool) -> dict[str, Any]:
     return await tier(world, limits, capped=capped, protection={"max_heap": HEAP})
 
 

@@ -112,7 +112,8 @@ class World:
     async def envoy(
         self, declared: Mapping[str, Any], *, material: Material | None = None, workers: int = 1
     ) -> Envoy:
-        """A proxy with so many workers of a tier that is declared without name and proxies. Raises NotStarted.
+        """A proxy with so many workers of a tier that is declared without name and proxies. Raises
+        NotStarted.
 
         The declaration is a dictionary as in a tier's file; wrong, it raises pydantic's ValidationError.
         """

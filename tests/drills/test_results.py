@@ -1,6 +1,5 @@
 """What a drill found, as a table, as data and as a verdict."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from runbooks.domain.answering import Moment, answered, lines, silent, stages
@@ -39,9 +38,8 @@ def test_a_defence_held_when_all_checks_did_and_never_without_one() -> None:
 
 
 def test_a_figure_that_is_missing_lets_no_defence_hold() -> None:
-    nothing: Sequence[Measured] = [Measured({})] * 3
     for drill in DRILLS.values():
-        (check,) = judged(drill, list(nothing[: len(drill.sides)]))
+        (check,) = judged(drill, [Measured({})] * len(drill.sides))
         assert not check.held
         assert "no data" in check.says
 

@@ -10,7 +10,7 @@ from runbooks.drills.running import play
 
 pytestmark = pytest.mark.real
 
-SHORT = 0.4
+SHORT = 0.3
 
 
 def short(name: str) -> Defence:
@@ -50,3 +50,37 @@ def test_a_herd_resumes_at_another_proxy_only_when_the_ticket_keys_are_shared() 
     assert found.held, found.checks
     assert value(found, 0, "full") == value(found, 0, "clients")
     assert value(found, 1, "full") == 0
+
+
+def test_headers_that_never_end_take_every_connection_until_each_address_has_its_number() -> None:
+    found = short("slow-header")
+    assert found.held, found.checks
+    answered = [value(found, side, "answered") for side in range(3)]
+    assert answered[0] < answered[2], "a time for headers and a cap are worth nothing"
+    assert value(found, 0, "cut") == 0 < value(found, 1, "cut")
+
+
+def test_bodies_of_a_byte_now_and_then_are_cut_though_there_is_progress() -> None:
+    found = short("slow-body")
+    assert found.held, found.checks
+    assert value(found, 0, "cut") == 0 < value(found, 1, "cut")
+
+
+def test_readers_who_do_not_read_cost_a_bounded_amount_of_memory() -> None:
+    found = short("slow-reader")
+    assert found.held, found.checks
+    assert value(found, 1, "cut") > 0
+
+
+def test_a_lost_packet_holds_up_all_of_one_connection_and_of_http3_little() -> None:
+    found = short("hol-tcp")
+    assert found.held, found.checks
+    connections = [value(found, side, "connections") for side in range(3)]
+    assert connections[0] == connections[2] == 1 < connections[1]
+    assert all(0.5 < value(found, side, "dropped") < 4 for side in range(3)), "the link lost nothing"
+
+
+def test_a_large_body_holds_up_who_shares_its_worker_until_it_is_refused() -> None:
+    found = short("hol-worker")
+    assert found.held, found.checks
+    assert value(found, 3, "heavy_refused") > 0 == value(found, 3, "heavy_done")

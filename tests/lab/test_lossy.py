@@ -44,7 +44,7 @@ def packet(protocol: int) -> bytes:
 
 def total(head: bytes) -> int:
     """RFC 1071: the sum in ones' complement, which is 0xffff over a head that is whole."""
-    found = sum(struct.unpack(">10H", head))
+    found: int = sum(struct.unpack(">10H", head))
     return (found & 0xFFFF) + (found >> 16)
 
 
