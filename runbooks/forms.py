@@ -19,6 +19,25 @@ class ModeForm(ReasonForm):
     mode = forms.ChoiceField(choices=[(mode, mode) for mode in MODES])
 
 
+class ExtendForm(ReasonForm):
+    """For how long from now the overlays live on."""
+
+    minutes = forms.IntegerField(min_value=1, max_value=7 * 24 * 60)
+
+
+class TargetForm(forms.Form):
+    """What a runbook is started on: empty where it is the tier."""
+
+    tier = forms.CharField(max_length=63)
+    subject = forms.CharField(max_length=63, required=False)
+
+
+class StartForm(ReasonForm, TargetForm):
+    """A start of exactly the plan that was shown."""
+
+    plan_hash = forms.CharField(max_length=32)
+
+
 class SwitchForm(ReasonForm):
     """The kill switch."""
 

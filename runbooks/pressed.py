@@ -15,7 +15,13 @@ def _approve(press: Press) -> str:
         services.approve(
             run_id=press.subject, plan_hash=press.bound, by=press.by, reason=REASON, now=press.now
         )
-    except (services.UnknownRun, WrongState, services.PlanChanged, services.ApprovalOver) as error:
+    except (
+        services.UnknownRun,
+        WrongState,
+        services.PlanChanged,
+        services.ApprovalOver,
+        services.AnotherPerson,
+    ) as error:
         raise NotDone(str(error)) from error
     return f"Approved: run {press.subject} confirms the symptom once more before it acts."
 

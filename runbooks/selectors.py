@@ -19,6 +19,8 @@ from runbooks.domain.states import ACTING, OPEN
 from runbooks.models import Approval, Detection, Run, Setting, Step, Switch
 
 DEFAULT_MODE: Mode = "approve"
+# So many measures of a run are read: it may hold for hours.
+MEASURES = 30
 # A runbook of a team's own tells and does nothing, until a person lets it.
 OWN_MODE: Mode = "observe"
 
@@ -74,6 +76,8 @@ class RunRow:
     open: bool
     acting: bool
     why: str
+    by_hand: str
+    taken_by: str
     incident_id: int | None
     plan: Plan | None
     plan_hash: str
@@ -100,6 +104,12 @@ class RunRow:
     def words(self) -> str:
         """What it is about, as a sentence names it."""
         return self.subject or self.tier
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """What was checked when it last decided; of a run with its steps."""
+        found = (step.evidence.get("checks") for step in reversed(self.steps))
+        return next((each for each in found if each), [])
 
     @property
     def can_approve(self) -> bool:
@@ -152,15 +162,15 @@ def runs(*, runbook: str = "", tier: str = "", open_only: bool = False, limit: i
 
 
 def run(run_id: int) -> RunRow | None:
-    """One run with its steps, measures and approvals; None when there is none."""
+    """One run with its steps, newest measures and approvals; None when there is none."""
     row = Run.objects.filter(pk=run_id).first()
     if row is None:
         return None
-    judge = judge_from(row.definition, row.policy)
+    judge, newest = judge_from(row.definition, row.policy), row.measurements.order_by("-id")[:MEASURES]
     return _run(
         row,
         steps=tuple(_step(step) for step in row.steps.all()),
-        measures=tuple(_measure(judge, measure_from(m.values)) for m in row.measurements.all()),
+        measures=tuple(_measure(judge, measure_from(m.values)) for m in reversed(newest)),
         approvals=tuple(_approval(a) for a in row.approvals.all()),
     )
 
@@ -263,6 +273,8 @@ def _run(
         open=row.state in OPEN,
         acting=row.state in ACTING,
         why=row.why,
+        by_hand=row.by_hand,
+        taken_by=row.taken_by,
         incident_id=row.incident_id,
         plan=plan_from(row.plan) if row.plan else None,
         plan_hash=row.plan_hash,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runbooks import views, views_drills, views_own
+from runbooks import views, views_drills, views_own, views_starting, views_taking
 
 LIVE = {"fragment": "#live"}
 
@@ -15,6 +15,11 @@ urlpatterns = [
     path("runs/<int:run_id>/approve/", views.approve, name="run-approve"),
     path("runs/<int:run_id>/deny/", views.deny, name="run-deny"),
     path("runs/<int:run_id>/cancel/", views.cancel, name="run-cancel"),
+    path("runs/<int:run_id>/take/", views_taking.take, name="run-take"),
+    path("runs/<int:run_id>/give-back/", views_taking.give_back, name="run-give-back"),
+    path("runs/<int:run_id>/extend/", views_taking.extend, name="run-extend"),
+    path("runbooks/<slug:slug>/start/", views_starting.plan, name="runbook-start"),
+    path("runbooks/<slug:slug>/begin/", views_starting.start, name="runbook-begin"),
     path("runbooks/<slug:slug>/", views.runbook, name="runbook"),
     path("runbooks/<slug:slug>/mode/", views.set_mode, name="runbook-mode"),
     path("runbooks/<slug:slug>/history/", views_own.history, name="runbook-history"),

@@ -13,7 +13,7 @@ import alerts.selectors
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from runbooks import drilled, listed, selectors, services, views_own
+from runbooks import drilled, listed, selectors, services, views_own, views_taking
 from runbooks.domain.states import RUN, WrongState
 from runbooks.forms import ApproveForm, ModeForm, SwitchForm
 from runbooks.selectors import RunRow
@@ -144,7 +144,7 @@ def _do(request: HttpRequest, run_id: int, act: Callable[[], None]) -> HttpRespo
         act()
     except services.UnknownRun as error:
         raise Http404(str(error)) from error
-    except (WrongState, services.PlanChanged, services.ApprovalOver) as error:
+    except (WrongState, services.PlanChanged, services.ApprovalOver, services.AnotherPerson) as error:
         return _back(request, run_id, str(error))
     return _back(request, run_id)
 
@@ -183,4 +183,4 @@ def _acts(row: RunRow) -> list[Act]:
         says = says or "The run ends; it has changed nothing on the tier."
         label = "Cancel and revert" if row.acting else "Cancel"
         acts.append(Act("cancel", label, url, says=says, danger=True))
-    return acts
+    return [*acts, *views_taking.acts(row)]

@@ -103,7 +103,7 @@ class Definition(Part):
     worse: Condition | None = None
     # It is over, and may be taken back, when this has held for the quiet time.
     over: Condition
-    # What is looked up in the tier, as declared and as run, when a run decides: evidence, and perhaps a choice.
+    # What is looked up in the tier, as declared and as run, when a run decides: evidence, perhaps a choice.
     checks: tuple[str, ...] = ()
     choose: tuple[Choice, ...] = ()
     remedies: dict[str, Remedy] = Field(min_length=1)

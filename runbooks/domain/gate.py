@@ -14,7 +14,8 @@ MODES: tuple[Mode, ...] = ("observe", "approve", "auto")
 class Facts:
     """`parent` is another cause that the incident is laid to and that somebody already acts on, or empty.
 
-    Counts are of actions in the policy's window, of this runbook and of all.
+    Counts are of actions in the policy's window, of this runbook and of all; `approvals` are of different
+    people for exactly this plan. `by_hand` is who started the run, if a person did.
     """
 
     mode: Mode
@@ -27,7 +28,8 @@ class Facts:
     actions_in_all: int
     routes_touched: int
     routes: int
-    approved: bool
+    approvals: int
+    by_hand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,12 @@ def gate(facts: Facts, policy: Policy, *, now: datetime) -> Gate:
     no = _no(facts, policy, now)
     if no:
         return Gate("stop", no)
-    if facts.approved:
+    if facts.approvals >= policy.approvals:
         return Gate("act", "approved")
+    if facts.by_hand:
+        others = f"{policy.approvals} others have to approve"
+        changed = "the plan has changed since"
+        return Gate("ask", f"{facts.by_hand} started it; {changed if policy.approvals == 1 else others}")
     if facts.mode == "auto" and facts.acted_recently < policy.flaps:
         return Gate("act", "mode auto")
     if facts.mode == "auto":
@@ -55,6 +61,19 @@ def gate(facts: Facts, policy: Policy, *, now: datetime) -> Gate:
 def _no(facts: Facts, policy: Policy, now: datetime) -> str:
     if facts.killed:
         return "the kill switch is on"
+    if not facts.by_hand and (unasked := _not_by_itself(facts, policy, now)):
+        return unasked
+    if facts.actions >= policy.actions:
+        return f"{facts.actions} actions of this runbook lately: its budget is spent"
+    if facts.actions_in_all >= policy.actions_in_all:
+        return f"{facts.actions_in_all} actions of all runbooks lately: their budget is spent"
+    if facts.routes_touched > max(1, int(facts.routes * policy.routes_touched)):
+        return f"it would touch {facts.routes_touched} of {facts.routes} routes"
+    return ""
+
+
+def _not_by_itself(facts: Facts, policy: Policy, now: datetime) -> str:
+    """What keeps the machine from beginning, and not a person."""
     if facts.mode == "observe":
         return "mode observe: it only tells"
     if facts.silenced:
@@ -63,10 +82,4 @@ def _no(facts: Facts, policy: Policy, now: datetime) -> str:
         return f"a consequence of {facts.parent}, which is being handled"
     if facts.last_ended_at is not None and now - facts.last_ended_at < policy.cooldown:
         return "in the cooldown after the last run"
-    if facts.actions >= policy.actions:
-        return f"{facts.actions} actions of this runbook lately: its budget is spent"
-    if facts.actions_in_all >= policy.actions_in_all:
-        return f"{facts.actions_in_all} actions of all runbooks lately: their budget is spent"
-    if facts.routes_touched > max(1, int(facts.routes * policy.routes_touched)):
-        return f"it would touch {facts.routes_touched} of {facts.routes} routes"
     return ""

@@ -21,17 +21,20 @@ class BadPolicy(ValueError):
 class Policy:
     """How fast, how long, how much. A snapshot of it goes with each run.
 
-    `lookback` is the window of every rate that is asked for. Ratios are 0 to 1. `thresholds` are the
-    definition's own, by name, and `remedy` is one of `remedies`.
+    `lookback` is the window of every rate that is asked for, `approvals` how many have to say yes where one is
+    asked, `longest` how long a person may extend to since it was decided. Ratios are 0 to 1.
+    `thresholds` are the definition's own, by name, and `remedy` is one of `remedies`.
     """
 
     lookback: timedelta = timedelta(seconds=30)
     stale_after: timedelta = timedelta(seconds=10)
     confirm_for: timedelta = timedelta(seconds=10)
     approval_for: timedelta = timedelta(minutes=15)
+    approvals: int = 1
     ack_within: timedelta = timedelta(seconds=10)
     verify_for: timedelta = timedelta(seconds=20)
     hold_for: timedelta = timedelta(minutes=10)
+    longest: timedelta = timedelta(hours=4)
     quiet_for: timedelta = timedelta(minutes=2)
     revert_within: timedelta = timedelta(seconds=30)
     cooldown: timedelta = timedelta(minutes=5)
@@ -73,6 +76,8 @@ def policy(given: Mapping[str, Any], base: Policy | None = None) -> Policy:
     made = replace(start, **shared, thresholds={**start.thresholds, **own})
     if made.cooldown < made.shortest_cooldown:
         raise BadPolicy("cooldown must be at least 1.5 times lookback")
+    if made.approvals < 1:
+        raise BadPolicy("approvals is at least 1")
     if made.remedies and made.remedy not in made.remedies:
         raise BadPolicy(f"remedy is one of {', '.join(made.remedies)}")
     return made

@@ -10,6 +10,7 @@ RUN: dict[str, dict[str, str]] = {
         "cancel": "CANCELLED",
     },
     "AWAITING_APPROVAL": {
+        "approve_first": "AWAITING_APPROVAL",
         "approve": "CONFIRMING",
         "deny": "DENIED",
         "expire": "EXPIRED",
@@ -25,8 +26,10 @@ RUN: dict[str, dict[str, str]] = {
         "applied": "VERIFYING",
         "revert": "REVERTING",
     },
-    "VERIFYING": {"extend": "VERIFYING", "worked": "HOLDING", "revert": "REVERTING"},
-    "HOLDING": {"revert": "REVERTING"},
+    "VERIFYING": {"extend": "VERIFYING", "worked": "HOLDING", "take": "TAKEN", "revert": "REVERTING"},
+    "HOLDING": {"take": "TAKEN", "revert": "REVERTING"},
+    # A person has it: the machine ends it at its time, and does nothing else with it.
+    "TAKEN": {"extend": "TAKEN", "give_back": "VERIFYING", "revert": "REVERTING"},
     "REVERTING": {
         "intend": "REVERTING",
         "did": "REVERTING",
@@ -48,7 +51,7 @@ RUN: dict[str, dict[str, str]] = {
 ENDED = tuple(state for state, events in RUN.items() if not events)
 OPEN = tuple(state for state, events in RUN.items() if events)
 # What may have changed the tier: it is left only through REVERTING.
-ACTING = ("MITIGATING", "VERIFYING", "HOLDING", "REVERTING", "NEEDS_HUMAN")
+ACTING = ("MITIGATING", "VERIFYING", "HOLDING", "TAKEN", "REVERTING", "NEEDS_HUMAN")
 
 
 class WrongState(Exception):

@@ -4,6 +4,7 @@ from runbooks.services.calling import send
 from runbooks.services.declaring import BuiltIn, ChangedMeanwhile, InUse, declare, delete
 from runbooks.services.declaring import changes as runbook_changes
 from runbooks.services.people import (
+    AnotherPerson,
     ApprovalOver,
     PlanChanged,
     PlanNotNamed,
@@ -16,16 +17,22 @@ from runbooks.services.people import (
     set_policy,
 )
 from runbooks.services.replying import NothingAsked, answer, settle
+from runbooks.services.starting import CannotStart, DryRun, dry_run, start
+from runbooks.services.taking import TooLong, extend, give_back, take
 from runbooks.services.ticking import tick
 
 __all__ = [
+    "AnotherPerson",
     "ApprovalOver",
     "BuiltIn",
+    "CannotStart",
     "ChangedMeanwhile",
+    "DryRun",
     "InUse",
     "NothingAsked",
     "PlanChanged",
     "PlanNotNamed",
+    "TooLong",
     "UnknownRun",
     "answer",
     "approve",
@@ -33,11 +40,16 @@ __all__ = [
     "declare",
     "delete",
     "deny",
+    "dry_run",
+    "extend",
+    "give_back",
     "runbook_changes",
     "send",
     "set_kill_switch",
     "set_mode",
     "set_policy",
     "settle",
+    "start",
+    "take",
     "tick",
 ]

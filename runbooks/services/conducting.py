@@ -14,13 +14,13 @@ from runbooks.services.mitigating import mitigating
 from runbooks.services.moving import Overtaken
 from runbooks.services.reverting import needs_human, reverting
 from runbooks.services.watched import kept_by
-from runbooks.services.watching import holds, verifying
+from runbooks.services.watching import holds, taken, verifying
 
 # Short, so that the next tick but one takes over from a dead worker while its intent still holds. A worker
 # that outlives its claim changes nothing: each of its moves asks for its own claim.
 CLAIM = timedelta(seconds=4)
 MOVES_A_TICK = 4
-MEASURED = ("PROPOSED", "CONFIRMING", "AWAITING_APPROVAL", "MITIGATING", "VERIFYING", "HOLDING", "REVERTING")
+UNMEASURED = ("NEEDS_HUMAN",)
 STATES: dict[str, Callable[[Run, Look], bool]] = {
     "PROPOSED": proposed,
     "CONFIRMING": confirming,
@@ -28,6 +28,7 @@ STATES: dict[str, Callable[[Run, Look], bool]] = {
     "MITIGATING": mitigating,
     "VERIFYING": verifying,
     "HOLDING": holds,
+    "TAKEN": taken,
     "REVERTING": reverting,
     "NEEDS_HUMAN": needs_human,
 }
@@ -53,7 +54,7 @@ def remember(runs: Iterable[Run], measures: Mapping[Key, Measure], round: Round)
     Measurement.objects.bulk_create(
         Measurement(run=run, at=round.now, values=as_data(of(run, measures, round)))
         for run in runs
-        if run.state in MEASURED
+        if run.state not in UNMEASURED
     )
 
 

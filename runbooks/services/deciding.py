@@ -1,7 +1,7 @@
 """From a proposal to the decision: is the symptom confirmed, may the run act, is a person asked first."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -9,10 +9,11 @@ from django.db import transaction
 import alerts.services
 import proxy.selectors
 from proxy.domain.errors import TargetTaken
+from runbooks.domain import policy as policies
 from runbooks.domain.measures import as_data
 from runbooks.domain.plan import Plan
 from runbooks.models import Approval, Run
-from runbooks.services import acting, detecting, gating, planning, telling
+from runbooks.services import acting, checked, detecting, gating, planning, telling
 from runbooks.services.looking import BY, Look, measures
 from runbooks.services.moving import lock, move
 
@@ -25,7 +26,9 @@ def proposed(run: Run, look: Look) -> bool:
 
 
 def confirming(run: Run, look: Look) -> bool:
-    """Watch, and decide as soon as it is confirmed."""
+    """Watch, and decide as soon as it is confirmed. A person's word needs no confirmation."""
+    if run.by_hand:
+        return _decide(run, look, f"{run.by_hand} started it by hand")
     seen = measures(run, since=run.entered_at)
     verdict = look.judge.confirm(seen, since=run.entered_at, now=look.now)
     match verdict.outcome:
@@ -41,20 +44,27 @@ def confirming(run: Run, look: Look) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What a decision is about: the plan, a person's yes to it where there is one, the symptom in words."""
+    """What a decision is about: the plan, the yes of people to it, the symptom in words, what was checked."""
 
     plan: Plan
-    approval: Approval | None
+    approvals: list[Approval]
     symptom: str
+    evidence: dict[str, Any]
 
     def fields(self, look: Look) -> dict[str, Any]:
         """What the run keeps of it."""
-        digest = self.plan.digest
-        return {"plan": self.plan.as_data(), "plan_hash": digest, "before": as_data(look.measure)}
+        return {
+            "plan": self.plan.as_data(),
+            "plan_hash": self.plan.digest,
+            "before": as_data(look.measure),
+            "policy": policies.as_data(look.policy),
+        }
 
 
 def _decide(run: Run, look: Look, symptom: str) -> bool:
     """The gate, the plan, the leases and the move in one transaction: all of it holds, or none."""
+    found = checked.findings(run, look)
+    look = look.with_remedy(checked.chosen(look.watched.definition, found))
     with transaction.atomic():
         lock(run)
         tier = proxy.selectors.desired(run.tier, now=look.now)
@@ -63,9 +73,16 @@ def _decide(run: Run, look: Look, symptom: str) -> bool:
             plan = planning.make_plan(drafted, tier=tier, watched=look.watched, now=look.now)
         except planning.NoPlan as error:
             return _stop(run, look, str(error))
-        case = _Case(plan, _approval(run, plan.digest, look.now), symptom)
+        approvals = _approvals(run, plan.digest, look.now)
+        case = _Case(plan, approvals, symptom, {**as_data(look.measure), "checks": checked.as_data(found)})
         answer = gating.decide(
-            tier, look.watched, run.subject, patches=plan.patches, approval=case.approval, now=look.now
+            tier,
+            look.watched,
+            run.subject,
+            patches=plan.patches,
+            approvals=len(approvals),
+            by_hand=run.by_hand,
+            now=look.now,
         )
         match answer.answer:
             case "stop":
@@ -78,8 +95,8 @@ def _decide(run: Run, look: Look, symptom: str) -> bool:
 
 def _ask(run: Run, look: Look, case: _Case, why: str) -> bool:
     incident = _tell(run, look, detecting.asks(run, case.plan))
-    evidence, fields = as_data(look.measure), case.fields(look)
-    move(run, "ask", why=why, by=BY, now=look.now, evidence=evidence, incident_id=incident, **fields)
+    fields = {"incident_id": incident, **case.fields(look)}
+    move(run, "ask", why=why, by=BY, now=look.now, evidence=case.evidence, **fields)
     telling.ask(run, case.plan, look.now)
     return True
 
@@ -88,13 +105,13 @@ def _mitigate(run: Run, look: Look, case: _Case, why: str) -> bool:
     """The intent, with its leases: what is then done is done by `mitigating`."""
     try:
         with transaction.atomic():
-            until = look.now + look.policy.expiry
+            until = look.now + timedelta(seconds=case.plan.expires_after_seconds)
             fences = acting.lease(run, case.plan.targets, until=until, by=BY, now=look.now)
     except TargetTaken as taken:
         return _stop(run, look, f"{taken.owner} holds the target")
-    if case.approval is not None:
-        case.approval.used_at = look.now
-        case.approval.save(update_fields=["used_at"])
+    for approval in case.approvals:
+        approval.used_at = look.now
+        approval.save(update_fields=["used_at"])
     incident = _tell(run, look, f"Run {run.pk} acts: {why}")
     move(
         run,
@@ -102,7 +119,7 @@ def _mitigate(run: Run, look: Look, case: _Case, why: str) -> bool:
         why=f"{why}; {case.symptom}",
         by=BY,
         now=look.now,
-        evidence=as_data(look.measure),
+        evidence=case.evidence,
         fences=fences,
         mitigated_at=look.now,
         incident_id=incident,
@@ -121,13 +138,16 @@ def _suppress(run: Run, look: Look, why: str, incident: int | None) -> bool:
     return False
 
 
-def _approval(run: Run, digest: str, now: datetime) -> Approval | None:
-    """A person's unused yes to exactly this plan."""
-    found = run.approvals.filter(plan_hash=digest, used_at=None, expires_at__gt=now)
-    return found.select_for_update().first()
+def _approvals(run: Run, digest: str, now: datetime) -> list[Approval]:
+    """The unused yes of each person to exactly this plan."""
+    found = run.approvals.filter(plan_hash=digest, used_at=None, expires_at__gt=now).select_for_update()
+    return list({approval.by: approval for approval in found}.values())
 
 
-def _tell(run: Run, look: Look, action: str) -> int:
+def _tell(run: Run, look: Look, action: str) -> int | None:
+    """Fire the alert, and say there what is done. What a person started where nothing is seen fires none."""
+    if run.by_hand and look.judge.detect(look.measure) != "present":
+        return run.incident_id
     incident = detecting.tell(look.watched, run.subject, look.measure, action=action, now=look.now)
     alerts.services.acted(incident_id=incident, action=action, by=BY, now=look.now)
     return incident
@@ -153,6 +173,6 @@ def awaiting(run: Run, look: Look) -> bool:
 def _is_over(run: Run, look: Look) -> bool:
     """Calm for the whole of the quiet time: nobody is asked about what is gone."""
     since = look.now - look.policy.quiet_for
-    if run.entered_at > since or look.judge.detect(look.measure) != "calm":
+    if run.by_hand or run.entered_at > since or look.judge.detect(look.measure) != "calm":
         return False
     return {look.judge.detect(measure) for measure in measures(run, since=since)} == {"calm"}

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 import alerts.services
+import proxy.selectors
 from audit.domain.actor import automation
 from proxy.domain.tier import Tier
 from runbooks import selectors
@@ -118,6 +119,7 @@ def tell(watched: Watched, subject: str, measured: Measure, *, action: str, now:
         by=BY,
         now=now,
         upstream=judge.culprit(measured),
+        through=proxy.selectors.through(watched.tier, subject) if definition.scope == "route" else (),
     )
     looks = Detection.objects.filter(runbook=watched.slug, tier=watched.tier, subject=subject)
     looks.update(incident=incident)

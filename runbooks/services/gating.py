@@ -3,6 +3,7 @@ one after the other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,8 @@ from proxy.domain.tier import Tier
 from runbooks import selectors
 from runbooks.domain.gate import Facts, Gate, gate
 from runbooks.domain.plan import routes_touched
-from runbooks.domain.targets import splits_of
-from runbooks.models import Approval, Run, Switch
+from runbooks.domain.targets import splits_of, upstreams_of
+from runbooks.models import Run, Switch
 from runbooks.services.watched import Watched
 
 KILL = "kill"
@@ -32,35 +33,66 @@ def decide(
     subject: str,
     *,
     patches: Sequence[Mapping[str, Any]],
-    approval: Approval | None,
+    approvals: int,
+    by_hand: str = "",
     now: datetime,
 ) -> Gate:
     """What the gate says on what holds now. Inside the caller's transaction."""
-    switch, policy = lock_switch(), watched.judge.policy
+    found = _facts(tier, watched, subject, patches=patches, killed=lock_switch().on, now=now)
+    return gate(replace(found, approvals=approvals, by_hand=by_hand), watched.judge.policy, now=now)
+
+
+def stops(
+    tier: Tier,
+    watched: Watched,
+    subject: str,
+    *,
+    patches: Sequence[Mapping[str, Any]],
+    by: str,
+    now: datetime,
+) -> str:
+    """What would stop a person who starts it now, or nothing. Reads only."""
+    killed = Switch.objects.filter(name=KILL, on=True).exists()
+    found = _facts(tier, watched, subject, patches=patches, killed=killed, now=now)
+    answer = gate(replace(found, by_hand=by), watched.judge.policy, now=now)
+    return answer.why if answer.answer == "stop" else ""
+
+
+def _facts(
+    tier: Tier,
+    watched: Watched,
+    subject: str,
+    *,
+    patches: Sequence[Mapping[str, Any]],
+    killed: bool,
+    now: datetime,
+) -> Facts:
+    policy = watched.judge.policy
     recent = Run.objects.filter(mitigated_at__gte=now - policy.actions_window)
     mine = Run.objects.on(runbook=watched.slug, tier=tier.name, subject=subject)
     ended = mine.exclude(state__in=("SUPPRESSED", "NOT_CONFIRMED")).exclude(ended_at=None)
-    route = subject if watched.definition.scope == "route" else ""
-    facts = Facts(
+    scope = watched.definition.scope
+    about: dict[str, str] = {scope: subject} if scope in ("route", "upstream") else {}
+    return Facts(
         mode=selectors.mode(runbook=watched.slug, tier=tier),
-        killed=switch.on,
-        silenced=alerts.selectors.silenced(tier=tier.name, route=route, now=now),
-        parent=_parent(tier.name, route, watched.definition.cause),
+        killed=killed,
+        silenced=alerts.selectors.silenced(tier=tier.name, now=now, **about),
+        parent=_parent(tier, watched, subject, about),
         last_ended_at=ended.order_by("-ended_at").values_list("ended_at", flat=True).first(),
         acted_recently=mine.filter(mitigated_at__gte=now - policy.flap_window).count(),
         actions=recent.filter(runbook=watched.slug).count(),
         actions_in_all=recent.count(),
         routes_touched=len(routes_touched([*patches, *_live_patches(tier.name, now)], splits_of(tier))),
         routes=len(tier.routes),
-        approved=approval is not None,
+        approvals=0,
     )
-    return gate(facts, policy, now=now)
 
 
-def _parent(tier: str, route: str, cause: str) -> str:
-    """A cause that explains ours, fires here and that nothing has been done about yet."""
-    found = alerts.selectors.unhandled_causes(tier=tier, route=route)
-    return next((each for each in sorted(found) if causes.explains(each, cause)), "")
+def _parent(tier: Tier, watched: Watched, subject: str, about: Mapping[str, str]) -> str:
+    """A cause that explains ours, fires here or at an upstream of ours, and that nobody has handled yet."""
+    through = upstreams_of(watched.definition.scope, subject, tier)
+    found = alerts.selectors.unhandled_causes(tier=tier.name, through=through, **about)
+    return next((each for each in sorted(found) if causes.explains(each, watched.definition.cause)), "")
 
 
 def _live_patches(tier: str, now: datetime) -> list[dict[str, Any]]:

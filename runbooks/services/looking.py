@@ -1,7 +1,7 @@
 """What a round knows: of all runs together, read once, and of one run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import alerts.services
@@ -64,6 +64,13 @@ class Look:
     round: Round
     measure: Measure
     watched: Watched
+
+    def with_remedy(self, remedy: str) -> "Look":
+        """The same with another of the runbook's remedies; with the one that holds where it is empty."""
+        if not remedy:
+            return self
+        judge = replace(self.judge, policy=replace(self.policy, remedy=remedy))
+        return replace(self, watched=replace(self.watched, judge=judge))
 
     @property
     def now(self) -> datetime:

@@ -48,7 +48,13 @@ def move(
     moved = Run.objects.filter(pk=run.pk, version=run.version)
     if by.source == "automation":
         moved = moved.filter(claim_token=run.claim_token)
-    changes = {"state": state, "version": F("version") + 1, "claim_token": claim, "entered_at": now, "why": why}
+    changes = {
+        "state": state,
+        "version": F("version") + 1,
+        "claim_token": claim,
+        "entered_at": now,
+        "why": why,
+    }
     changed = moved.update(**{**changes, **fields})
     if not changed:
         raise Overtaken(f"run {run.pk} moved on from version {run.version}")

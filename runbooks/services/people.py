@@ -1,10 +1,11 @@
 """What people do: approve, deny, cancel, set how far the machine may go. Roles are checked at the door."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 import audit.services
 import proxy.selectors
@@ -13,6 +14,7 @@ from runbooks import selectors, texts
 from runbooks.domain import policy as policies
 from runbooks.domain.gate import MODES
 from runbooks.domain.judging import judge_from
+from runbooks.domain.policy import Policy
 from runbooks.domain.states import ACTING, WrongState
 from runbooks.models import Approval, Run, Setting
 from runbooks.services import acting, gating, telling
@@ -35,14 +37,19 @@ class ApprovalOver(Exception):
     """The time to approve is over."""
 
 
+class AnotherPerson(Exception):
+    """This run asks for the word of somebody else."""
+
+
 @transaction.atomic
 def approve(*, run_id: int, plan_hash: str | None, by: Actor, reason: str, now: datetime) -> None:
     """Say yes to exactly this plan, once. The symptom is confirmed again before anything is done.
 
     Without `plan_hash` it is for the only plan that the run has ever asked for: no other can have been looked
-    at. Raises UnknownRun, WrongState, PlanChanged, PlanNotNamed, ApprovalOver.
+    at. Where the runbook asks for two, it waits on for another person. Raises UnknownRun, WrongState,
+    PlanChanged, PlanNotNamed, ApprovalOver, AnotherPerson.
     """
-    run = _locked(run_id)
+    run = locked(run_id)
     if run.state != "AWAITING_APPROVAL":
         raise WrongState(run.state, "approve")
     if plan_hash is None and run.steps.filter(event="ask").count() > 1:
@@ -52,6 +59,8 @@ def approve(*, run_id: int, plan_hash: str | None, by: Actor, reason: str, now: 
     policy = judge_from(run.definition, run.policy).policy
     if now - run.entered_at >= policy.approval_for:
         raise ApprovalOver("the time to approve is over")
+    said = set(_unused(run, now).values_list("by", flat=True))
+    _refuse_again(run, said, policy, by)
     Approval.objects.create(
         run=run,
         plan_hash=run.plan_hash,
@@ -60,13 +69,31 @@ def approve(*, run_id: int, plan_hash: str | None, by: Actor, reason: str, now: 
         at=now,
         expires_at=now + policy.approval_for,
     )
-    move(run, "approve", why=reason or "approved", by=by, now=now, evidence={"plan_hash": run.plan_hash})
+    evidence, missing = {"plan_hash": run.plan_hash}, policy.approvals - len(said) - 1
+    if missing > 0:
+        # The time to approve goes on from when it was asked.
+        why = f"{reason or 'approved'}; {missing} more to approve"
+        move(run, "approve_first", why=why, by=by, now=now, evidence=evidence, entered_at=run.entered_at)
+    else:
+        move(run, "approve", why=reason or "approved", by=by, now=now, evidence=evidence)
+
+
+def _unused(run: Run, now: datetime) -> QuerySet[Approval]:
+    return run.approvals.filter(plan_hash=run.plan_hash, used_at=None, expires_at__gt=now)
+
+
+def _refuse_again(run: Run, said: Collection[str], policy: Policy, by: Actor) -> None:
+    """Four eyes are of two people, and of neither who started it."""
+    if by.name in said:
+        raise AnotherPerson("you have approved it already: somebody else has to")
+    if policy.approvals > 1 and by.name == run.by_hand:
+        raise AnotherPerson("you started it: others have to approve it")
 
 
 @transaction.atomic
 def deny(*, run_id: int, by: Actor, reason: str, now: datetime, plan_hash: str = "") -> None:
     """Say no. Raises UnknownRun, WrongState."""
-    run = _locked(run_id)
+    run = locked(run_id)
     move(run, "deny", why=reason or "denied", by=by, now=now, ended_at=now)
     telling.ended(run, now)
 
@@ -77,7 +104,7 @@ def cancel(*, run_id: int, by: Actor, reason: str, now: datetime) -> None:
 
     A run that needs a person is closed: its overlays are gone already. Raises UnknownRun, WrongState.
     """
-    run = _locked(run_id)
+    run = locked(run_id)
     why = reason or "cancelled"
     if run.state == "NEEDS_HUMAN":
         acting.take_away(run, release=True, why=why, by=by, now=now)
@@ -133,7 +160,8 @@ def _set(runbook: str, tier: str, fields: dict[str, Any], by: Actor, reason: str
     )
 
 
-def _locked(run_id: int) -> Run:
+def locked(run_id: int) -> Run:
+    """The run's row, locked until the caller's transaction ends. Raises UnknownRun."""
     run = Run.objects.select_for_update().filter(pk=run_id).first()
     if run is None:
         raise UnknownRun(f"there is no run {run_id}")

@@ -39,10 +39,19 @@ def _gate(tier: Tier, watched: Watched, subject: str, measured: Measure, now: da
         patches = planning.draft(tier, watched, subject, measured, now=now).patches
     except planning.NoPlan as error:
         return Gate("stop", str(error))
-    return gating.decide(tier, watched, subject, patches=patches, approval=None, now=now)
+    return gating.decide(tier, watched, subject, patches=patches, approvals=0, now=now)
 
 
-def begin(watched: Watched, subject: str, measured: Measure, *, why: str, by: Actor, now: datetime) -> Run:
+def begin(
+    watched: Watched,
+    subject: str,
+    measured: Measure,
+    *,
+    why: str,
+    by: Actor,
+    now: datetime,
+    by_hand: str = "",
+) -> Run:
     """The run and its first step, in the caller's transaction. Raises IntegrityError where one is open."""
     run = Run.objects.create(
         runbook=watched.slug,
@@ -50,6 +59,7 @@ def begin(watched: Watched, subject: str, measured: Measure, *, why: str, by: Ac
         scope=watched.definition.scope,
         subject=subject,
         why=why,
+        by_hand=by_hand,
         definition=as_text(watched.definition),
         policy=policies.as_data(watched.judge.policy),
         started_at=now,

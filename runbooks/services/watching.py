@@ -37,6 +37,15 @@ def verifying(run: Run, look: Look) -> bool:
     return False
 
 
+def taken(run: Run, look: Look) -> bool:
+    """A person has it: only its time, the kill switch and the loss of its overlays end it."""
+    until = run.overlay_expires_at or look.now
+    if look.now >= until:
+        return revert(run, look, "SUCCEEDED", "its time is over")
+    gone = lost(run, look)
+    return revert(run, look, "FAILED_REVERTED", gone) if gone else False
+
+
 def holds(run: Run, look: Look) -> bool:
     """Is it still needed, and does it still do no harm?"""
     until = run.overlay_expires_at or look.now

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+from runbooks import texts
 from runbooks.domain.definition import Definition, definition_from
 
 DECLARED: dict[str, Any] = {
@@ -55,6 +56,13 @@ DECLARED: dict[str, Any] = {
 
 def declared(**changes: Any) -> dict[str, Any]:
     return deepcopy(DECLARED) | changes
+
+
+def built_in(slug: str) -> Definition:
+    """Of a runbook that comes with Sluice."""
+    found = texts.built_in()[slug].definition
+    assert found is not None
+    return found
 
 
 def definition(**changes: Any) -> Definition:

@@ -11,14 +11,15 @@ from runbooks.domain.steps import UnknownPlaceholder, fill, placeholders
 from tests.runbooks.declared import declared, definition
 
 OVERLAY = {"do": "overlay", "patch": {"kind": "retry_off", "route": "$route"}}
+AUTOMATED = [text.definition for text in texts.built_in().values() if text.definition is not None]
 SAYS = declared()["says"]
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"symptom": {"signal": "fast", "above": 1}}, "symptom: there is no signal fast"),
-        ({"symptom": {"signal": "slow", "above": "fast"}}, "symptom: there is no threshold fast"),
+        ({"symptom": {"signal": "fast", "above": 1}}, r"symptom\.signal: there is no signal fast"),
+        ({"symptom": {"signal": "slow", "above": "fast"}}, r"symptom\.above: there is no threshold fast"),
         ({"unless": [{"when": {"signal": "fast", "above": 1}, "because": ""}]}, r"unless\[0\].when"),
         ({"thresholds": {"flaps": 1.0}}, "thresholds.flaps: every runbook has a setting of this name"),
         ({"remedy": "pray"}, "remedy: is one of tight"),
@@ -46,7 +47,7 @@ def test_a_signal_is_made_only_of_those_before_it() -> None:
         definition(signals=signals)
 
 
-@pytest.mark.parametrize("made", [definition(), *texts.automated().values()])
+@pytest.mark.parametrize("made", [definition(), *AUTOMATED])
 def test_a_definition_survives_the_snapshot_of_a_run(made: Definition) -> None:
     kept = definition_from(json.loads(as_text(made)))
     assert kept == made

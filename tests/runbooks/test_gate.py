@@ -21,7 +21,7 @@ FREE = Facts(
     actions_in_all=0,
     routes_touched=1,
     routes=4,
-    approved=False,
+    approvals=0,
 )
 
 
@@ -35,7 +35,7 @@ def test_automatic_mode_acts() -> None:
 
 def test_the_default_mode_asks_until_it_is_approved() -> None:
     assert answer(mode="approve") == "ask"
-    assert answer(mode="approve", approved=True) == "act"
+    assert answer(mode="approve", approvals=1) == "act"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,30 @@ def test_the_default_mode_asks_until_it_is_approved() -> None:
     ],
 )
 def test_each_guard_stops_even_what_is_approved(no: dict[str, Any]) -> None:
-    assert answer(**no, approved=True) == "stop"
+    assert answer(**no, approvals=1) == "stop"
+
+
+def asked_for(**changes: Any) -> str:
+    return gate(replace(FREE, mode="approve", **changes), Policy(approvals=2), now=NOW).answer
+
+
+def test_four_eyes_are_of_two_people() -> None:
+    assert [asked_for(approvals=number) for number in (0, 1, 2)] == ["ask", "ask", "act"]
+    assert asked_for(by_hand="ann") == "ask"
+
+
+@pytest.mark.parametrize(
+    "no", [{"mode": "observe"}, {"silenced": True}, {"parent": "canary"}, {"last_ended_at": NOW}]
+)
+def test_what_keeps_the_machine_from_beginning_keeps_no_person(no: dict[str, Any]) -> None:
+    assert answer(**no, by_hand="ann", approvals=1) == "act"
+
+
+@pytest.mark.parametrize(
+    "no", [{"killed": True}, {"actions": 3}, {"actions_in_all": 6}, {"routes_touched": 3}]
+)
+def test_a_person_too_is_stopped_by_the_switch_the_budgets_and_the_blast_radius(no: dict[str, Any]) -> None:
+    assert answer(**no, by_hand="ann", approvals=1) == "stop"
 
 
 def test_two_actions_lately_switch_automatic_mode_off() -> None:

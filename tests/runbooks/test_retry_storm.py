@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbooks import texts
 from runbooks.domain.judging import Judge, Verdict
 from runbooks.domain.measures import Measure, as_data, measure_from
 from runbooks.domain.policy import policy
 from runbooks.domain.signals import complete
 from runbooks.domain.steps import spread
+from tests.runbooks.declared import built_in
 
 T0 = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
-DEFINITION = texts.automated()["retry-storm"]
+DEFINITION = built_in("retry-storm")
 POLICY = policy({}, DEFINITION.policy)
 JUDGE = Judge(DEFINITION, POLICY)
 STORM: dict[str, Any] = {"first": 100.0, "retries": 60.0, "wasted": 45.0, "failed": 40.0, "exhausted": 0.0}

@@ -1,0 +1,77 @@
+"""What a runbook's checks say of the tier, as declared and as its proxies run it, when a run decides."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import proxy.selectors
+from proxy.domain import checks, observing
+from proxy.domain.checks import Finding, Subject
+from proxy.domain.errors import ProxyError, ProxyUnreachable
+from proxy.domain.observing import Seen
+from proxy.domain.tier import Tier
+from proxy.ports import ProxyAdmin
+from proxy.services.asking import asked
+from runbooks.domain.definition import Definition
+from runbooks.domain.targets import upstreams_of
+from runbooks.models import Run
+from runbooks.services.looking import Look
+
+# Of a run that is about many upstreams or routes, so many are checked: the evidence is read by people.
+MOST = 5
+
+
+def findings(run: Run, look: Look) -> tuple[Finding, ...]:
+    """One for each check and what it looks at; none where the runbook has no checks. Outside of transactions.
+
+    A proxy that does not answer is not seen, and what is only declared is not known to be obeyed.
+    """
+    names = look.watched.definition.checks
+    if not names:
+        return ()
+    try:
+        tier = proxy.selectors.desired(run.tier, now=look.now)
+        rows = proxy.selectors.tier(run.tier).proxies
+    except ProxyError:
+        return ()
+    seen = asked(lambda row: _seen(look.round.admin, row.admin_address), rows)
+    shown = {row.name: each for row, each in zip(rows, seen, strict=True) if each is not None}
+    tiers = [proxy.selectors.base(row.name) for row in proxy.selectors.tiers()]
+    return tuple(
+        checks.checked(name, Subject(tier, shown, subject, tiers))
+        for name in names
+        for subject in _subjects(name, run, look, tier)
+    )
+
+
+def chosen(definition: Definition, found: Sequence[Finding]) -> str:
+    """The remedy that the first choice whose check says so chooses, or none."""
+    said = {(finding.check, finding.holds) for finding in found}
+    return next((each.remedy for each in definition.choose if (each.check, each.holds) in said), "")
+
+
+def as_data(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """The findings as a step of the run keeps them."""
+    return [
+        {"check": each.check, "title": each.title, "holds": each.holds, "says": each.says, "do": each.declare}
+        for each in found
+    ]
+
+
+def _seen(admin: ProxyAdmin, address: str) -> Seen | None:
+    try:
+        return observing.read(admin.config_dump(address))
+    except ProxyUnreachable:
+        return None
+
+
+def _subjects(name: str, run: Run, look: Look, tier: Tier) -> Sequence[str]:
+    """What the check looks at for this run: the tier, the upstreams behind it, or the routes to it."""
+    scope = look.watched.definition.scope
+    if name == checks.SINGLE_LAYER:
+        if scope == "route":
+            return (run.subject,)
+        routes = (route.name for route in tier.routes if scope == "tier" or run.subject in route.split)
+        return tuple(routes)[:MOST]
+    if checks.CHECKS[name].scope == "tier":
+        return ("",)
+    return upstreams_of(scope, run.subject, tier)[:MOST]
