@@ -29,10 +29,16 @@ class Press:
     now: datetime
 
 
+class StillOpen(str):
+    """What the person is told where the button goes on for others, such as for a second approval."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """`role` is checked at the press. `do` runs inside the caller's transaction, returns what the person is
-    told, and raises NotDone."""
+    told, and raises NotDone. The button is used up by it, unless what it returns is StillOpen."""
 
     role: Role
     do: Callable[[Press], str]

@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection, transaction
 import access.selectors
 from access.domain.roles import Role
 from alerts import actions, offering, outbox
-from alerts.actions import Action, NotDone, Press
+from alerts.actions import Action, NotDone, Press, StillOpen
 from alerts.domain.interaction import Interaction
 from alerts.models import SeenRequest
 from audit.domain.actor import Actor
@@ -75,7 +75,10 @@ def _answer(interaction: Interaction, now: datetime) -> Outcome:
 def _done(action: Action, interaction: Interaction, user: User, now: datetime) -> str:
     by = Actor(user.get_username(), "slack")
     offer = offering.take(nonce=interaction.nonce, action=interaction.action, by=by.name, now=now)
-    return action.do(Press(offer.subject, offer.bound, by, now))
+    words = action.do(Press(offer.subject, offer.bound, by, now))
+    if isinstance(words, StillOpen):
+        offering.give_back(offer)
+    return words
 
 
 def _refused(why: str) -> Outcome:

@@ -40,6 +40,11 @@ def take(*, nonce: str, action: str, by: str, now: datetime) -> Offer:
     return mine.get()
 
 
+def give_back(offer: Offer) -> None:
+    """Leave an offer for others, in the transaction that took it."""
+    Offer.objects.filter(pk=offer.pk).update(pressed_at=None, pressed_by="")
+
+
 def _why_not(offer: Offer | None) -> str:
     if offer is None:
         return "this button is none that Sluice knows: use the page that the message links to"

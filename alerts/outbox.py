@@ -51,33 +51,33 @@ def show(*, incident: Incident, payload: dict[str, Any], now: datetime) -> None:
     )
 
 
-def answered(*, prefix: str, said: str, now: datetime) -> int:
+def answered(*, prefix: str, said: str, now: datetime, still: bool = False) -> int:
     """Take the buttons off the messages whose key begins with `prefix`, and have them say `said` (mrkdwn).
 
-    Returns how many messages that were. In the caller's transaction.
+    `still`: there is more to answer, and the buttons stay. Returns how many messages that were. In the
+    caller's transaction.
     """
     asking = Outbox.objects.select_for_update().filter(key__startswith=prefix, op="post", offers=True)
     found = list(asking)
     for row in found:
-        payload = {**row.payload, "blocks": buttons.without(row.payload["blocks"], said)}
-        row.offers = False
-        if row.state == "PENDING":
-            # Nobody has seen it yet: it comes as it is now.
-            row.payload = payload
-        else:
-            _change(row, payload, now)
+        change = buttons.noted if still else buttons.without
+        row.payload = {**row.payload, "blocks": change(row.payload["blocks"], said)}
+        row.offers = still
         row.save(update_fields=["offers", "payload"])
+        if row.state != "PENDING":
+            # What nobody has seen yet comes as it is now.
+            _change(row, now)
     return len(found)
 
 
-def _change(row: Outbox, payload: dict[str, Any], now: datetime) -> None:
+def _change(row: Outbox, now: datetime) -> None:
     Outbox.objects.create(
         key=f"{row.key}/update/{secrets.token_hex(8)}",
         kind="INFO",
         op="update",
         of=row.key,
         to=row.to,
-        payload=payload,
+        payload=row.payload,
         next_at=now,
         created_at=now,
     )

@@ -54,7 +54,13 @@ def block(elements: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def without(blocks: Blocks, said: str) -> Blocks:
     """The same message with `said` (mrkdwn) where its buttons were."""
     kept = [one for one in blocks if one["type"] != "actions"]
-    return [*kept, {"type": "context", "elements": [{"type": "mrkdwn", "text": said}]}]
+    return [*kept, _context(said)]
+
+
+def noted(blocks: Blocks, said: str) -> Blocks:
+    """The same message with `said` (mrkdwn) before its buttons."""
+    at = next(i for i, one in enumerate(blocks) if one["type"] == "actions")
+    return [*blocks[:at], _context(said), *blocks[at:]]
 
 
 def has(blocks: Blocks) -> bool:
@@ -70,6 +76,10 @@ def _confirmation(button: Button) -> dict[str, Any]:
         "deny": _plain("Not now", YES_LIMIT),
     }
     return {**made, "style": button.style} if button.style else made
+
+
+def _context(text: str) -> dict[str, Any]:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
 
 
 def _plain(text: str, limit: int) -> dict[str, Any]:

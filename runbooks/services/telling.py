@@ -91,12 +91,15 @@ def _cancel(run: Run) -> Button:
 
 
 def answered(run: Run, *, by: Actor, why: str, now: datetime) -> None:
-    """Take the buttons off its messages: the run's last move has answered them. They say how."""
+    """Have its messages say how the run's last move has answered them; without their buttons, unless the run
+    waits for the word of somebody else, too.
+    """
     where = " in Slack" if by.source == "slack" else ""
     person = "" if by.source == "automation" else f" by {escape(by.name)}{where}"
-    state = run.state.lower().replace("_", " ")
+    still = run.state == "AWAITING_APPROVAL"
+    state = "approved" if still else run.state.lower().replace("_", " ")
     said = f"Run {run.pk}: {state}{person} at {now:%H:%M:%S} UTC: {escape(why)}"
-    alerts.services.answered(prefix=f"run/{run.pk}/", said=said, now=now)
+    alerts.services.answered(prefix=f"run/{run.pk}/", said=said, now=now, still=still)
 
 
 def ended(run: Run, now: datetime) -> None:

@@ -212,6 +212,20 @@ def test_what_is_answered_before_it_is_sent_comes_without_buttons() -> None:
     assert (buttons(row), len(chat.messages), chat.messages[0].edits) == ([], 1, 0)
 
 
+def test_a_message_that_has_more_to_answer_keeps_its_buttons() -> None:
+    chat = InMemoryChat()
+    row = tell("run/7/a", offer=True)
+    deliver(chat)
+    services.answered(prefix="run/7/", said="Approved by ann", now=NOW, still=True)
+    deliver(chat, 1)
+    assert [block["type"] for block in chat.messages[0].blocks] == ["section", "context", "actions"]
+    services.answered(prefix="run/7/", said="Approved by bob", now=NOW)
+    deliver(chat, 2)
+    assert [block["type"] for block in chat.messages[0].blocks] == ["section", "context", "context"]
+    row.refresh_from_db()
+    assert not row.offers
+
+
 def test_it_is_answered_once() -> None:
     chat = InMemoryChat()
     tell("run/7/a", offer=True)
