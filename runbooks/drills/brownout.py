@@ -21,7 +21,7 @@ from runbooks.drills.world import Envoy, World
 HOST = "drill.test"
 BACKENDS = ("api-a", "api-b", "api-c")
 RATE, PHASE_SECONDS = 60.0, 6.0
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 4.0
 GOOD_SECONDS = 2.0
 """An answer that came later than this helped nobody."""
 CONNECTIONS = 12
@@ -168,7 +168,7 @@ DRILL = Drill(
             "all_p99",
             "slowest in a hundred, all are slow",
             "s",
-            "99th percentile of waiting; clients leave after 5 s",
+            "99th percentile of waiting; clients leave after 4 s",
             1,
         ),
         Row(

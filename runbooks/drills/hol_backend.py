@@ -19,7 +19,7 @@ FAST, SLOW = "fast.test", "slow.test"
 CONNECTIONS = 16
 FAST_RATE, SLOW_RATE, SECONDS = 40.0, 25.0, 6.0
 SLOW_MS = 1500.0
-PATIENCE_SECONDS = 4.0
+PATIENCE_SECONDS = 3.0
 UNHURT_MS = 250.0
 """What a request of the fast service may take beside the slow one: it takes a few ms alone."""
 

@@ -67,11 +67,11 @@ class Outcome:
         }
 
 
-def run(drill: Drill, *, lab: Lab, report: int, by: Actor, say: Say) -> Outcome:
+def run(drill: Drill, *, lab: Lab, report: int, by: Actor, say: Say, scale: float = 1.0) -> Outcome:
     """Plays the sides, has the runbook watched, writes the report. What breaks is recorded and raised."""
     trouble = "it was interrupted"
     try:
-        outcome = asyncio.run(_both(drill, lab, report, by, say))
+        outcome = asyncio.run(_both(drill, lab, report, by, say, scale))
         trouble = ""
         reporting.write(outcome.as_data())
     except Exception as error:
@@ -91,10 +91,10 @@ def run(drill: Drill, *, lab: Lab, report: int, by: Actor, say: Say) -> Outcome:
     return outcome
 
 
-async def _both(drill: Drill, lab: Lab, report: int, by: Actor, say: Say) -> Outcome:
+async def _both(drill: Drill, lab: Lab, report: int, by: Actor, say: Say, scale: float) -> Outcome:
     started_at, progress = timezone.now(), Progress(say)
     async with _alive(report, progress):
-        defence = await play(drill, say=progress.tell)
+        defence = await play(drill, say=progress.tell, scale=scale)
         answering = NO_RUNBOOK_WANTED
         if drill.live is not None:
             answering = await Watch(drill.live, lab, report, by, progress.tell).answer()

@@ -10,7 +10,7 @@ from runbooks.drills.running import play
 
 pytestmark = pytest.mark.real
 
-SHORT = 0.3
+SHORT = 0.4
 
 
 def short(name: str) -> Defence:

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.real, pytest.mark.timeout(400)]
 
 def drill(system: Running, *argv: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "manage.py", "drill", *argv],
+        [sys.executable, "manage.py", "drill", "--scale=0.2", *argv],
         cwd=REPOSITORY,
         env={**os.environ, **system.stack.place.environment},
         stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("name", nargs="?", choices=sorted(DRILLS))
         parser.add_argument("--json", action="store_true", help="print what was found as JSON")
         parser.add_argument("--by", default="cli", help="who drills")
+        parser.add_argument("--scale", type=share, default=1.0, help="smaller sides, such as 0.4 of the load")
         parser.add_argument("--report", type=int, help="go on with a drill that a page has begun")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +46,8 @@ class Command(BaseCommand):
             return
         drill, by = DRILLS[options["name"]], Actor(options["by"], "cli")
         here, report = self._begin(drill, by, options["report"])
-        outcome = self._run(drill, here, report, by, self.stderr if options["json"] else self.stdout)
+        out = self.stderr if options["json"] else self.stdout
+        outcome = self._run(drill, here, report, by, out, options["scale"])
         if options["json"]:
             self.stdout.write(json.dumps(outcome.as_data(), indent=1))
         else:
@@ -68,14 +70,14 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=NOTHING_DRILLED) from error
         return here, begun
 
-    def _run(self, drill: Drill, here: Lab, report: int, by: Actor, out: Any) -> Outcome:
+    def _run(self, drill: Drill, here: Lab, report: int, by: Actor, out: Any, scale: float) -> Outcome:
         def say(line: str) -> None:
             out.write(line)
             out.flush()
 
         try:
             with interruptible():
-                return run(drill, lab=here, report=report, by=by, say=say)
+                return run(drill, lab=here, report=report, by=by, say=say, scale=scale)
         except KeyboardInterrupt:
             said = "interrupted: the lab is healed, and everything is as before"
             raise CommandError(said, returncode=NOTHING_DRILLED) from None
@@ -91,6 +93,17 @@ class Command(BaseCommand):
         for line in lines(answering):
             write(line)
         write(f"Report: {reporting.file(outcome.report, outcome.drill.name, 'html')}")
+
+
+def share(text: str) -> float:
+    """From 0.1 to 1. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 1:
+        raise ArgumentTypeError(f"{text} is no share from 0.1 to 1")
+    return value
 
 
 @contextmanager
