@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from proxy.domain.checks import NAMES
 from proxy.domain.errors import Problem
@@ -41,11 +41,18 @@ class Unless(Part):
 
 
 class Choice(Part):
-    """The remedy that is taken where a check was found to hold, or not."""
+    """The remedy where a check was found to hold, or not; or where `when` is true of figures."""
 
-    check: str
-    holds: bool
+    check: str = ""
+    holds: bool = False
+    when: Condition | None = None
     remedy: str
+
+    @model_validator(mode="after")
+    def _one_reason(self) -> "Choice":
+        if bool(self.check) == (self.when is not None):
+            raise ValueError("give a check, or when")
+        return self
 
 
 class Remedy(Part):
@@ -179,7 +186,7 @@ def _in_checks(definition: Definition) -> Iterator[Problem]:
         if name not in NAMES:
             yield f"checks[{place}]", f"there is no check {name}; there are {', '.join(NAMES)}"
     for place, choice in enumerate(definition.choose):
-        if choice.check not in definition.checks:
+        if choice.check and choice.check not in definition.checks:
             yield f"choose[{place}].check", f"{choice.check} is none of the runbook's checks"
         if choice.remedy not in definition.remedies:
             yield f"choose[{place}].remedy", f"is one of {', '.join(definition.remedies)}"
@@ -191,6 +198,9 @@ def _conditions(definition: Definition) -> Iterator[tuple[str, Comparison | All 
         if condition is not None:
             yield path, condition
     yield from ((f"unless[{i}].when", each.when) for i, each in enumerate(definition.unless))
+    for place, choice in enumerate(definition.choose):
+        if choice.when is not None:
+            yield f"choose[{place}].when", choice.when
 
 
 def _in_condition(definition: Definition, path: str, condition: Comparison | All | Any_) -> Iterator[Problem]:
