@@ -78,9 +78,11 @@
   ];
   const long = (chart) => chart.range && chart.range[1] - chart.range[0] > DAY_SECONDS;
 
-  function across(chart, axis) {
-    if (elapsed(chart)) return { ...axis, type: "linear", ticksuffix: " s", hoverformat: ".1f", nticks: 6 };
-    return { ...axis, type: "date", tickformatstops: TICKS, hoverformat: long(chart) ? "%b %-d, %H:%M" : "%H:%M:%S", nticks: 6, range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined };
+  // On a phone six times of the day would stand aslant and over the legend.
+  function across(chart, upright, width) {
+    const axis = { ...upright, tickangle: 0, nticks: width < 400 ? 3 : 6 };
+    if (elapsed(chart)) return { ...axis, type: "linear", ticksuffix: " s", hoverformat: ".1f" };
+    return { ...axis, type: "date", tickformatstops: TICKS, hoverformat: long(chart) ? "%b %-d, %H:%M" : "%H:%M:%S", range: chart.range ? chart.range.map((at) => new Date(at * 1000)) : undefined };
   }
 
   const MARGIN = { l: 48, r: 12, t: 20, b: 28 };
@@ -97,7 +99,7 @@
       hoverlabel: { bgcolor: ink("--surface"), bordercolor: ink("--line-strong"), font: { color: ink("--ink") } },
       legend: { orientation: "h", x: 0, y: -0.12, yanchor: "top" },
       showlegend: chart.series.length > 1,
-      xaxis: across(chart, axis),
+      xaxis: across(chart, axis, width),
       yaxis: { ...axis, type: log ? "log" : "linear", exponentformat: log ? "e" : "none", separatethousands: true, rangemode: log ? "normal" : "tozero", ticksuffix: chart.unit ? ` ${chart.unit}` : "", nticks: 6 },
       shapes: [...chart.lines.map(boundary), ...chart.marks.map(mark)],
       annotations: [...chart.lines.map((line) => boundaryWord(line, log)), ...markWords(chart, width - MARGIN.l - MARGIN.r)],
