@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from proxy.domain import budgets
+from proxy.domain.patches import parse
 
 # The fields that a remedy is about, in Envoy's terms, and how a person calls them.
 ESSENTIAL = {"num_retries": "retries", "budget_percent": "retry budget in percent"}
@@ -27,6 +28,11 @@ class PlannedStep:
     said: dict[str, Any]
     words: str
     undo: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take until it is known what came of it."""
+        return float(self.said.get("within") or self.said.get("deadline") or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +94,8 @@ def shown(plan: Plan, most: int) -> tuple[str, ...]:
 
 
 def summary(patches: Sequence[Mapping[str, Any]]) -> str:
-    """The patches in a person's words."""
-    return " and ".join(_words(patch) for patch in patches)
-
-
-def _words(patch: Mapping[str, Any]) -> str:
-    match patch["kind"]:
-        case "retry_off":
-            return f"switch retries off on {patch['route']}"
-        case "retry_budget":
-            return f"tighten the retry budget of {patch['upstream']} to {patch['percent']:g} %"
-        case "penalty":
-            return f"hold {', '.join(patch['prefixes'])} to {patch['max_connections']} connections"
-        case kind:
-            return f"{kind} on {patch.get('route') or patch.get('upstream')}"
+    """The patches in a person's words. Raises Invalid."""
+    return " and ".join(parse(patch).words for patch in patches)
 
 
 def routes_touched(patches: Sequence[Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> set[str]:
