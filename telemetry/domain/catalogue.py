@@ -23,6 +23,9 @@ UPSTREAMS = not_matching("envoy_cluster_name", "sluice_.*")
 # The admin interface over TLS is a listener too, and serves no client.
 CLIENTS = unequal("envoy_listener_address", "sluice_admin")
 
+# Nor does the connection manager of the admin interface.
+MANAGERS = not_matching("envoy_http_conn_manager_prefix", "admin|sluice_.*")
+
 USUAL = timedelta(minutes=30)
 """So far back lies what is usual, where a figure is compared with its own past before its window."""
 
@@ -193,6 +196,12 @@ def pool_saturation(*, tier: Scope, resource: str) -> str:
 def active_connections(*, tier: Scope) -> str:
     """Client connections open now, by proxy (M3). The admin listener has series of its own."""
     return f"sum by (proxy) ({selector('envoy_listener_downstream_cx_active', *within(tier), CLIENTS)})"
+
+
+def peak_requests(*, tier: Scope, window: timedelta) -> str:
+    """The most requests in flight at one proxy at once in the window, by the minute (P2)."""
+    active = f"sum by (proxy) ({selector('envoy_http_downstream_rq_active', *within(tier), MANAGERS)})"
+    return f"max(max_over_time(({active})[{duration(window)}:1m]))"
 
 
 def worker_busy(*, tier: Scope, window: timedelta) -> str:

@@ -66,3 +66,11 @@ def test_what_retries_is_told_apart() -> None:
         ("", False),
         ("", False),
     ]
+
+
+def test_the_memory_of_each_tier_stands_below_and_no_data_is_unknown() -> None:
+    declare()
+    page = shown()
+    assert "Memory of requests in flight: edge, each proxy" in page
+    assert "max_over_time" in page
+    assert "unknown" in page

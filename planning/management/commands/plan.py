@@ -1,69 +1,64 @@
 """`manage.py plan ...`: the planning figures, as text or as JSON."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from planning import selectors
-from planning.domain.amplification import Amplification, Load
+import proxy.selectors
+from planning import capacity, selectors
+from planning.domain import wording
+from proxy.domain.errors import UnknownTier
+from telemetry import ports
 
 EMPTY = "No call graph is declared: add `call_graph:` to a file and `manage.py apply` it (docs/planning.md)."
 
 
 class Command(BaseCommand):
-    help = "Planning figures: what retries can make of one request along the declared calls."
+    help = "Planning figures: what retries make of one request, and what requests hold in a proxy."
 
     def add_arguments(self, parser: CommandParser) -> None:
         figures = parser.add_subparsers(dest="figure", required=True)
         amplification = figures.add_parser("amplification", help="load behind layers that each retry")
-        amplification.add_argument("--json", action="store_true", help="for programs")
+        buffers = figures.add_parser("capacity", help="the memory that requests in flight can hold")
+        buffers.add_argument("tier", nargs="?", default="", metavar="TIER", help="default: every tier")
+        for each in (amplification, buffers):
+            each.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["figure"] == "capacity":
+            self._capacity(options["tier"], as_json=options["json"])
+        else:
+            self._amplification(as_json=options["json"])
+
+    def _amplification(self, *, as_json: bool) -> None:
         found = selectors.amplified(now=timezone.now())
-        if options["json"]:
-            self.stdout.write(json.dumps(as_data(found), indent=2))
+        if as_json:
+            self._json(wording.amplification_data(found))
         elif not found.loads:
             self.stdout.write(EMPTY)
         else:
-            self.stdout.write("\n".join(_lines(found)))
+            self.stdout.write("\n".join(wording.amplification_lines(found)))
 
+    def _capacity(self, tier: str, *, as_json: bool) -> None:
+        metrics, now = ports.from_settings(), timezone.now()
+        if tier:
+            try:
+                found = [capacity.capacity(metrics, proxy.selectors.desired(tier, now=now), now=now)]
+            except UnknownTier as error:
+                raise CommandError(str(error)) from error
+        else:
+            found = capacity.capacities(metrics, now=now)
+        if as_json:
+            self._json(
+                [{"tier": one.tier, **wording.buffers_data(one.buffers, one.why_unknown)} for one in found]
+            )
+        for one in [] if as_json else found:
+            self.stdout.write(f"tier {one.tier}, each proxy")
+            self.stdout.write(
+                "\n".join(f"  {line}" for line in wording.buffers_lines(one.buffers, one.why_unknown))
+            )
 
-def as_data(found: Amplification) -> dict[str, Any]:
-    """Every service with its load, for programs."""
-    return {
-        "services": [
-            {
-                "service": load.service,
-                "worst": load.worst,
-                "with_budgets": load.budgeted,
-                "layers": [
-                    {"name": layer.name, "route": layer.is_route, **asdict(layer.policy)}
-                    for layer in load.layers
-                ],
-                "retrying_layers": len(load.retrying),
-                "keep": load.keep or None,
-            }
-            for load in found.loads
-        ],
-        "unknown_routes": list(found.unknown),
-    }
-
-
-def _lines(found: Amplification) -> Iterable[str]:
-    width = max(len("service"), *(len(load.service) for load in found.loads))
-    yield f"{'service':<{width}}  {'worst':>7}  {'budgets':>7}  layers"
-    for load in found.loads:
-        yield f"{load.service:<{width}}  {load.worst_words:>7}  {load.budgeted_words:>7}  {load.formula}"
-    for load in found.flagged:
-        yield _advice(load)
-    for route in found.unknown:
-        yield f"no tier has the route {route}: it counts as one try"
-
-
-def _advice(load: Load) -> str:
-    layers, others = len(load.retrying), ", ".join(load.others)
-    return f"{load.service}: {layers} layers retry; keep {load.keep}, switch off {others}"
+    def _json(self, data: Any) -> None:
+        self.stdout.write(json.dumps(data, indent=2))
