@@ -6,9 +6,11 @@ leaves values as strings. All of that is settled here, once.
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -168,15 +170,23 @@ class Prometheus:
         try:
             return call()
         except requests.ConnectTimeout as error:
-            raise MetricsUnavailable(f"Prometheus cannot be reached: {error}") from error
+            raise MetricsUnavailable(_unreached(error)) from error
         except requests.Timeout as error:
             raise QueryTimeout(f"Prometheus did not answer in {self._timeout:g} s") from error
         except requests.JSONDecodeError as error:
             raise MetricsUnavailable(f"not an answer of Prometheus: {error}") from error
         except requests.RequestException as error:
-            raise MetricsUnavailable(f"Prometheus cannot be reached: {error}") from error
+            raise MetricsUnavailable(_unreached(error)) from error
         except (KeyError, TypeError) as error:
             raise MetricsUnavailable(f"not an answer of Prometheus: {error!r} is missing") from error
+
+
+def _unreached(error: requests.RequestException) -> str:
+    """Where it was sought and what came of that: pages show it, and the query is no news there."""
+    asked = urlsplit(error.request.url) if error.request is not None and error.request.url else None
+    where = f" at {asked.netloc}" if asked else ""
+    said = re.search(r"\[Errno -?\d+\] ([A-Za-z ]+)", str(error))
+    return f"Prometheus cannot be reached{where}: {said[1].lower() if said else type(error).__name__}"
 
 
 def _check(response: requests.Response, *_: Any, **__: Any) -> None:

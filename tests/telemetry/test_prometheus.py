@@ -17,6 +17,7 @@ from telemetry.domain.errors import (
     QueryTimeout,
 )
 from telemetry.prometheus import Prometheus
+from tests.support.processes import free_port
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 EMPTY = '{"status":"success","data":{"resultType":"vector","result":[]}}'
@@ -133,3 +134,11 @@ def test_a_warning_of_prometheus_is_logged(
         client.vector("up", at=NOW)
 
     assert "remote read is partial" in caplog.text
+
+
+def test_a_prometheus_that_is_not_there_is_told_in_a_few_words() -> None:
+    """Pages show it: where it was sought and why it was not found, not the query."""
+    port = free_port()
+    with pytest.raises(MetricsUnavailable) as error:
+        Prometheus(f"http://127.0.0.1:{port}", 1.0).vector("up", at=NOW)
+    assert error.value.message == f"Prometheus cannot be reached at 127.0.0.1:{port}: connection refused"
