@@ -61,7 +61,7 @@ def part(given: str) -> dict[str, Any]:
 def written(asked: Declared) -> str:
     """The file that declares a rollout, without what is as it is by default."""
     body = asked.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump({"rollout": body}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump({"rollout": body}, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
 def rollout(given: Mapping[str, Any], *, key: str = "") -> Declared:
