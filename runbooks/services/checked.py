@@ -1,6 +1,6 @@
 """What a runbook's checks say of the tier, as declared and as its proxies run it, when a run decides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import proxy.selectors
@@ -11,7 +11,8 @@ from proxy.domain.observing import Seen
 from proxy.domain.tier import Tier
 from proxy.ports import ProxyAdmin
 from proxy.services.asking import asked
-from runbooks.domain.definition import Definition
+from runbooks.domain.conditions import holds
+from runbooks.domain.definition import Choice
 from runbooks.domain.targets import upstreams_of
 from runbooks.models import Run
 from runbooks.services.looking import Look
@@ -43,10 +44,22 @@ def findings(run: Run, look: Look) -> tuple[Finding, ...]:
     )
 
 
-def chosen(definition: Definition, found: Sequence[Finding]) -> str:
-    """The remedy that the first choice whose check says so chooses, or none."""
+def chosen(look: Look, found: Sequence[Finding]) -> str:
+    """The remedy of the first choice whose check or figures say so, or none.
+
+    What a person or the tier set stays: a choice is made in place of the runbook's own remedy only.
+    """
+    definition, policy = look.watched.definition, look.policy
+    if policy.remedy != definition.remedy:
+        return ""
     said = {(finding.check, finding.holds) for finding in found}
-    return next((each.remedy for each in definition.choose if (each.check, each.holds) in said), "")
+    return next((each.remedy for each in definition.choose if _says(each, said, look)), "")
+
+
+def _says(choice: Choice, said: Collection[tuple[str, bool | None]], look: Look) -> bool:
+    if choice.when is None:
+        return (choice.check, choice.holds) in said
+    return holds(choice.when, look.measure, look.policy.thresholds) is True
 
 
 def as_data(found: Sequence[Finding]) -> list[dict[str, Any]]:
