@@ -19,6 +19,9 @@ FIRST_AGAIN, SLOWEST = 1.0, 15.0
 LONGEST_SAID = 300
 CONFLICT, UNPROCESSABLE, TOO_MANY = 409, 422, 429
 
+# The mark, in the evidence of a call that is due again, of an attempt that may have arrived.
+MAYBE = "may_have_arrived"
+
 Event = Literal["done", "refused", "again", "lost"]
 Phase = Literal["do", "undo"]
 

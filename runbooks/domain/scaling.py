@@ -41,6 +41,7 @@ def scaling(
     wanted = min(max(math.ceil(raw - GRAIN), at_least), at_most)
     if wanted <= before:
         limit = f", and {at_most} is the most" if before >= at_most else ""
-        raise NotNow(f"{before} instances are enough for a load of {load:g} at {target:g} each{limit}")
+        # Without the load, which is another at each look: the same reason is told once.
+        raise NotNow(f"{before} instances are enough for {target:g} each{limit}")
     bounded = "" if wanted == math.ceil(raw - GRAIN) else f", within {at_least} and {at_most}"
     return Scaling(before, wanted, f"{before} x {load:g} / {target:g} = {raw:.2f}{bounded}")

@@ -20,7 +20,7 @@ from outbound.errors import NotSent, Unanswered
 from outbound.posting import Outbound
 from proxy.services.asking import asked
 from runbooks.domain import calls
-from runbooks.domain.calls import CALL, Answer
+from runbooks.domain.calls import CALL, MAYBE, Answer
 from runbooks.models import Act, Run
 from runbooks.services import gating
 
@@ -33,7 +33,6 @@ CLAIM = timedelta(seconds=15)
 MOST = 32
 # In which state of its run a call is still wanted.
 WANTED = {"do": "MITIGATING", "undo": "REVERTING"}
-MAYBE = "may_have_arrived"
 
 
 def send(*, outbound: Outbound, now: datetime) -> int:

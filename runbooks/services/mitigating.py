@@ -29,11 +29,10 @@ def mitigating(run: Run, look: Look) -> bool:
     turn = performing.turn_of(run)
     if turn == performing.OVERLAYS:
         return _put(run, look)
-    if turn is not None:
-        return _perform(run, look, turn)
     progress = look.round.progress(run)
     if progress.complete:
-        return _applied(run, look)
+        # What stands behind the overlays waits until every proxy obeys them.
+        return _applied(run, look) if turn is None else _perform(run, look, turn)
     if progress.nacks:
         who, reason = next(iter(progress.nacks.items()))
         return revert(run, look, "FAILED_REVERTED", f"{who} refused it: {reason}")
@@ -58,7 +57,7 @@ def _put(run: Run, look: Look) -> bool:
     """Lay the overlays and commit that with the outcome, unless the intent has grown old."""
     if _is_old(run, look):
         return revert(run, look, "FAILED_REVERTED", performing.TOO_OLD)
-    expires_at = look.now + look.policy.expiry
+    expires_at = look.now + timedelta(seconds=plan_from(run.plan or {}).expires_after_seconds)
     try:
         with transaction.atomic():
             lock(run)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from django.db import transaction
 
-from runbooks.domain.calls import key_of
+from runbooks.domain.calls import CALL, MAYBE, key_of
 from runbooks.domain.plan import PlannedStep, plan_from
 from runbooks.models import Act, Run
 from runbooks.services.looking import BY, Look
@@ -105,8 +105,16 @@ def _end(act: Act, came: Came, now: datetime) -> None:
 
 def unsettled(run: Run) -> bool:
     """Whether something outside stands in its way until a person has said what came of it."""
-    acts = run.acts.all()
-    return acts.filter(state="unknown").exists() or acts.filter(phase="undo", state="refused").exists()
+    return any(
+        (act.state == "unknown" and not _undone_blindly(act))
+        or (act.phase == "undo" and act.state == "refused")
+        for act in run.acts.all()
+    )
+
+
+def _undone_blindly(act: Act) -> bool:
+    """Whether it is taken back though nobody knows whether it was done: its receiver takes either once."""
+    return act.phase == "do" and bool(act.said.get("repeatable")) and bool(act.said.get("undo"))
 
 
 def take_back(run: Run, look: Look) -> Back:
@@ -120,13 +128,21 @@ def take_back(run: Run, look: Look) -> Back:
     return Back("clear")
 
 
+def _dropped(act: Act, now: datetime) -> bool:
+    """What nobody has begun to send is not sent any more; what may have arrived is not known to be nothing."""
+    if act.evidence.get(MAYBE):
+        return False
+    fresh = Act.objects.filter(pk=act.pk, state="due", attempts=act.attempts)
+    return bool(fresh.update(state=CALL["due"]["drop"], answer="the run had turned back", ended_at=now))
+
+
 def _taken_back(run: Run, look: Look, step: PlannedStep, done: Act | None, undone: Act | None) -> Back:
     if done is None or done.state in ("refused", "dropped"):
         return Back("clear")
-    if done.state == "unknown":
+    if done.state == "unknown" and not _undone_blindly(done):
         return Back("stuck", f"nobody knows whether it did: {step.words}")
     if done.state in ("due", "sending"):
-        return Back("wait")
+        return Back("clear") if _dropped(done, look.now) else Back("wait")
     if not step.undo or (undone is not None and _ended(undone)):
         return Back("clear")
     if undone is None:

@@ -71,10 +71,15 @@ def make_plan(drafted: Draft, *, tier: Tier, watched: Watched, now: datetime) ->
         undo=_undo(targets, drafted.steps),
         routes=tuple(sorted(routes_touched(drafted.patches, splits_of(tier)))),
         proxies=tuple(sorted(each.name for each in tier.proxies)),
-        expires_after_seconds=watched.judge.policy.expiry.total_seconds(),
+        expires_after_seconds=_expiry(watched, drafted.steps),
         steps=drafted.steps,
         overlays_at=drafted.overlays_at,
     )
+
+
+def _expiry(watched: Watched, steps: Sequence[PlannedStep]) -> float:
+    """An overlay lives on while steps after it wait for an answer."""
+    return watched.judge.policy.expiry.total_seconds() + sum(step.seconds for step in steps)
 
 
 def _summary(drafted: Draft) -> str:

@@ -1,0 +1,125 @@
+"""A run of a team's own runbook, step by step, beside a service that it calls."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from outbound.errors import NotSent, Unanswered
+from outbound.posting import Reply
+from runbooks import selectors, services, texts
+from runbooks.domain.writing import from_declaration, from_markdown
+from runbooks.models import Act, Run
+from runbooks.selectors import RunRow
+from tests.runbooks.world import ANN, QUICK, START, World, world
+from tests.runbooks.world import _measure as measured
+
+SLUG = "own-storm"
+LOOKBACK = timedelta(seconds=10)
+RETRY_OFF = {"do": "overlay", "patch": {"kind": "retry_off", "route": "$route"}}
+URL = "http://127.0.0.1:1/do"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL of the worker that sends."""
+
+
+def webhook(name: str = "a", *, undo: bool = True, repeatable: bool = True, **more: Any) -> dict[str, Any]:
+    step = {"do": "webhook", "url": URL, "secret": "ops", "repeatable": repeatable, "body": {"call": name}}
+    return {**step, **({"undo": {"body": {"call": f"un-{name}"}}} if undo else {}), **more}
+
+
+@dataclass
+class Receiver:
+    """A service that does a thing once a key where it is `keyed`, and fails as `mode` says.
+
+    `before` and `after` are run in the middle of a call: before it has arrived, and when it was done.
+    """
+
+    mode: str = "ok"
+    keyed: bool = True
+    refuses: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    came: Counter[str] = field(default_factory=Counter)
+    known: set[str] = field(default_factory=set)
+    before: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
+
+    def post(self, url: str, secret: str, content: Mapping[str, Any], **more: Any) -> Reply:
+        """As `Outbound.post`."""
+        self._now("before")
+        if self.mode == "refused connection":
+            raise NotSent("no answer: ConnectionRefusedError")
+        key = more["delivery"]
+        self.came[key] += 1
+        what = content.get("call", content.get("instances"))
+        if self.mode == "unavailable":
+            return Reply(503, b"no")
+        if self.mode == "refuse" or what in self.refuses:
+            return Reply(403, b"no")
+        if self.mode != "lost" and not (self.keyed and key in self.known):
+            self.known.add(key)
+            self.done.append(what)
+        self._now("after")
+        if self.mode in ("lost", "silent"):
+            raise Unanswered("no answer: TimeoutError")
+        return Reply(200, b"done")
+
+    def _now(self, when: str) -> None:
+        wanted = getattr(self, when)
+        setattr(self, when, None)
+        if wanted is not None:
+            wanted()
+
+
+@dataclass
+class Stepping(World):
+    """The world of `world`, with a receiver that is called after each round."""
+
+    receiver: Any = field(default_factory=Receiver)
+
+    def tick(self, seconds: float = 2) -> None:
+        super().tick(seconds)
+        self.send()
+
+    def send(self) -> int:
+        try:
+            return services.send(outbound=self.receiver, now=self.now)
+        except Killed:
+            return 0
+
+    def run(self) -> RunRow:
+        row = selectors.run(Run.objects.filter(runbook=SLUG).values_list("pk", flat=True)[0])
+        assert row is not None
+        return row
+
+    def states(self) -> list[str]:
+        return list(Run.objects.filter(runbook=SLUG).values_list("state", flat=True))
+
+    def acts(self) -> list[tuple[str, str, str]]:
+        """Kind, phase and state of each act, in the order of their intents."""
+        return list(Act.objects.order_by("pk").values_list("kind", "phase", "state"))
+
+    def events(self) -> list[str]:
+        return [step.event for step in self.run().steps]
+
+
+def own(*steps: Mapping[str, Any], **changes: Any) -> Any:
+    """The retry storm's definition as a team's own, with these steps."""
+    library = from_markdown(SLUG, texts.built_in()["retry-storm"].raw)
+    remedies = {"own": {"did": "it was done", "steps": list(steps)}}
+    front = {**library.front, "cause": "own", "remedies": remedies, "remedy": "own", **changes}
+    return from_declaration({"slug": SLUG, **front, "text": "Do it."})
+
+
+def stepping(*steps: Mapping[str, Any], mode: str = "auto", **changes: Any) -> Stepping:
+    """A quiet tier with a runbook of these steps."""
+    made = Stepping(**vars(world()))
+    measured(made, LOOKBACK)
+    made.metrics.otherwise([])
+    services.declare(declared=[own(*steps, **changes)], by=ANN, reason="test", now=START)
+    services.set_mode(runbook="retry-storm", tier="edge", mode="observe", by=ANN, reason="", now=START)
+    services.set_mode(runbook=SLUG, tier="edge", mode=mode, by=ANN, reason="", now=START)
+    services.set_policy(runbook=SLUG, tier="edge", policy=QUICK, by=ANN, reason="", now=START)
+    return made
