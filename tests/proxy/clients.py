@@ -1,11 +1,10 @@
-"""Clients that behave badly, and one that behaves well meanwhile; and a backend that answers at length."""
+"""A client that behaves well while others do not, connections that are held, and a backend that answers at length."""
 
 import asyncio
 import contextlib
 import socket
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import requests
@@ -14,7 +13,6 @@ from lab.http import Request, Response
 from tests.support.serving import serving
 
 BIG = 2 << 20
-Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 
 
 @contextlib.contextmanager
@@ -56,82 +54,6 @@ class Good:
         with requests.Session() as session:
             while not self._over.wait(0.02):
                 self.codes.append(session.get(self.url, headers={"Host": self.host}, timeout=5).status_code)
-
-
-def attack(port: int, count: int, behave: Attack, *, window: int | None = None) -> list[tuple[float, bytes]]:
-    """So many connections that all behave so, at once: how long each lasted in seconds, and what it read.
-
-    `window` makes the client's receive buffer so small.
-    """
-
-    async def one() -> tuple[float, bytes]:
-        client = socket.socket()
-        if window is not None:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        client.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
-        reader, writer = await asyncio.open_connection(sock=client, limit=window or 65536)
-        began = time.monotonic()
-        read = await behave(reader, writer)
-        writer.transport.abort()
-        return time.monotonic() - began, read
-
-    async def all_() -> list[tuple[float, bytes]]:
-        return await asyncio.gather(*(one() for _ in range(count)))
-
-    return asyncio.run(all_())
-
-
-def dripping(first: bytes, each: bytes) -> Attack:
-    """Sends `first`, and then `each` ten times a second for as long as it is let."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        async def drip() -> None:
-            with contextlib.suppress(OSError):
-                while not writer.is_closing():
-                    writer.write(each)
-                    await writer.drain()
-                    await asyncio.sleep(0.1)
-
-        writer.write(first)
-        dripper = asyncio.create_task(drip())
-        try:
-            return await _all(reader)
-        finally:
-            dripper.cancel()
-
-    return behave
-
-
-def reading_nothing(request: bytes, seconds: float) -> Attack:
-    """Asks, and begins to read only after so many seconds; then it takes all that is still to be had."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(request)
-        await asyncio.sleep(seconds)
-        return await _all(reader)
-
-    return behave
-
-
-def reading_until_answered(request: bytes) -> Attack:
-    """Asks, and reads the version and the status of the answer."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(request)
-        return await reader.readexactly(12)
-
-    return behave
-
-
-async def _all(reader: asyncio.StreamReader) -> bytes:
-    """What comes until the end, also where the end is a reset, or after twenty seconds."""
-    read = bytearray()
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(20):
-            while chunk := await reader.read(65536):
-                read += chunk
-    return bytes(read)
 
 
 def holding(port: int, count: int, host: str, *, source: str = "127.0.0.1") -> list[bool]:

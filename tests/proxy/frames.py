@@ -7,11 +7,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
-ACK, END_STREAM, END_HEADERS = 1, 1, 4
+from lab.drills.frames import (
+    ACK,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    RST_STREAM,
+    SETTINGS,
+    asking,
+    frame,
+    opening,
+)
+
 CANCEL, ENHANCE_YOUR_CALM = 8, 11
-INITIAL_WINDOW_SIZE = 4
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,12 @@ class Client:
     connection: socket.socket
 
     def send(self, kind: int, flags: int, stream: int, body: bytes) -> None:
-        head = struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
-        self.connection.sendall(head + body)
+        self.connection.sendall(frame(kind, flags, stream, body))
 
     def ask(self, stream: int, host: str, path: str = "/", *, ends: bool = True, method: str = "GET") -> None:
         """A request of headers only; without `ends` its body is still to come."""
-        fields = {":method": method, ":scheme": "http", ":path": path, ":authority": host}
-        block = b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields.items())
-        self.send(HEADERS, END_HEADERS | (END_STREAM if ends else 0), stream, block)
+        flags = END_HEADERS | (END_STREAM if ends else 0)
+        self.connection.sendall(asking(stream, host, path, flags=flags, method=method))
 
     def reset(self, stream: int) -> None:
         self.send(RST_STREAM, 0, stream, struct.pack(">I", CANCEL))
@@ -76,14 +82,7 @@ def http2(port: int, *, window: int | None = None) -> Iterator[Client]:
     """A connection to a plain port; `window` is what each answer may send before it is asked for more."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         client = Client(connection)
-        connection.sendall(PREFACE)
-        settings = b"" if window is None else struct.pack(">HI", INITIAL_WINDOW_SIZE, window)
-        client.send(SETTINGS, 0, 0, settings)
+        connection.sendall(opening(window))
         assert client.wait_for(SETTINGS, 3) is not None
         client.send(SETTINGS, ACK, 0, b"")
         yield client
-
-
-def _text(value: str) -> bytes:
-    """Of fewer than 127 bytes, not in Huffman's code."""
-    return bytes([len(value)]) + value.encode()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from lab.drills.speaker import Door, Trust, speaker
 from proxy import pki, schema
 from tests.proxy.world import World, at
 from tests.support.echo import echoing
@@ -25,69 +26,13 @@ def client_bootstrap(
     """An Envoy that sends what it gets at `port` to `target` over HTTP/3, verifying whom it reaches; it shows a
     certificate (Envoy's TlsCertificate) if it is given one.
     """
-    types = "type.googleapis.com/envoy.extensions"
-    validation = {
-        "trusted_ca": {"filename": str(authority)},
-        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": SHOP}}],
+    tls = {
+        "tls_certificates": [shows] if shows else [],
+        # It offers nothing that a quantum computer could undo later, so that the tier must take it.
+        "tls_params": {"ecdh_curves": ["X25519MLKEM768"]},
     }
-    socket = {
-        "name": "envoy.transport_sockets.quic",
-        "typed_config": {
-            "@type": f"{types}.transport_sockets.quic.v3.QuicUpstreamTransport",
-            "upstream_tls_context": {
-                "sni": SHOP,
-                "common_tls_context": {
-                    "validation_context": validation,
-                    "tls_certificates": [shows] if shows else [],
-                    # It offers nothing that a quantum computer could undo later, so that the tier must take it.
-                    "tls_params": {"ecdh_curves": ["X25519MLKEM768"]},
-                },
-            },
-        },
-    }
-    options = {
-        "@type": f"{types}.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http3_protocol_options": {}},
-    }
-    router = {
-        "name": "envoy.filters.http.router",
-        "typed_config": {"@type": f"{types}.filters.http.router.v3.Router"},
-    }
-    route = {"match": {"prefix": "/"}, "route": {"cluster": "edge"}}
-    manager = {
-        "@type": f"{types}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "client",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
-        "http_filters": [router],
-    }
-    return {
-        "static_resources": {
-            "listeners": [
-                {
-                    "address": _address(port),
-                    "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}],
-                }
-            ],
-            "clusters": [
-                {
-                    "name": "edge",
-                    "connect_timeout": "2s",
-                    "load_assignment": {
-                        "cluster_name": "edge",
-                        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(target)}}]}],
-                    },
-                    "transport_socket": socket,
-                    "typed_extension_protocol_options": {
-                        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
-                    },
-                }
-            ],
-        }
-    }
-
-
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    door = Door("edge", port, ("127.0.0.1", target), "http3")
+    return speaker([door], Trust(str(authority), SHOP, tls))
 
 
 @contextlib.contextmanager

@@ -8,20 +8,18 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from lab.drills.attackers import attack, dripping, reading_nothing, reading_until_answered
+from lab.drills.frames import GOAWAY, HEADERS, RST_STREAM
 from tests.proxy.clients import (
     BIG,
     Good,
     answers,
-    attack,
     backend,
     connected,
-    dripping,
     holding,
     named,
-    reading_nothing,
-    reading_until_answered,
 )
-from tests.proxy.frames import GOAWAY, HEADERS, RST_STREAM, http2
+from tests.proxy.frames import http2
 from tests.proxy.own import ask, declare
 from tests.proxy.world import World
 from tests.support.processes import wait_until

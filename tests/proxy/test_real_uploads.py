@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from lab.drills.attackers import attack, dripping
 from tests.proxy.asking import serve
-from tests.proxy.clients import attack, backend, dripping
+from tests.proxy.clients import backend
 from tests.proxy.world import World
 from tests.support.processes import wait_until
 
