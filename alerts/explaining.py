@@ -5,13 +5,14 @@ consequences. Only the consequence's row is locked and written: two incidents ar
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Min, QuerySet
 
 from alerts import incidents
-from alerts.domain.causes import Suspect, explanation
+from alerts.domain.causes import ACROSS, Consequence, Culprit, explanation
 from alerts.domain.states import OPEN_STATES
 from alerts.models import Alert, Incident
 from audit.domain.actor import automation
@@ -23,14 +24,15 @@ BY = automation("alerts")
 
 def look(incident: Incident, *, now: datetime) -> None:
     """Find what explains an incident, which is locked, where it explains itself so far."""
-    if incident.explained_by_id is not None and incident.explained_by is not None:
+    if incident.explained_by is not None:
         if incident.explained_by.state in OPEN_STATES:
             return
         incident.explained_by = None
         incident.save(update_fields=["explained_by"])
-    suspects = _suspects(incident.tier, incident.family)
-    mine = suspects.pop(incident.pk, None)
-    found = explanation(mine, suspects.values()) if mine else None
+    mine = _consequences(incident=incident.pk).get(incident.pk)
+    if mine is None:
+        return
+    found = explanation(mine, _culprits(incident__tier=mine.tier, about__in=mine.reach))
     if found is not None:
         _explain(incident, found.id, now)
 
@@ -38,18 +40,18 @@ def look(incident: Incident, *, now: datetime) -> None:
 def relate(*, now: datetime) -> int:
     """Join what is open to what explains it, and let go what is no longer explained. Returns the changes.
 
-    A constant number of queries for each tier while nothing changes, whatever the number of incidents.
+    Three queries while nothing changes, whatever the number of incidents.
     """
     changed = 0
-    pairs = (
-        Incident.objects.open().filter(explained_by=None).values_list("tier", "family").distinct().order_by()
-    )
-    for tier, family in _with_culprits(pairs):
-        suspects = _suspects(tier, family)
-        for mine in list(suspects.values()):
-            found = explanation(mine, suspects.values())
-            if found is not None:
-                changed += _explain_locked(mine.id, found.id, now)
+    at: dict[tuple[str, str], list[Culprit]] = defaultdict(list)
+    for culprit in _culprits():
+        at[culprit.tier, culprit.upstream].append(culprit)
+    tiers = {tier for tier, _ in at}
+    for mine in _consequences(incident__tier__in=tiers).values() if tiers else ():
+        near = [each for upstream in mine.reach for each in at[mine.tier, upstream]]
+        found = explanation(mine, near)
+        if found is not None:
+            changed += _explain_locked(mine.id, found.id, now)
     explained = Incident.objects.open().exclude(explained_by=None)
     over = explained.filter(explained_by__resolved_at__lte=now - RELEASED_AFTER)
     for pk in over.values_list("pk", flat=True):
@@ -57,32 +59,32 @@ def relate(*, now: datetime) -> int:
     return changed
 
 
-def _with_culprits(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of tiers and families those in which two incidents or more could have to do with each other."""
-    firing = Alert.objects.filter(state="FIRING").exclude(about="")
-    known = set(firing.values_list("incident__tier", "incident__family").distinct().order_by())
-    return [pair for pair in pairs if pair in known]
-
-
-def _suspects(tier: str, family: str) -> dict[int, Suspect]:
-    """The open incidents of a tier and family that explain themselves, by number. One query."""
-    firing = Alert.objects.filter(
-        state="FIRING",
-        incident__tier=tier,
-        incident__family=family,
-        incident__state__in=OPEN_STATES,
-        incident__explained_by=None,
+def _firing(**narrowed: Any) -> QuerySet[Alert]:
+    """What fires in open incidents that explain themselves."""
+    return Alert.objects.filter(
+        state="FIRING", incident__state__in=OPEN_STATES, incident__explained_by=None, **narrowed
     )
-    seen: dict[int, Suspect] = {}
-    culprits: dict[int, set[tuple[str, str]]] = defaultdict(set)
+
+
+def _culprits(**narrowed: Any) -> list[Culprit]:
+    """The oldest incident of each cause at each upstream: as many rows as there are of these."""
+    found = _firing(cause__in=ACROSS, **narrowed).exclude(about="")
+    kinds = found.values_list("incident__tier", "about", "cause", "incident__severity").order_by()
+    return [
+        Culprit(first, tier, upstream, cause, severity == "page")
+        for tier, upstream, cause, severity, first in kinds.annotate(first=Min("incident_id"))
+    ]
+
+
+def _consequences(**narrowed: Any) -> dict[int, Consequence]:
+    """What may be explained, by its number. One query."""
     reach: dict[int, set[str]] = defaultdict(set)
-    fields = ("incident_id", "incident__cause", "incident__severity", "cause", "about", "through")
-    for pk, cause, severity, its, about, through in firing.values_list(*fields):
+    facts: dict[int, tuple[str, str, bool]] = {}
+    fields = ("incident_id", "incident__tier", "incident__cause", "incident__severity", "through")
+    for pk, tier, cause, severity, through in _firing(**narrowed).values_list(*fields):
         reach[pk].update(through)
-        if about:
-            culprits[pk].add((its, about))
-        seen[pk] = Suspect(pk, tier, cause, severity == "page", frozenset(culprits[pk]), frozenset(reach[pk]))
-    return seen
+        facts[pk] = (tier, cause, severity == "page")
+    return {pk: Consequence(pk, *known, frozenset(reach[pk])) for pk, known in facts.items()}
 
 
 @transaction.atomic

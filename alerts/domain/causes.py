@@ -41,39 +41,42 @@ def parent(first: str, second: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """An open incident as far as causes go.
+class Culprit:
+    """An open incident that has an alert of this cause, about this one upstream."""
 
-    `culprits` are (cause, upstream) of its alerts that are about one upstream, `reach` the upstreams that its
-    alerts may come from.
-    """
+    id: int
+    tier: str
+    upstream: str
+    cause: str
+    pages: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """An open incident that may come from another one: `reach` are the upstreams that it could come from."""
 
     id: int
     tier: str
     cause: str
     pages: bool
-    culprits: frozenset[tuple[str, str]] = frozenset()
-    reach: frozenset[str] = frozenset()
+    reach: frozenset[str]
 
 
-def explanation(of: Suspect, among: Iterable[Suspect]) -> Suspect | None:
+def explanation(of: Consequence, among: Iterable[Culprit]) -> Culprit | None:
     """The incident on another target of the tier that explains this one: the earliest cause, then the oldest.
 
     A ticket explains no page: nobody would be woken.
     """
     found = [each for each in among if _explains(each, of)]
-    return min(found, key=lambda each: (_rank(each.cause), each.id), default=None)
+    return min(found, key=lambda each: (ACROSS.index(each.cause), each.id), default=None)
 
 
-def _explains(first: Suspect, second: Suspect) -> bool:
-    if first.id == second.id or first.tier != second.tier or (second.pages and not first.pages):
-        return False
-    return any(
-        cause in ACROSS and explains(cause, second.cause) and upstream in second.reach
-        for cause, upstream in first.culprits
+def _explains(first: Culprit, second: Consequence) -> bool:
+    return (
+        first.id != second.id
+        and first.tier == second.tier
+        and first.upstream in second.reach
+        and first.cause in ACROSS
+        and explains(first.cause, second.cause)
+        and (first.pages or not second.pages)
     )
-
-
-def _rank(cause: str) -> int:
-    causes = FAMILIES.get(family(cause), ())
-    return causes.index(cause) if cause in causes else len(causes)

@@ -191,7 +191,7 @@ def test_links_of_others_tell_nothing_of_where_one_comes_from(operator: Client) 
     assert '<a href="http://prometheus.test/graph" rel="noreferrer">Prometheus</a>' in said
 
 
-@pytest.mark.parametrize("number", [5, 60])
+@pytest.mark.parametrize("number", [5, 30])
 def test_the_page_takes_as_many_queries_whatever_it_explains(
     operator: Client, number: int, django_assert_max_num_queries: Any
 ) -> None:
