@@ -9,6 +9,7 @@ from alerts.domain.buttons import Button
 from alerts.domain.chat import Blocks, Posted
 from alerts.memory import InMemoryChat
 from alerts.models import ChannelHold, Outbox
+from alerts.sending import BATCH
 from audit.domain.actor import Actor, automation
 from tests.alerts.pressing import buttons
 
@@ -257,3 +258,26 @@ def test_what_its_worker_died_with_is_updated_once_it_is_found() -> None:
         deliver(chat, second)
     (message,) = chat.messages
     assert message.text.startswith("Acked")
+
+
+def test_an_answered_message_whose_outcome_is_unknown_is_changed_once_it_is_found() -> None:
+    chat = InMemoryChat(mode="drop")
+    tell("run/7/a", offer=True)
+    deliver(chat)
+    chat.mode = "ok"
+    services.answered(prefix="run/7/", said="Approved by ann", now=NOW)
+    assert deliver(chat, 1) == 0
+    assert deliver(chat, 10) == 1
+    assert chat.messages[0].edits == 1
+
+
+def test_replies_whose_root_is_looked_for_hold_nobody_else_up() -> None:
+    chat = InMemoryChat(mode="drop")
+    number = fire()
+    deliver(chat)
+    for line in range(2 * BATCH):
+        services.tell(key=f"line {line}", kind="INFO", incident_id=number, heading="line", now=NOW)
+    chat.mode = "ok"
+    tell("somebody else's")
+    assert deliver(chat, 1) == 1
+    assert chat.messages[-1].key == "somebody else's"

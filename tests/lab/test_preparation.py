@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import ports, preparation
+from lab import ports, preparation, programs
 from lab.ports import BadPort
 from lab.programs import Place
 from lab.stack import CannotStart, Stack
@@ -49,6 +49,26 @@ def test_prometheus_scrapes_this_places_proxies_with_their_names(tmp_path: Path)
         (["127.0.0.1:29002"], {"tier": "edge", "proxy": "edge-2"}),
     ]
     assert written["rule_files"] == [f"{tmp_path}/prometheus/rules/*.yml"]
+
+
+def test_presses_in_the_lab_are_signed_with_a_secret_of_each_start(tmp_path: Path) -> None:
+    secrets = {
+        Place.of(ports.from_environment({}), tmp_path, {}).environment["SLUICE_SLACK_SIGNING_SECRET"]
+        for _ in range(2)
+    }
+    assert len(secrets) == 2
+
+
+@pytest.mark.parametrize("own", ["SLUICE_SLACK_BOT_TOKEN", "SLUICE_SLACK_WEBHOOK_URL"])
+def test_beside_a_slack_of_ones_own_no_secret_is_made_up(tmp_path: Path, own: str) -> None:
+    place = Place.of(ports.from_environment({}), tmp_path, {own: "x"})
+    assert "SLUICE_SLACK_SIGNING_SECRET" not in place.environment
+
+
+@pytest.mark.parametrize(("token", "run"), [("", False), ("xapp-lab", True)])
+def test_socket_mode_is_run_where_there_is_an_app_token(tmp_path: Path, token: str, run: bool) -> None:
+    place = Place.of(ports.from_environment({}), tmp_path, {"SLUICE_SLACK_APP_TOKEN": token})
+    assert ("slack" in programs.programs(place)) is run
 
 
 @pytest.mark.real
