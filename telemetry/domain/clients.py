@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 
-from telemetry.domain.catalogue import CLIENTS, REQUESTS, UPSTREAMS, Scope, within
-from telemetry.domain.promql import equal, mean, not_matching, rate, selector
+from telemetry.domain.catalogue import CLIENTS, MANAGERS, REQUESTS, UPSTREAMS, Scope, within
+from telemetry.domain.promql import equal, mean, rate, selector
 
-# The connection managers of the admin interface and of what Sluice asks serve no client.
-_MANAGERS = not_matching("envoy_http_conn_manager_prefix", "admin|sluice_.*")
 _TIMEOUTS = ("rq_header_timeout", "rq_timeout", "rq_idle_timeout", "rq_max_duration_reached")
 """Of a request: its headers, itself, a pause in it, and a route's shorter time for it."""
 
@@ -61,9 +59,14 @@ def timed_out(*, tier: Scope, window: timedelta) -> str:
 
 
 def cut(*, tier: Scope, window: timedelta) -> str:
-    """Requests that Sluice's own count tells as a slow client's, of whatever kind; 0 where there are none."""
-    found = f"sum({rate(REQUESTS, window, *within(tier), equal('reason', 'slow_client'))})"
-    return f"{found} or 0 * {ended(tier=tier, window=window)}"
+    """Requests that were ended for their client's slowness, of whatever kind: the larger of two counts.
+
+    Sluice's own knows slow readers too, but its series begins with the first of them, so that a burst is not
+    seen; Envoy's are there from the start.
+    """
+    own = f"sum({rate(REQUESTS, window, *within(tier), equal('reason', 'slow_client'))})"
+    envoys = timed_out(tier=tier, window=window)
+    return f"({envoys} >= {own}) or {own} or {envoys}"
 
 
 def unread(*, tier: Scope) -> str:
@@ -91,11 +94,11 @@ def by_address() -> str:
 
 
 def _mean(metric: str, tier: Scope, window: timedelta) -> str:
-    return mean(f"envoy_http_downstream_{metric}", window, *within(tier), _MANAGERS)
+    return mean(f"envoy_http_downstream_{metric}", window, *within(tier), MANAGERS)
 
 
 def _rate(metric: str, tier: Scope, window: timedelta) -> str:
-    return rate(f"envoy_http_downstream_{metric}", window, *within(tier), _MANAGERS)
+    return rate(f"envoy_http_downstream_{metric}", window, *within(tier), MANAGERS)
 
 
 def _flow(what: str, tier: Scope) -> str:

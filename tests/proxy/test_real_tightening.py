@@ -15,12 +15,13 @@ import requests
 from django.utils import timezone
 
 from lab import greeter
+from lab.drills.attackers import attack, dripping
 from proxy import selectors, services
 from proxy.domain.obedience import Reading
 from proxy.domain.patches import target_of
 from proxy.envoy_admin import EnvoyAdmin
 from tests.proxy.asking import ask, endpoints, serve
-from tests.proxy.clients import attack, connected, dripping
+from tests.proxy.clients import connected
 from tests.proxy.world import BY, World
 from tests.support.processes import wait_until
 
