@@ -129,7 +129,7 @@ def take_back(run: Run, look: Look) -> Back:
 
 
 def _dropped(act: Act, now: datetime) -> bool:
-    """What nobody has begun to send is not sent any more; what may have arrived is not known to be nothing."""
+    """What nobody has begun to send is not sent any more; what may have arrived is no longer nothing."""
     if act.evidence.get(MAYBE):
         return False
     fresh = Act.objects.filter(pk=act.pk, state="due", attempts=act.attempts)

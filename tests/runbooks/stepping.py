@@ -1,17 +1,23 @@
 """A run of a team's own runbook, step by step, beside a service that it calls."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from unittest import mock
+
+from django.db import connection
 
 from outbound.errors import NotSent, Unanswered
 from outbound.posting import Reply
 from runbooks import selectors, services, texts
+from runbooks.domain.definition import Definition
 from runbooks.domain.writing import from_declaration, from_markdown
 from runbooks.models import Act, Run
 from runbooks.selectors import RunRow
+from tests.runbooks.rig import Crash, Killed
 from tests.runbooks.world import ANN, QUICK, START, World, world
 from tests.runbooks.world import _measure as measured
 
@@ -19,10 +25,6 @@ SLUG = "own-storm"
 LOOKBACK = timedelta(seconds=10)
 RETRY_OFF = {"do": "overlay", "patch": {"kind": "retry_off", "route": "$route"}}
 URL = "http://127.0.0.1:1/do"
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL of the worker that sends."""
 
 
 def webhook(name: str = "a", *, undo: bool = True, repeatable: bool = True, **more: Any) -> dict[str, Any]:
@@ -83,6 +85,20 @@ class Stepping(World):
         super().tick(seconds)
         self.send()
 
+    def crash(self, at: int) -> None:
+        """A round, of whose workers one is killed right after its `at`-th commit."""
+        self.now += timedelta(seconds=2)
+        crash = Crash(at)
+        try:
+            with connection.execute_wrapper(crash):
+                services.tick(metrics=self.metrics, admin=self.admin, now=self.now)
+                services.send(outbound=self.receiver, now=self.now)
+        except Killed:
+            pass
+        connection.needs_rollback = False
+        if self.acking:
+            self.ack()
+
     def send(self) -> int:
         try:
             return services.send(outbound=self.receiver, now=self.now)
@@ -105,6 +121,18 @@ class Stepping(World):
         return [step.event for step in self.run().steps]
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """A tick looks by this runbook alone: those that come with Sluice would see nothing here."""
+
+    def one() -> dict[str, Definition]:
+        definition = texts.text(SLUG).definition
+        return {SLUG: definition} if definition else {}
+
+    with mock.patch.object(texts, "automated", one):
+        yield
+
+
 def own(*steps: Mapping[str, Any], **changes: Any) -> Any:
     """The retry storm's definition as a team's own, with these steps."""
     library = from_markdown(SLUG, texts.built_in()["retry-storm"].raw)
@@ -119,7 +147,6 @@ def stepping(*steps: Mapping[str, Any], mode: str = "auto", **changes: Any) -> S
     measured(made, LOOKBACK)
     made.metrics.otherwise([])
     services.declare(declared=[own(*steps, **changes)], by=ANN, reason="test", now=START)
-    services.set_mode(runbook="retry-storm", tier="edge", mode="observe", by=ANN, reason="", now=START)
     services.set_mode(runbook=SLUG, tier="edge", mode=mode, by=ANN, reason="", now=START)
     services.set_policy(runbook=SLUG, tier="edge", policy=QUICK, by=ANN, reason="", now=START)
     return made
