@@ -201,6 +201,8 @@ def _silence(incident: Incident) -> list[tuple[str, str]]:
 
 
 def _hint(incident: Incident) -> str:
+    if incident.explained_by_id is not None:
+        return f"Incident {incident.explained_by_id} explains this one: what is to be done is told there."
     if incident.state == "OPEN":
         return "Acknowledge on the incident's page."
     return f"Acknowledged by {incident.acked_by}." if incident.acked_by else ""

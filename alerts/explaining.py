@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Min, QuerySet
 
-from alerts import incidents
+from alerts import announcements, incidents
 from alerts.domain.causes import ACROSS, Consequence, Culprit, explanation
 from alerts.domain.states import OPEN_STATES
 from alerts.models import Alert, Incident
@@ -103,6 +103,7 @@ def _explain(incident: Incident, by: int, now: datetime) -> None:
     incident.save(update_fields=["explained_by", "escalates_at"])
     words = f"explained by incident {by}: told there, and nobody is called for this one"
     incidents.log(incident, now=now, kind="state", actor=BY.name, text=words)
+    announcements.show(incident, now)
 
 
 @transaction.atomic

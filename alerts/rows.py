@@ -10,7 +10,6 @@ from alerts.domain.message import originator_words
 from alerts.domain.states import OPEN_STATES
 from alerts.models import Alert, Incident, Outbox, Silence, TimelineEntry
 
-
 _ADDRESS = re.compile(r"\s*https?://\S+")
 
 
@@ -260,11 +259,18 @@ def silence_row(row: Silence) -> SilenceRow:
     return SilenceRow(row.pk, row.target, row.tier, row.route, row.starts_at, row.ends_at, row.by, row.reason)
 
 
-def story(entries: Iterable[TimelineEntry], sent: Iterable[MessageRow]) -> tuple[EntryRow, ...]:
-    """Signals, actions, people and messages in order; a message stands where it was sent, or was to be."""
+def story(
+    newest_first: Iterable[TimelineEntry], sent: Iterable[MessageRow], newest: int | None
+) -> tuple[EntryRow, ...]:
+    """Signals, actions, people and messages in order, the `newest` of them.
+
+    A message stands where it was sent, or was to be.
+    """
     told = [_told(row) for row in sent if row.op in ("post", "event")]
-    lines = [EntryRow(e.at, e.kind, e.actor, e.text, e.detail) for e in entries]
-    return tuple(sorted([*lines, *told], key=lambda line: line.at))
+    lines = [EntryRow(e.at, e.kind, e.actor, e.text, e.detail) for e in newest_first]
+    lines.reverse()
+    ordered = sorted([*lines, *told], key=lambda line: line.at)
+    return tuple(ordered[-newest:] if newest else ordered)
 
 
 def _told(row: MessageRow) -> EntryRow:

@@ -80,15 +80,19 @@ def explained(incident_id: int) -> list[IncidentRow]:
     return rows_of(Incident.objects.open().filter(explained_by=incident_id).order_by("id"))
 
 
-def incident(incident_id: int) -> IncidentRow | None:
-    """One incident with its timeline, alerts and messages; None when there is none."""
+def incident(incident_id: int, *, newest: int | None = None) -> IncidentRow | None:
+    """One incident with its timeline, alerts and messages; None when there is none.
+
+    With `newest` only so many of the timeline's last lines.
+    """
     row = _counted(Incident.objects.filter(pk=incident_id)).first()
     if row is None:
         return None
+    lines = row.timeline.exclude(kind="message").order_by("-at", "-id")
     sent = [message_row(each) for each in row.messages.order_by("id")]
     return incident_row(
         row,
-        timeline=story(row.timeline.exclude(kind="message"), sent),
+        timeline=story(lines[:newest], sent, newest),
         alerts=tuple(alert_row(a) for a in row.alerts.select_related("incident")),
         messages=tuple(sent),
     )

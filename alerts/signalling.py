@@ -82,6 +82,10 @@ def observe(
 def _seen_bad(
     what: Signal, live: Alert | None, pending_for: timedelta, *, by: Actor, now: datetime
 ) -> int | None:
+    if live is not None and live.state == "PENDING" and now - live.last_seen > pending_for:
+        # Nobody looked for as long as it would have had to hold: it begins anew.
+        Alert.objects.filter(pk=live.pk, state="PENDING").update(first_seen=now, last_seen=now)
+        return None
     since = live.first_seen if live else now
     if (live is not None and live.state == "FIRING") or now - since >= pending_for:
         Alert.objects.filter(fingerprint=what.fingerprint, state="FIRING").update(clear_since=None)

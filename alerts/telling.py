@@ -95,7 +95,7 @@ def _within(incident: Incident, heading: str, parts: Parts) -> Facts:
 
 
 def _thread(incident: Incident | None) -> Incident | None:
-    """Where it is said: what another incident explains, and nobody was told of, speaks in that one's thread."""
+    """Where it is said: what another incident explains, and nobody was told of, speaks in its thread."""
     if incident is None or incident.explained_by is None:
         return incident
     return incident if incident.messages.filter(op="post", to="").exists() else incident.explained_by

@@ -22,6 +22,8 @@ from alerts.outbox import UnknownMessage
 from alerts.rows import IncidentRow, SilenceRow
 
 Form = TypeVar("Form", bound=ReasonForm)
+# Lines of the timeline; the write-up has all of them.
+SHOWN = 200
 REFUSED = (services.UnknownIncident, services.UnknownSilence, UnknownMessage, WrongState, BadSilence)
 
 
@@ -51,12 +53,14 @@ def incidents(request: HttpRequest, fragment: str = "") -> HttpResponse:
 @require_safe
 def incident(request: HttpRequest, incident_id: int, fragment: str = "") -> HttpResponse:
     """One incident, in order, and what can be done about it now."""
-    now, row = timezone.now(), _found(incident_id)
+    now, row = timezone.now(), _found(incident_id, newest=SHOWN + 1)
     quiet = selectors.silences_over(row, now=now)
     declared = receivers.declared()
     context = {
         "now": now,
         "incident": row,
+        "timeline": row.timeline[-SHOWN:],
+        "more": len(row.timeline) > SHOWN,
         "acts": _acts(row, quiet, now),
         "silences": quiet,
         "explained": selectors.explained(row.id),
@@ -160,8 +164,8 @@ def _back(request: HttpRequest, incident_id: int, error: str = "") -> HttpRespon
     return redirect("incident", incident_id)
 
 
-def _found(incident_id: int) -> IncidentRow:
-    row = selectors.incident(incident_id)
+def _found(incident_id: int, *, newest: int | None = None) -> IncidentRow:
+    row = selectors.incident(incident_id, newest=newest)
     if row is None:
         raise Http404(f"There is no incident {incident_id}.")
     return row

@@ -7,6 +7,7 @@ import pytest
 from alerts import explaining, listing, selectors, services
 from alerts.domain.causes import Consequence, Culprit, explanation
 from alerts.listing import Wanted
+from alerts.models import Outbox
 from tests.alerts.factories import (
     ANN,
     NOW,
@@ -75,6 +76,8 @@ def test_a_cause_that_is_seen_late_is_joined_at_the_next_look() -> None:
     assert explaining.relate(now=at(1)) == 1
     assert explaining.relate(now=at(1)) == 0
     assert incident(child).explained_by_id == parent
+    shown = Outbox.objects.filter(incident=child, op="update").latest("id")
+    assert f"Incident {parent} explains this one" in str(shown.payload)
     assert incident(child).escalates_at is None
 
 

@@ -65,7 +65,8 @@ def test_what_is_not_known_neither_fires_nor_ends_anything() -> None:
     see("bad", 0)
     assert see("unknown", 5) is None
     assert state() == "PENDING"
-    number = see("bad", 6)
+    assert see("bad", 5.5) is None
+    number = see("bad", 6.5)
     assert see("unknown", 20) == number
     assert state() == "FIRING"
 
@@ -76,6 +77,13 @@ def test_a_condition_that_ends_and_begins_again_waits_anew() -> None:
     see("bad", 0.9)
     assert see("bad", 1.5) is None
     assert see("bad", 1.9) is not None
+
+
+def test_what_nobody_looked_at_meanwhile_waits_anew() -> None:
+    see("bad", 0)
+    assert see("bad", 30) is None
+    assert see("bad", 30.5) is None
+    assert see("bad", 31) is not None
 
 
 def test_without_a_wait_it_fires_at_once() -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from access.domain.roles import Role
-from alerts import listing, services
+from alerts import listing, services, views
 from alerts.models import Incident, Outbox, Silence
 from tests.alerts.factories import ANN, brownout, declare, signal, storm
 from tests.support.people import person
@@ -115,6 +115,19 @@ def test_what_happened_is_in_order_with_people_and_messages(operator: Client) ->
     places = [timeline.index(words) for words in ("signal ·", "run 3 began", "acked: a test")]
     assert places == sorted(places)
     assert "to the channel, pending" in timeline
+
+
+def test_a_long_story_is_cut_on_the_page_and_whole_in_the_write_up(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "SHOWN", 3)
+    number = opened()
+    for line in range(5):
+        services.note(incident_id=number, text=f"line {line}", by=ANN, now=timezone.now())
+    said = page(operator, f"/incidents/{number}/")
+    assert ("line 1" in said, "line 2" in said, "There is more before this" in said) == (False, True, True)
+    text = operator.get(f"/incidents/{number}/export.md").content.decode()
+    assert all(f"line {line}" in text for line in range(5))
 
 
 def test_a_silence_is_until_a_moment_and_can_be_ended(operator: Client) -> None:
