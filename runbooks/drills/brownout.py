@@ -132,9 +132,9 @@ def judge(sides: Sequence[Measured]) -> list[Check]:
 
 
 @asynccontextmanager
-async def slow_shop(lab: Lab) -> AsyncIterator[None]:
-    """Both stable backends of the shop answer slower than the route waits."""
-    async with lab.broken("shop-v1", latency_ms=2500):
+async def failing_half(lab: Lab) -> AsyncIterator[None]:
+    """One of the shop's two stable backends is slow and fails, and asks for no retry that would hide it."""
+    async with lab.broken("shop-v1-a", latency_ms=200, error_rate=0.9, status=503):
         yield
 
 
@@ -186,7 +186,7 @@ DRILL = Drill(
     live=Live(
         runbook="brownout",
         target="edge/upstream/shop-v1",
-        says="both backends of shop-v1 answer 2.5 s later, beyond the route's timeout",
-        inject=slow_shop,
+        says="9 of 10 requests fail at shop-v1-a, one of two backends, and take 200 ms more",
+        inject=failing_half,
     ),
 )

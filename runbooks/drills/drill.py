@@ -1,8 +1,9 @@
 """A drill as data: its sides, what is measured, what must hold, and the failure that it makes in the lab."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from runbooks.domain.drills import Check, Measured, Plot, Row
 from runbooks.drills.lab import Lab
@@ -26,12 +27,14 @@ class Live:
     """A real failure in the running lab, for as long as the block of `inject` lasts, and what must answer it.
 
     `target` is how the run names what it is about, such as `edge/route/shop`. `says` is the failure in words.
+    `policy` is laid over the drill's own windows, thresholds too: what the lab's few clients can reach.
     """
 
     runbook: str
     target: str
     says: str
     inject: Inject
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,17 @@
 Where streams are balanced, or where connections are ended in time, all backends share them (5).
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from lab.backends import GreeterBackend
 from lab.drills.balancer import balancing
-from lab.drills.calls import calls
+from lab.drills.calls import calling, calls
 from lab.drills.sampling import sampled
 from runbooks.domain.drills import Check, Measured, Plot, Row
-from runbooks.drills.drill import Drill, Side
+from runbooks.drills.drill import Drill, Live, Side
+from runbooks.drills.lab import Lab
 from runbooks.drills.world import World
 
 HOST = "greeter.test"
@@ -21,6 +23,9 @@ CYCLE = 25
 """Requests after which a connection is ended and another one is opened."""
 EVEN_SKEW = 1.5
 SERVICE_MS = 10.0
+CALL_MS = 200.0
+"""In the running lab: long enough that calls are in flight when they are counted."""
+CLIENTS_CALLS = 6
 
 
 def _tier(ports: Sequence[int], **connection: Any) -> dict[str, Any]:
@@ -102,6 +107,32 @@ def judge(sides: Sequence[Measured]) -> list[Check]:
     ]
 
 
+@asynccontextmanager
+async def pin(lab: Lab) -> AsyncIterator[None]:
+    """Everybody from one address goes to one greeter; calls are many, and take a while."""
+    ports = [proxy.http_port for proxy in lab.tier.proxies]
+    async with (
+        lab.broken("greeter", latency_ms=CALL_MS),
+        lab.declared(_by_address, _by_request, reason="drill grpc-hotspot"),
+        calling(ports, HOST, at_once=CLIENTS_CALLS),
+    ):
+        yield
+
+
+def _by_address(tier: dict[str, Any]) -> None:
+    _greeter(tier).update({"lb_policy": "ring_hash", "hash_on": {"source_ip": True}})
+
+
+def _by_request(tier: dict[str, Any]) -> None:
+    for key in ("lb_policy", "hash_on"):
+        _greeter(tier).pop(key, None)
+
+
+def _greeter(tier: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in tier["upstreams"] if each["name"] == "greeter")
+    return found
+
+
 DRILL = Drill(
     name="grpc-hotspot",
     title="gRPC backend hotspot",
@@ -121,4 +152,12 @@ DRILL = Drill(
     ),
     plots=(Plot("busiest", "Share of the busiest backend so far", "%"),),
     judge=judge,
+    live=Live(
+        runbook="grpc-hotspot",
+        target="edge/upstream/greeter",
+        says="the greeter is balanced by client address, so that one endpoint gets every call",
+        inject=pin,
+        # Nothing tells that the cause is gone while the remedy holds: it holds for its time.
+        policy={"hold_for": "5s"},
+    ),
 )

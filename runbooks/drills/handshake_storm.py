@@ -5,23 +5,29 @@ it resumes (2: handshake rate is the first TLS ceiling; 9, runbook 3).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from django.conf import settings
 
-from lab.drills.herd import Arrival, clients, come
+from lab.drills.herd import Arrival, clients, come, storm
 from lab.drills.load import per_second
 from proxy.domain.translate.secrets import TICKET_KEY_BYTES, Material
 from runbooks.domain.drills import Check, Measured, Plot, Row
-from runbooks.drills.drill import Drill, Side
+from runbooks.drills.drill import Drill, Live, Side
+from runbooks.drills.lab import Lab
 from runbooks.drills.world import World
 
 HOST = "drill.test"
 CLIENTS, AT_ONCE = 400, 24
+STRANGERS_A_SECOND = 350.0
+BUSY = 0.12
 KEY_BITS = 2048
 """RSA, which many tiers still have: its private operation is what a full handshake costs."""
 
@@ -113,6 +119,15 @@ def judge(sides: Sequence[Measured]) -> list[Check]:
     ]
 
 
+@asynccontextmanager
+async def herd(lab: Lab) -> AsyncIterator[None]:
+    """New clients come to the first proxy, none of whom has a session."""
+    authority = str(Path(settings.VAR) / "pki" / "ca.pem")
+    first = lab.tier.proxies[0].https_port
+    async with storm([first], "shop.test", authority, rate=STRANGERS_A_SECOND):
+        yield
+
+
 DRILL = Drill(
     name="handshake-storm",
     title="Handshake storm",
@@ -139,4 +154,12 @@ DRILL = Drill(
     ),
     plots=(Plot("arrivals", "Clients that are back", "/s"),),
     judge=judge,
+    live=Live(
+        runbook="handshake-storm",
+        target="edge",
+        says=f"up to {STRANGERS_A_SECOND:g} clients a second without a session come to the first proxy",
+        inject=herd,
+        # The lab's clients cannot fill a processor of a proxy; without them it is some 7 % busy.
+        policy={"busy": BUSY},
+    ),
 )

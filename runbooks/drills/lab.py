@@ -3,14 +3,18 @@ ever drilled.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import requests
+from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 import proxy.selectors
+import proxy.services
+from audit.domain.actor import automation
 from lab import ports
 from lab.backends import GRPC_BACKENDS, HTTP_BACKENDS
 from proxy.domain.errors import UnknownTier
@@ -18,6 +22,9 @@ from proxy.domain.tier import Tier
 
 TIER = "edge"
 SECONDS = 5.0
+BY = automation("drills")
+Change = Callable[[dict[str, Any]], None]
+"""What is changed in a tier's declaration, in place."""
 BACKENDS = frozenset(row[1] for row in (*HTTP_BACKENDS, *GRPC_BACKENDS))
 
 
@@ -52,6 +59,23 @@ class Lab:
             yield
         finally:
             await self.heal(backend)
+
+    @asynccontextmanager
+    async def declared(self, change: Change, undo: Change, *, reason: str) -> AsyncIterator[None]:
+        """The tier declared otherwise for the length of the block.
+
+        `undo` takes the change away whatever was there before: also what a drill that died had left.
+        """
+        try:
+            await sync_to_async(self._declare)(change, reason)
+            yield
+        finally:
+            await sync_to_async(self._declare)(undo, f"{reason} is over")
+
+    def _declare(self, change: Change, reason: str) -> None:
+        declaration = proxy.selectors.base(self.tier.name).declaration()
+        change(declaration)
+        proxy.services.apply(document={"tiers": [declaration]}, by=BY, reason=reason, now=timezone.now())
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = requests.request(method, f"{self.url}{path}", json=body, timeout=SECONDS)

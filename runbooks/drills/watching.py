@@ -86,7 +86,7 @@ class Watch:
             self.report,
             runbook=self.live.runbook,
             tier=self.lab.tier.name,
-            policy=QUICK,
+            policy={**QUICK, **self.live.policy},
             by=self.by,
             now=timezone.now(),
         )
