@@ -13,6 +13,7 @@ import proxy.api_fleet
 import proxy.api_revisions
 import runbooks.api
 import runbooks.api_runbooks
+import runbooks.api_steps
 import slo.api_exclusions
 import slo.api_openslo
 import slo.api_reports
@@ -30,6 +31,7 @@ api.add_router("", canary.api_pipelines.router)
 api.add_router("", canary.api_releases.router)
 api.add_router("", runbooks.api.router)
 api.add_router("", runbooks.api_runbooks.router)
+api.add_router("", runbooks.api_steps.router)
 api.add_router("", dashboard.api.router)
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -38,6 +38,21 @@ class StartForm(ReasonForm, TargetForm):
     plan_hash = forms.CharField(max_length=32)
 
 
+class AnswerForm(ReasonForm):
+    """Yes or no to the question of a step."""
+
+    place = forms.IntegerField(min_value=0)
+    answer = forms.ChoiceField(choices=[(word, word) for word in ("yes", "no")])
+
+
+class SettleForm(ReasonForm):
+    """What became of a call whose outcome is unknown."""
+
+    place = forms.IntegerField(min_value=0)
+    phase = forms.ChoiceField(choices=[(phase, phase) for phase in ("do", "undo")])
+    became = forms.ChoiceField(choices=[(word, word) for word in ("happened", "not_happened")])
+
+
 class SwitchForm(ReasonForm):
     """The kill switch."""
 

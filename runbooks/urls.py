@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runbooks import views, views_drills, views_own, views_starting, views_taking
+from runbooks import views, views_drills, views_own, views_starting, views_steps, views_taking
 
 LIVE = {"fragment": "#live"}
 
@@ -18,6 +18,8 @@ urlpatterns = [
     path("runs/<int:run_id>/take/", views_taking.take, name="run-take"),
     path("runs/<int:run_id>/give-back/", views_taking.give_back, name="run-give-back"),
     path("runs/<int:run_id>/extend/", views_taking.extend, name="run-extend"),
+    path("runs/<int:run_id>/answer/", views_steps.answer, name="run-answer"),
+    path("runs/<int:run_id>/settle/", views_steps.settle, name="run-settle"),
     path("runbooks/<slug:slug>/start/", views_starting.plan, name="runbook-start"),
     path("runbooks/<slug:slug>/begin/", views_starting.start, name="runbook-begin"),
     path("runbooks/<slug:slug>/", views.runbook, name="runbook"),

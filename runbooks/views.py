@@ -13,7 +13,7 @@ import alerts.selectors
 from access.act import Act, Line, ReasonForm, difference, first_error
 from access.domain.roles import Role
 from access.permission import actor, requires
-from runbooks import drilled, listed, selectors, services, views_own, views_taking
+from runbooks import drilled, listed, performed, selectors, services, views_own, views_steps, views_taking
 from runbooks.domain.states import RUN, WrongState
 from runbooks.forms import ApproveForm, ModeForm, SwitchForm
 from runbooks.selectors import RunRow
@@ -38,7 +38,14 @@ def runs(request: HttpRequest, fragment: str = "") -> HttpResponse:
 def run(request: HttpRequest, run_id: int, fragment: str = "") -> HttpResponse:
     """What the machine did, why, and how to stop it."""
     row = _found(run_id)
-    context = {"now": timezone.now(), "run": row, "acts": _acts(row), "change": _change(row)}
+    done = performed.acts(run_id)
+    context = {
+        "now": timezone.now(),
+        "run": row,
+        "acts": [*views_steps.acts(row, done), *_acts(row)],
+        "change": _change(row),
+        "performed": done,
+    }
     return render(request, f"runbooks/run.html{fragment}", context)
 
 

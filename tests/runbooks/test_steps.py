@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alerts.selectors
 import audit.selectors
 import proxy.selectors
+from access.domain.roles import Role
 from runbooks import services, texts
 from runbooks.domain.measures import Measure
 from runbooks.domain.states import ENDED, WrongState
@@ -22,6 +24,7 @@ from runbooks.services.watched import now_on
 from tests.runbooks.rig import Killed
 from tests.runbooks.stepping import RETRY_OFF, SLUG, Stepping, alone, stepping, webhook
 from tests.runbooks.world import ANN
+from tests.support.people import bearer, person
 
 pytestmark = pytest.mark.django_db
 TELL = {"do": "tell", "text": "Storm on $route: $names.retries."}
@@ -259,6 +262,40 @@ def test_no_and_no_answer_in_time_take_back_what_was_done(said: str) -> None:
     w.until("FAILED_REVERTED", rounds=60)
     assert (w.live(), w.receiver.done) == ([], [])
     assert ("no, says ann" if said == "no" else "nobody answered in time") in w.run().why
+
+
+def test_the_page_and_the_api_answer_a_question(client: Client) -> None:
+    w = storming({"do": "ask", "text": "Really on $route?"}, {"do": "ask", "text": "And now?"})
+    w.until("MITIGATING")
+    w.ticks(2)
+    number = w.run().id
+    client.force_login(person(Role.OPERATOR, "op"))
+    page = client.get(f"/runs/{number}/").content.decode()
+    assert 'id="act-yes-0"' in page
+    assert "Really on shop?" in page
+    client.post(f"/runs/{number}/answer/", {"place": 0, "answer": "yes", "reason": "sure"})
+    w.ticks(2)
+    api, operator = f"/api/v1/runs/{number}", bearer(Role.OPERATOR)
+    acts = client.get(f"{api}/acts", headers=operator).json()
+    assert [(act["state"], act["question"]) for act in acts] == [("done", ""), ("due", "And now?")]
+    given = {"place": 1, "answer": "no", "reason": "not now"}
+    assert client.post(f"{api}/answer", given, content_type="application/json", headers=operator).json()
+    w.until("FAILED_REVERTED")
+    again = client.post(f"{api}/answer", given, content_type="application/json", headers=operator)
+    assert again.status_code == 409
+
+
+def test_the_page_settles_what_nobody_knows(client: Client) -> None:
+    w = storming(webhook(repeatable=False))
+    w.receiver.mode = "lost"
+    w.until("NEEDS_HUMAN")
+    number = w.run().id
+    client.force_login(person(Role.OPERATOR, "op"))
+    assert 'id="act-not-happened-do-0"' in client.get(f"/runs/{number}/").content.decode()
+    given = {"place": 0, "phase": "do", "became": "not_happened", "reason": "asked ops"}
+    client.post(f"/runs/{number}/settle/", given)
+    w.until("FAILED_REVERTED")
+    assert "not happened, says op: asked ops" in client.get(f"/runs/{number}/").content.decode()
 
 
 def test_a_run_that_is_stopped_while_it_asks_ends() -> None:
