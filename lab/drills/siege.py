@@ -27,6 +27,8 @@ AGAIN_SECONDS = 0.5
 """After so long, half of it to once and a half, who was cut comes again."""
 SAMPLE_SECONDS = 0.25
 SMALL_WINDOW = 4096
+BLIND_SECONDS = 15.0
+"""Who does not read does not see that he was cut: so long a slow reader holds on before he comes again."""
 STREAMS = 50
 """Of one HTTP/2 connection; below the hundred that a tier allows by default."""
 
@@ -57,7 +59,7 @@ def slow_reader(host: str, path: str, *, http2: bool) -> Attack:
     if http2:
         asked = (frames.asking(stream, host, path) for stream in range(1, 2 * STREAMS, 2))
         return dripping(frames.opening(window=1) + b"".join(asked), b"", patience=LONGEST_SECONDS)
-    return reading_nothing(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), LONGEST_SECONDS)
+    return reading_nothing(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), BLIND_SECONDS)
 
 
 KINDS: dict[str, Callable[..., Attack]] = {

@@ -4,11 +4,22 @@ There is always progress, so that no idle timeout ends them: only a time for the
 """
 
 from runbooks.domain.drills import Measured
-from runbooks.drills.drill import Drill, Side
-from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, judge, play, tier
+from runbooks.drills.drill import Drill, Live, Side
+from runbooks.drills.slow_clients import (
+    NEVER,
+    PLOTS,
+    ROWS,
+    SOON,
+    Attackers,
+    against_the_lab,
+    judge,
+    play,
+    tier,
+)
 from runbooks.drills.world import World
 
 ATTACKERS = Attackers("slow-body")
+IN_THE_LAB = Attackers("slow-body", http1=40, http2=20)
 
 
 async def undefended(world: World) -> Measured:
@@ -35,4 +46,10 @@ DRILL = Drill(
     rows=ROWS,
     plots=PLOTS,
     judge=judge,
+    live=Live(
+        runbook="slow-clients",
+        target="edge",
+        says="60 clients at one address send a byte of a body now and then",
+        inject=against_the_lab(IN_THE_LAB),
+    ),
 )

@@ -16,9 +16,11 @@ from lab.drills.sampling import Points, sampled
 from proxy import counter
 from proxy.domain.counting import OpenConnections
 from runbooks.domain.drills import Check, Measured, Plot, Row
+from runbooks.drills.drill import Inject
+from runbooks.drills.lab import Lab
 from runbooks.drills.world import Envoy, World
 
-HOST = "drill.test"
+HOST, LAB_HOST = "drill.test", "shop.test"
 ROOM = 60
 """Connections that the proxy takes. By default it is 10,000, which as many attackers fill in the same way."""
 OVER_HTTP1, OVER_HTTP2 = 50, 30
@@ -29,7 +31,7 @@ WIDE = {"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 1
 ABUSER = "127.0.0.2"
 RATE, SECONDS = 30.0, 8.0
 PATIENCE_SECONDS = 1.0
-SIEGE_SECONDS = 60
+SIEGE_SECONDS = 120
 """At most: the attackers are ended with their side."""
 STEP_SECONDS, MOST_STEPS, SAME = 1.0, 15, 0.05
 CONNECTIONS, MEMORY, MIB = "http.drill.downstream_cx_active", "server.memory_allocated", 1 << 20
@@ -125,10 +127,26 @@ async def play(world: World, declared: Mapping[str, Any], attackers: Attackers) 
 @asynccontextmanager
 async def _besieged(attackers: Attackers, edge: Envoy) -> AsyncIterator[None]:
     """Entered when they have what they can get. Raises ToolFailed where they did not hold out."""
-    argvs = _sieges(attackers, edge.http_port)
+    async with _attacking(_sieges(attackers, edge.http_port, HOST)):
+        await _settled(edge)
+        yield
+
+
+def against_the_lab(attackers: Attackers) -> Inject:
+    """The attackers at the first proxy of the running lab, from an address of their own."""
+
+    @asynccontextmanager
+    async def inject(lab: Lab) -> AsyncIterator[None]:
+        async with _attacking(_sieges(attackers, lab.tier.proxies[0].http_port, LAB_HOST)):
+            yield
+
+    return inject
+
+
+@asynccontextmanager
+async def _attacking(argvs: Sequence[Sequence[str]]) -> AsyncIterator[None]:
     sieges = [asyncio.create_task(told("lab.drills.siege", *argv)) for argv in argvs]
     try:
-        await _settled(edge)
         yield
     finally:
         broken = [siege for siege in sieges if siege.done()]
@@ -150,9 +168,9 @@ async def _settled(edge: Envoy) -> None:
         before = now
 
 
-def _sieges(attackers: Attackers, port: int) -> list[list[str]]:
+def _sieges(attackers: Attackers, port: int, host: str) -> list[list[str]]:
     """One for each protocol that there are attackers of."""
-    shared = [attackers.kind, f"--port={port}", f"--host={HOST}", f"--path={attackers.path}"]
+    shared = [attackers.kind, f"--port={port}", f"--host={host}", f"--path={attackers.path}"]
     shared += [f"--seconds={SIEGE_SECONDS}", f"--source={ABUSER}"]
     found = [[*shared, f"--count={attackers.http1}"]] if attackers.http1 else []
     if attackers.http2:

@@ -5,11 +5,22 @@ comes again; only together with a cap for each address there is room for others.
 """
 
 from runbooks.domain.drills import Measured
-from runbooks.drills.drill import Drill, Side
-from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, judge, play, tier
+from runbooks.drills.drill import Drill, Live, Side
+from runbooks.drills.slow_clients import (
+    NEVER,
+    PLOTS,
+    ROWS,
+    SOON,
+    Attackers,
+    against_the_lab,
+    judge,
+    play,
+    tier,
+)
 from runbooks.drills.world import World
 
 ATTACKERS = Attackers("slow-header")
+IN_THE_LAB = Attackers("slow-header", http1=40, http2=20)
 
 
 async def undefended(world: World) -> Measured:
@@ -43,4 +54,10 @@ DRILL = Drill(
     rows=ROWS,
     plots=PLOTS,
     judge=judge,
+    live=Live(
+        runbook="slow-clients",
+        target="edge",
+        says="60 clients at one address never end their headers",
+        inject=against_the_lab(IN_THE_LAB),
+    ),
 )

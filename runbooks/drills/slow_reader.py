@@ -11,14 +11,15 @@ from typing import Any
 
 from runbooks.domain.drills import Check, Measured, Plot, Row
 from runbooks.drills import slow_clients
-from runbooks.drills.drill import Drill, Side
-from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, play, tier
+from runbooks.drills.drill import Drill, Live, Side
+from runbooks.drills.slow_clients import NEVER, PLOTS, ROWS, SOON, Attackers, against_the_lab, play, tier
 from runbooks.drills.world import World
 
 ANSWER_BYTES = 400_000
 """Far below 1 MiB, from which on a proxy that is short of memory resets a stream for what it holds."""
 ATTACKERS = Attackers("slow-reader", path=f"/?bytes={ANSWER_BYTES}", http1=30, http2=4)
 """Of the four on HTTP/2 each has fifty requests under way."""
+IN_THE_LAB = Attackers("slow-reader", path="/?bytes=1000000", http1=60, http2=0)
 HEAP = "80MiB"
 MOST_MIB = 55.0
 """Of memory for 230 answers of 0.4 MB that nobody reads: at each there are 64 KiB to either side."""
@@ -70,4 +71,10 @@ DRILL = Drill(
     rows=(*ROWS, Row("memory", "memory more than before", "MiB", "the most of Envoy's memory_allocated", 1)),
     plots=(*PLOTS, Plot("memory", "Memory of the proxy", "MiB")),
     judge=judge,
+    live=Live(
+        runbook="slow-clients",
+        target="edge",
+        says="60 clients at one address do not read answers of 1 MB",
+        inject=against_the_lab(IN_THE_LAB),
+    ),
 )
