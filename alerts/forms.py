@@ -10,7 +10,7 @@ from django.http import QueryDict
 from access.act import ReasonForm
 from alerts.domain.silence import LONGEST
 from alerts.domain.states import INCIDENT
-from alerts.listing import Wanted
+from alerts.domain.wanted import Wanted
 
 STATES = (("", "open or not"), ("open", "not resolved"), *((name.lower(), name.lower()) for name in INCIDENT))
 

@@ -5,26 +5,13 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from alerts.domain.wanted import Wanted
 from alerts.models import Incident, IncidentQuerySet
 from alerts.rows import IncidentRow
 from alerts.selectors import rows_of
 
 PAGE = 50
 TEXTS = ("title", "tier", "route", "of_upstream", "upstream", "cause", "action", "acked_by")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a person looks for; what is empty narrows nothing. `state` is one of the table's, or "open".
-
-    With `explained` those, too, that another incident explains: they stand with that one else.
-    """
-
-    text: str = ""
-    state: str = ""
-    tier: str = ""
-    severity: str = ""
-    explained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

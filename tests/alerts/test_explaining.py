@@ -6,7 +6,7 @@ import pytest
 
 from alerts import explaining, listing, selectors, services
 from alerts.domain.causes import Consequence, Culprit, explanation
-from alerts.listing import Wanted
+from alerts.domain.wanted import Wanted
 from alerts.models import Outbox
 from tests.alerts.factories import (
     ANN,

@@ -74,7 +74,8 @@ def send(address: str, *, ends: datetime | None = None) -> None:
 
 def test_what_a_real_alertmanager_sends_opens_and_ends_one_incident(manager: str) -> None:
     send(manager)
-    found = wait_until(lambda: Incident.objects.first(), timeout=15, what="the incident")
+    wait_until(Incident.objects.exists, timeout=15, what="the incident")
+    found = Incident.objects.get()
     assert (found.target, found.severity, found.title) == (
         "edge/upstream/shop-v1",
         "page",
