@@ -122,12 +122,12 @@ class Stepping(World):
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def alone(slug: str = SLUG) -> Iterator[None]:
     """A tick looks by this runbook alone: those that come with Sluice would see nothing here."""
 
     def one() -> dict[str, Definition]:
-        definition = texts.text(SLUG).definition
-        return {SLUG: definition} if definition else {}
+        text = texts.library().get(slug)
+        return {slug: text.definition} if text and text.definition else {}
 
     with mock.patch.object(texts, "automated", one):
         yield
