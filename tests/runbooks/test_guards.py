@@ -74,6 +74,43 @@ def test_a_consequence_of_a_canary_starts_nothing() -> None:
     assert len(alerts.selectors.open_incidents()) == 1
 
 
+def brownout(w: World, upstream: str) -> int:
+    return alerts.services.signal(
+        rule="brownout",
+        labels={"tier": "edge", "upstream": upstream},
+        severity="page",
+        originator="backend",
+        summary=f"{upstream} browns out",
+        numbers={},
+        action="",
+        runbook="brownout",
+        cause="brownout",
+        by=ANN,
+        now=w.now,
+    )
+
+
+def test_a_consequence_of_a_brownout_behind_the_route_starts_nothing_and_tells_nobody() -> None:
+    w = world()
+    w.mode("auto")
+    number = brownout(w, "shop-v1")
+    w.storm()
+    w.ticks(10)
+    assert set(w.states()) == {"SUPPRESSED"}
+    assert "consequence of brownout" in w.run().why
+    assert [row.id for row in alerts.selectors.open_incidents()] == [number]
+    firing = [m for m in alerts.selectors.messages() if m.kind == "FIRING"]
+    assert [m.incident_id for m in firing] == [number]
+
+
+def test_a_brownout_behind_another_route_holds_no_run_back() -> None:
+    w = world()
+    w.mode("auto")
+    brownout(w, "payments-v9")
+    w.storm()
+    w.until("VERIFYING")
+
+
 def test_an_approval_counts_though_a_canary_was_rolled_back_here_before() -> None:
     w = world()
     number = canary_failed(w)
