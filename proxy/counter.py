@@ -95,9 +95,11 @@ class Figures(Collector):
             "Let in without counting: the counter is full.",
             value=now.uncounted,
         )
-        most = GaugeMetricFamily("sluice_connections_most_open", "Of the largest clients.", labels=["client"])
-        for client, held in now.most_open(SHOWN):
-            most.add_metric([client], held)
+        name, labels = "sluice_connections_most_open", ["tier", "client"]
+        most = GaugeMetricFamily(name, "Of the largest clients.", labels=labels)
+        for client, _ in now.most_open(SHOWN):
+            for tier, held in now.by_tier(client).items():
+                most.add_metric([tier, client], held)
         yield most
 
 

@@ -1,5 +1,6 @@
 """Open connections counted by the client's address: which one more may be let in."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -62,6 +63,10 @@ class OpenConnections:
         """The clients with the most connections, each with its number: largest first."""
         held = sorted(((client, len(open_)) for client, open_ in self._open.items()), key=lambda row: -row[1])
         return held[:count]
+
+    def by_tier(self, client: str) -> dict[str, int]:
+        """The client's connections by tier: a proxy calls itself `tier/proxy`."""
+        return dict(Counter(proxy.partition("/")[0] for proxy, _, _ in self._open.get(client, {})))
 
     @property
     def clients(self) -> int:

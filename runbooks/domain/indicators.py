@@ -78,7 +78,7 @@ INDICATORS: dict[str, Query] = {
     "answers_unread": lambda tier, window: clients.unread(tier=tier),
     "answers_buffered": _rates(clients.buffered),
     "connections_refused": _rates(clients.refused),
-    "connections_by_address": lambda tier, window: clients.by_address(),
+    "connections_by_address": lambda tier, window: clients.by_address(tier=tier),
 }
 
 

@@ -85,12 +85,12 @@ def refused(*, tier: Scope, window: timedelta) -> str:
     return f"sum({rate('envoy_listener_downstream_cx_overflow', window, *within(tier), CLIENTS)})"
 
 
-def by_address() -> str:
-    """The connections of those clients that have the most, by client, of every tier that caps them.
+def by_address(*, tier: Scope) -> str:
+    """The connections of those clients that have the most, by client, where a tier caps them by address.
 
-    The connection counter counts them, in every tier that caps connections by address.
+    The connection counters count them: one beside each proxy, or one for all.
     """
-    return f"max by (client) ({selector('sluice_connections_most_open')})"
+    return f"sum by (client) ({selector('sluice_connections_most_open', *within(tier))})"
 
 
 def _mean(metric: str, tier: Scope, window: timedelta) -> str:

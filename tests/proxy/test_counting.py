@@ -44,6 +44,14 @@ def test_a_full_counter_lets_in_and_counts_nothing() -> None:
     assert (counter.total, counter.uncounted) == (1, 2)
 
 
+def test_a_client_s_connections_are_told_by_tier() -> None:
+    counter = OpenConnections()
+    for port, proxy in enumerate(("edge/edge-1", "edge/edge-2", "inner/one")):
+        counter.admit(ALICE, (proxy, 443, port), most=9, now=NOW)
+    assert counter.by_tier(ALICE) == {"edge": 2, "inner": 1}
+    assert counter.by_tier(BOB) == {}
+
+
 def test_a_proxy_that_is_gone_holds_nothing() -> None:
     counter = OpenConnections()
     open_from(counter, ALICE, 1, 2)

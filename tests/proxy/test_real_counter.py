@@ -93,4 +93,4 @@ def test_the_counter_tells_who_holds_the_most(world: World, port: int) -> None:
         clients: list[socket.socket] = [stack.enter_context(connected(port)) for _ in range(3)]
         assert [answers(client, "shop.test") for client in clients] == [True] * 3
         text = requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=5).text
-    assert 'sluice_connections_most_open{client="127.0.0.1"} 3.0' in text
+    assert 'sluice_connections_most_open{client="127.0.0.1",tier="edge"} 3.0' in text
