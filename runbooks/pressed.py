@@ -1,8 +1,8 @@
 """What the buttons of a run's messages do: the same as those of its page."""
 
 from access.domain.roles import Role
-from alerts.actions import Action, NotDone, Press
-from runbooks import services
+from alerts.actions import Action, NotDone, Press, StillOpen
+from runbooks import selectors, services
 from runbooks.domain.states import WrongState
 from runbooks.services.telling import APPROVE, CANCEL, DENY
 
@@ -23,6 +23,9 @@ def _approve(press: Press) -> str:
         services.AnotherPerson,
     ) as error:
         raise NotDone(str(error)) from error
+    row = selectors.run(press.subject)
+    if row is not None and row.state == "AWAITING_APPROVAL":
+        return StillOpen(f"Approved: run {press.subject} waits for the word of somebody else, too.")
     return f"Approved: run {press.subject} confirms the symptom once more before it acts."
 
 

@@ -84,6 +84,23 @@ def test_a_yes_is_for_the_plan_that_was_shown() -> None:
     assert not press(APPROVE, now=w.now, nonce=nonce).done
 
 
+def test_where_two_have_to_say_yes_the_button_goes_on_for_the_second() -> None:
+    w = asking(approvals=2)
+    linked()
+    linked(name="bob", slack_id="U2BOB")
+    nonce = shown(APPROVE)["value"]
+    first = press(APPROVE, now=w.now, nonce=nonce)
+    assert first.words.endswith("waits for the word of somebody else, too.")
+    assert buttons(asked()) == [APPROVE, DENY]
+    assert "approved by ann in Slack" in str(asked().payload["blocks"])
+
+    again = press(APPROVE, now=w.now, nonce=nonce)
+    assert again.words.startswith("Nothing was done: you have approved it already")
+    assert press(APPROVE, now=w.now, slack_id="U2BOB", nonce=nonce).words.startswith("Approved")
+    assert w.run().state == "CONFIRMING"
+    assert "by bob in Slack" in changed(asked())
+
+
 def test_after_the_time_to_approve_the_button_does_nothing() -> None:
     w = asking()
     linked()
