@@ -77,8 +77,7 @@ def answered(
     """It held where it reached every stage by itself, and left nothing on the tier."""
     missing = [stage for stage in NEEDED if stage not in seconds]
     if missing:
-        short_of = STAGES[missing[0]].replace(" was ", " was not ", 1).replace(" acknowledged", " did not", 1)
-        said = f"run {run_id} is {_words(state)}: {short_of} ({why})"
+        said = f"run {run_id} is {_words(state)} ({why}); it never came so far that {STAGES[missing[0]]}"
         return Answering("no", said, runbook, says, run_id, state, seconds)
     return Answering("yes", f"run {run_id} {_words(state)}", runbook, says, run_id, state, seconds)
 

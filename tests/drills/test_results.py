@@ -79,6 +79,7 @@ def test_a_run_that_never_acted_did_not_hold_and_says_what_is_missing() -> None:
     short = answered(runbook="r", says="s", run_id=7, state="SUPPRESSED", why="cooldown", seconds=found)
     assert short.held == "no"
     assert short.why == (
-        "run 7 is suppressed: the symptom was not confirmed and the remedy decided (cooldown)"
+        "run 7 is suppressed (cooldown); it never came so far that the symptom was confirmed and the remedy"
+        " decided"
     )
     assert silent(runbook="r", says="s", why="no runbook r is in the library").held == "no"
