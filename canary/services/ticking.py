@@ -184,7 +184,7 @@ def _decide(rollout: Rollout, look: Look, followed: pushing.Followed, now: datet
         pausing.pause(rollout, look, seen, now=now)
     elif failing.failed(rollout, look):
         failing.take_back(rollout, look, now=now, no_data_since=seen["no_data_since"])
-    elif kind == "pass" and look.decided_by is not None and rollout.state == "running" and followed.verified:
+    elif kind == "pass" and look.decided_by is not None and rollout.state == "running":
         _earn(rollout, reason, seen, now)
     elif rollout.state == "running" and not rollout.push:
         _open(rollout, seen, now)
