@@ -150,11 +150,15 @@ class Judge:
             return Verdict("wait", "watching whether it worked")
         recent = seen[-ENOUGH_MEASURES:]
         if len(recent) == ENOUGH_MEASURES and all(self._worked(measure) for measure in recent):
-            return Verdict("yes", self.explain(recent[-1]))
+            return Verdict("yes", self._relieved(recent[-1]))
         if not extended:
             return Verdict("wait", "not clear yet: watching once more as long", extend=True)
         enough = len(recent) == ENOUGH_MEASURES
         return Verdict("no", "it did not help" if enough else "too little data to tell")
+
+    def _relieved(self, measure: Measure) -> str:
+        """That it worked: the symptom is gone, or it is still to be seen and does no more harm."""
+        return self.explain(measure) if self.detect(measure) == "calm" else self.left(measure)
 
     def _worked(self, measure: Measure) -> bool:
         if self.definition.worked is None:

@@ -78,6 +78,15 @@ def test_what_worked_is_what_the_definition_says() -> None:
     assert JUDGE.verify(seen, before, applied_at=T0, extended=True, now=at(71)).outcome == "yes"
 
 
+def test_what_worked_though_the_symptom_is_still_seen_says_what_is_left_of_it() -> None:
+    """An endpoint that is left out fails as before, and hurts nobody."""
+    lenient = definition(worked={"signal": "slow", "below": 0.7})
+    judge = Judge(lenient, policy({}, lenient.policy))
+    seen = [measure(0.6, moment=at(31 + 3 * i)) for i in range(10)]
+    verdict = judge.verify(seen, measure(0.9), applied_at=T0, extended=False, now=at(71))
+    assert (verdict.outcome, verdict.why) == ("yes", "the budget is tight; 60 % are still slow")
+
+
 def test_a_confirmation_without_data_gives_up() -> None:
     seen = [measure(None, moment=at(3 * i)) for i in range(20)]
     assert JUDGE.confirm(seen, since=T0, now=at(39)).outcome == "wait"
