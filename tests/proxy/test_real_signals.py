@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 import requests
 
 from lab.drills.attackers import attack, dripping, reading_nothing
+from proxy import selectors
+from runbooks import texts
+from runbooks.domain.judging import Judge
+from runbooks.services.measuring import Answers, measure
 from telemetry.domain import clients, endpoints, handshakes
 from telemetry.prometheus import Prometheus
 from tests.proxy.asking import ask, serve
@@ -60,6 +65,17 @@ def by_endpoint(metrics: Prometheus, promql: str, world: World) -> dict[str, flo
     }
 
 
+def said(metrics: Prometheus, slug: str, subject: str = "", **thresholds: float) -> str:
+    """What the runbook makes of this moment, over these tests' window."""
+    text = texts.built_in()[slug]
+    assert text.definition is not None
+    own = {**text.policy.thresholds, **thresholds}
+    policy = replace(text.policy, lookback=WINDOW, stale_after=timedelta(seconds=5), thresholds=own)
+    judge, answers = Judge(text.definition, policy), Answers(metrics, "edge", datetime.now(UTC))
+    known = measure(answers, tier=selectors.base("edge"), definition=text.definition, policy=policy)
+    return f"{judge.detect(known[subject])}: {judge.explain(known[subject])}"
+
+
 def until(check: Callable[[], bool], what: str) -> None:
     wait_until(check, timeout=20, what=what, every=0.5)
 
@@ -96,6 +112,7 @@ def test_pinned_streams_stand_out_in_requests(world: World, metrics: Prometheus)
         until(
             lambda: value(metrics, endpoints.request_skew(**EDGE), **u) > 2.9, "all requests at one of three"
         )
+        until(lambda: said(metrics, "grpc-hotspot", "u").startswith("present: 127."), "a hotspot")
         shares = by_endpoint(metrics, endpoints.requests(**EDGE), world)
     assert set(shares) == set(TRIO)
     assert sorted(shares.values())[:2] == [0, 0]
@@ -114,6 +131,7 @@ def test_a_slow_endpoint_stands_out_in_its_latency_and_gets_no_more_requests(
         until(lambda: value(metrics, endpoints.slowness(**EDGE), **u) > 3, "it is slow")
         latency = by_endpoint(metrics, endpoints.latency(**EDGE), world)
         until(lambda: value(metrics, endpoints.request_skew(**EDGE), **u) < 1.3, "requests that are even")
+        until(lambda: "not pinned" in said(metrics, "grpc-hotspot", "u"), "slow, and not pinned")
         # Little's law, of an endpoint and of the tier: one of three takes 150 ms.
         assert value(metrics, clients.age(**EDGE)) > 0.03
     assert max(latency, key=lambda name: latency[name]) == "shop-v1-a"
@@ -128,6 +146,7 @@ def test_an_endpoint_that_fails_and_one_that_hangs_are_told(world: World, metric
     with asking(world, 8):
         until(lambda: value(metrics, endpoints.failed_share(**EDGE), **u) > 0.6, "two of three fail")
         until(lambda: value(metrics, endpoints.worst_share(**EDGE), **u) > 0.95, "one that fails all")
+        until(lambda: said(metrics, "brownout", "u").startswith("present: 127."), "a brownout")
         failed = by_endpoint(metrics, endpoints.failures(**EDGE), world)
         until(lambda: value(metrics, endpoints.timeouts(**EDGE), **u) > 0, "timeouts")
     assert failed["shop-v2-a"] == 0
@@ -170,6 +189,10 @@ def test_fresh_handshakes_are_told_from_resumed_ones(world: World, metrics: Prom
         try:
             until(lambda: value(metrics, handshakes.fresh(**EDGE)) > 10, "fresh handshakes")
             until(lambda: value(metrics, handshakes.surge(**EDGE)) > 3, "a surge")
+            # These clients take no proxy's whole processor.
+            little: dict[str, Any] = {"busy": 0.001, "min_fresh": 5}
+            storm = lambda: said(metrics, "handshake-storm", **little).startswith("present: edge-1")  # noqa: E731
+            until(storm, "a storm")
         finally:
             over.set()
         coming.result()
@@ -197,6 +220,7 @@ def test_clients_that_drip_their_headers_hold_requests_that_no_backend_has(
         attacking = pool.submit(attack, world.ports["EDGE_1_HTTP_PORT"], 30, drip)
         until(lambda: value(metrics, clients.connections(**EDGE)) >= 25, "connections")
         until(lambda: value(metrics, clients.unsent(**EDGE)) >= 20, "requests that are not sent yet")
+        until(lambda: said(metrics, "slow-clients").startswith("present: "), "slow clients")
         attacking.result()
     until(lambda: value(metrics, clients.timed_out(**EDGE)) > 1, "requests that were cut")
     assert value(metrics, clients.ended(**EDGE)) > 1
