@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 from django.db import connection
@@ -121,6 +121,9 @@ class Stepping(World):
         return [step.event for step in self.run().steps]
 
 
+S = TypeVar("S", bound=Stepping)
+
+
 @contextmanager
 def alone(slug: str = SLUG) -> Iterator[None]:
     """A tick looks by this runbook alone: those that come with Sluice would see nothing here."""
@@ -143,7 +146,12 @@ def own(*steps: Mapping[str, Any], **changes: Any) -> Any:
 
 def stepping(*steps: Mapping[str, Any], mode: str = "auto", **changes: Any) -> Stepping:
     """A quiet tier with a runbook of these steps."""
-    made = Stepping(**vars(world()))
+    return stepping_in(Stepping, *steps, mode=mode, **changes)
+
+
+def stepping_in(kind: type[S], *steps: Mapping[str, Any], mode: str = "auto", **changes: Any) -> S:
+    """The same in a world of another kind."""
+    made = kind(**vars(world()))
     measured(made, LOOKBACK)
     made.metrics.otherwise([])
     services.declare(declared=[own(*steps, **changes)], by=ANN, reason="test", now=START)
