@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 from django.utils import timezone
 from ninja import Router, Schema
@@ -104,13 +105,19 @@ def resolve(request: ApiRequest, incident_id: int, body: Why | None = None) -> I
     return incident(request, incident_id)
 
 
+def _schema() -> dict[str, Any]:
+    """A notification for the API's description, whose references lead elsewhere than pydantic's."""
+    found = Notification.model_json_schema()
+    (alert,) = found.pop("$defs").values()
+    found["properties"]["alerts"]["items"] = alert
+    return found
+
+
 @router.post(
     "/alerts/alertmanager",
     response=TakenOut,
     auth=signals,
-    openapi_extra={
-        "requestBody": {"content": {"application/json": {"schema": Notification.model_json_schema()}}}
-    },
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": _schema()}}}},
 )
 def receive(request: ApiRequest) -> dict[str, int]:
     """Alertmanager's webhook, version 4 of its format. Doubled and late deliveries change nothing."""

@@ -1,21 +1,23 @@
 """What Alertmanager's webhook says, version 4 of its format, as signals.
 
+It sends nothing again that was refused: so what is long is cut, and only what is not whole is refused.
+
 https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. Labels are the identity. Those that
 Sluice does not know are figures of the message, so that nothing that was sent is lost.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.domain import causes
 from alerts.domain.signal import Originator, Severity, Signal
 
 # A name of a tier, route or upstream; what is longer or stranger stays a figure.
-NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$")
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")
 PAGES = frozenset({"page", "critical", "emergency", "fatal", "disaster", "high", "p1", "sev1"})
 # Always firing on purpose, as `Watchdog` and `SluiceTells` do: no trouble.
 NO_TROUBLE = frozenset({"none"})
@@ -25,7 +27,6 @@ KNOWN = frozenset({*WHERE, "alertname", "severity", "originator", "cause", "slui
 SAYS = ("summary", "message", "description", "title")
 SHOWN = 8
 LONGEST = 300
-Text = Annotated[str, StringConstraints(max_length=4000)]
 
 
 class AlertIn(BaseModel):
@@ -34,11 +35,11 @@ class AlertIn(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     status: Literal["firing", "resolved"]
-    labels: dict[str, Text] = Field(max_length=64)
-    annotations: dict[str, Text] = Field(default_factory=dict, max_length=64)
+    labels: dict[str, str]
+    annotations: dict[str, str] = Field(default_factory=dict)
     starts_at: AwareDatetime = Field(alias="startsAt")
     ends_at: AwareDatetime | None = Field(None, alias="endsAt")
-    source: Text = Field("", alias="generatorURL")
+    source: str = Field("", alias="generatorURL")
 
     @property
     def trouble(self) -> bool:
@@ -87,7 +88,7 @@ def rule(labels: Mapping[str, str]) -> str:
 
 def identity(labels: Mapping[str, str]) -> dict[str, str]:
     """All labels. A tier, route or upstream that can be no name of one is somebody else's word."""
-    odd = {name for name in WHERE if name in labels and not NAME.match(labels[name])}
+    odd = {name for name in WHERE if name in labels and not NAME.fullmatch(labels[name])}
     return {f"their_{name}" if name in odd else name: value for name, value in labels.items()}
 
 

@@ -209,7 +209,6 @@ def test_whoever_only_reads_sends_no_alert(client: Client) -> None:
         (body(version="3"), "version"),
         (body({"status": "firing"}), "alerts.0.labels"),
         (body({**alert(), "startsAt": "yesterday"}), "alerts.0.startsAt"),
-        (body({**alert(), "labels": {"a": "x" * 5000}}), "alerts.0.labels.a"),
     ],
 )
 def test_a_notification_that_is_not_whole_is_refused_with_its_place(
@@ -221,9 +220,24 @@ def test_a_notification_that_is_not_whole_is_refused_with_its_place(
     assert not Incident.objects.exists()
 
 
+def test_what_is_long_is_cut_and_not_refused(client: Client) -> None:
+    long = {**alert(), "annotations": {"summary": "s" * 9000, "description": "d" * 9000}}
+    long["labels"] = {**LABELS, "alertname": "A" * 500, "query": "q" * 9000}
+    assert post(client, body(long), bearer(Role.OPERATOR)).json()["fired"] == 1
+    found = Incident.objects.get()
+    assert (len(found.title), len(found.cause), len(found.numbers["query"])) == (300, 32, 300)
+
+
 def test_a_notification_has_a_size(client: Client) -> None:
     answer = post(client, body(alert()) | {"pad": "x" * 1_100_000}, bearer(Role.OPERATOR))
     assert answer.status_code == 413
+
+
+def test_the_description_of_the_api_has_the_whole_of_a_notification(client: Client) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+    content = document["paths"][URL]["post"]["requestBody"]["content"]["application/json"]
+    assert "startsAt" in content["schema"]["properties"]["alerts"]["items"]["required"]
+    assert "$defs" not in json.dumps(document)
 
 
 def test_a_brownout_of_sluice_is_not_ended_by_alertmanager() -> None:
