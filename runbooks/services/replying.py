@@ -10,6 +10,7 @@ from audit.domain.actor import Actor
 from runbooks.domain.calls import CALL
 from runbooks.domain.states import WrongState
 from runbooks.models import Act, Run
+from runbooks.services import telling
 from runbooks.services.people import UnknownRun
 
 Happened = Literal["happened", "not_happened"]
@@ -33,7 +34,7 @@ def answer(*, run_id: int, place: int, yes: bool, by: Actor, reason: str, now: d
     if act is None:
         raise NothingAsked("this question is answered, or was never asked")
     said = f"{'yes' if yes else 'no'}, says {by.name}" + (f": {reason}" if reason else "")
-    _write(act, "done" if yes else "refused", said, by=by, reason=reason, now=now)
+    _write(act, CALL["due"]["do" if yes else "refuse"], said, by=by, reason=reason, now=now)
 
 
 @transaction.atomic
@@ -56,6 +57,7 @@ def settle(
 def _write(act: Act, state: str, said: str, *, by: Actor, reason: str, now: datetime) -> None:
     act.state, act.answer = state, said
     act.save(update_fields=["state", "answer"])
+    telling.replied(act, said, now=now)
     audit.services.record(
         by=by,
         action="run.answer",

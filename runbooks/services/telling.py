@@ -13,11 +13,12 @@ from runbooks.domain import plan as plans
 from runbooks.domain.judging import judge_from
 from runbooks.domain.plan import Plan
 from runbooks.domain.states import ENDED
-from runbooks.models import Run
+from runbooks.models import Act, Run
 
 SHOWN = 4
 # What `runbooks.pressed` does when one is pressed.
 APPROVE, DENY, CANCEL = "run.approve", "run.deny", "run.cancel"
+YES, NO = "run.yes", "run.no"
 ENDINGS = {
     "SUCCEEDED": "done and taken back",
     "FAILED_REVERTED": "did not help and was taken back",
@@ -59,20 +60,30 @@ def _answers(run: Run, plan: Plan, *, ends: datetime) -> list[Button]:
     ]
 
 
-def question(run: Run, *, key: str, text: str, until: datetime, now: datetime) -> None:
+def question(run: Run, act: Act, *, until: datetime, now: datetime) -> None:
     """Ask people the question of a step, once; in the channel, since no answer in time is a no."""
+    place = str(act.place)
     alerts.services.tell(
-        key=key,
+        key=act.key,
         kind="APPROVAL",
         incident_id=run.incident_id,
         tier=run.tier,
         route=_route(run),
-        heading=f"Run {run.pk} asks: {text}",
+        heading=f"Run {run.pk} asks: {act.said['text']}",
         links=_links(run),
         hint=f"Answer on the run's page by {until:%H:%M:%S} UTC. No answer is a no.",
         broadcast=True,
+        buttons=[
+            Button(YES, run.pk, "Yes", place, "primary", "The run goes on.", until),
+            Button(NO, run.pk, "No", place, "danger", "What it did is taken back.", until),
+        ],
         now=now,
     )
+
+
+def replied(act: Act, said: str, *, now: datetime) -> None:
+    """Have the question say its answer, without its buttons."""
+    alerts.services.answered(prefix=act.key, said=f"{escape(said)} at {now:%H:%M:%S} UTC", now=now)
 
 
 def did(run: Run, text: str, now: datetime) -> None:
@@ -99,7 +110,8 @@ def answered(run: Run, *, by: Actor, why: str, now: datetime) -> None:
     still = run.state == "AWAITING_APPROVAL"
     state = "approved" if still else run.state.lower().replace("_", " ")
     said = f"Run {run.pk}: {state}{person} at {now:%H:%M:%S} UTC: {escape(why)}"
-    alerts.services.answered(prefix=f"run/{run.pk}/", said=said, now=now, still=still)
+    for prefix in (f"run/{run.pk}/", f"sluice-run-{run.pk}-"):
+        alerts.services.answered(prefix=prefix, said=said, now=now, still=still)
 
 
 def ended(run: Run, now: datetime) -> None:

@@ -19,6 +19,8 @@ PAGES = {
     "run.approve": "/runs/1/approve/",
     "run.deny": "/runs/1/deny/",
     "run.cancel": "/runs/1/cancel/",
+    "run.yes": "/runs/1/answer/",
+    "run.no": "/runs/1/answer/",
 }
 
 

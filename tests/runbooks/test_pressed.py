@@ -8,7 +8,9 @@ import audit.selectors
 from access.domain.roles import Role
 from alerts.models import Outbox
 from runbooks import services
+from runbooks.models import Act
 from tests.alerts.pressing import buttons, linked, press, shown
+from tests.runbooks.stepping import RETRY_OFF, Stepping, stepping
 from tests.runbooks.world import ANN, World, asking, holding
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +153,32 @@ def test_a_run_that_is_over_offers_nothing() -> None:
     w.healthy()
     w.until("SUCCEEDED")
     assert not Outbox.objects.filter(key__startswith=f"run/{w.run().id}/", offers=True).exists()
+
+
+def questioned() -> Stepping:
+    w = stepping({"do": "ask", "text": "Really on $route?"}, RETRY_OFF)
+    w.storm()
+    w.until("MITIGATING")
+    w.ticks(2)
+    return w
+
+
+@pytest.mark.parametrize(("action", "state"), [("run.yes", "VERIFYING"), ("run.no", "FAILED_REVERTED")])
+def test_the_question_of_a_step_is_answered_from_its_message(action: str, state: str) -> None:
+    w = questioned()
+    linked()
+    question = Outbox.objects.get(key=Act.objects.get().key)
+    assert buttons(question) == ["run.yes", "run.no"]
+
+    assert press(action, now=w.now).done
+    assert f"{action.removeprefix('run.')}, says ann" in changed(question)
+    w.until(state, rounds=60)
+
+
+def test_a_question_that_nobody_asks_any_more_is_answered_by_nobody() -> None:
+    w = questioned()
+    linked()
+    nonce = shown("run.yes")["value"]
+    services.cancel(run_id=w.run().id, by=ANN, reason="enough", now=w.now)
+    assert "reverting by ann" in changed(Outbox.objects.get(key=Act.objects.get().key))
+    assert not press("run.yes", now=w.now, nonce=nonce).done

@@ -28,7 +28,7 @@ class Ask:
             case _ if look.now >= until:
                 return Came("refused", "nobody answered in time, which is a no")
             case _:
-                telling.question(run, key=act.key, text=act.said["text"], until=until, now=look.now)
+                telling.question(run, act, until=until, now=look.now)
                 return None
 
     def undo(self, act: Act, run: Run, look: Look) -> Came | None:
