@@ -8,6 +8,7 @@
     GET, POST /mode    {"mode": "ok|error|rate_limited|unavailable|drop|hang"}: how it fails from now on
     /press, /whispers, /sockets    buttons, by signed requests and by Socket Mode: see presses.py
     /hook, /hook/answer    a hook of rollouts: see hooks.py
+    /effects, /effects/mode    a service that runbooks call, and a scaler: see effects.py
 
 The last messages are kept in `var/receiver.json`, so that they outlive a restart.
 """
@@ -25,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from lab import ports, websocket
+from lab.effects import Effects
 from lab.hooks import Hook
 from lab.http import Request, Response, Server
 from lab.presses import NoSuchButton, Presses
@@ -54,12 +56,15 @@ class Receiver:
     ) -> None:
         self._file = file
         self._hook = Hook(hook_secret)
+        self._effects = Effects(hook_secret)
         self.presses = presses or Presses()
         self.mode = "ok"
         self.messages: deque[Message] = deque(_kept(file), maxlen=KEPT)
         self._last_ts = 0
 
     async def answer(self, request: Request) -> Response | None:
+        if request.path.startswith("/effects"):
+            return await self._effects.answered(request)
         if request.path.startswith("/hook"):
             return await self._hook.answered(request)
         match request.method, request.path:

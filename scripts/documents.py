@@ -14,6 +14,7 @@ TABLES = {
     "Release": ("canary.domain.waves", "RELEASE"),
     "Question to a rollout's hook": ("canary.domain.hooks", "CALL"),
     "Runbook run": ("runbooks.domain.states", "RUN"),
+    "Step of a run that is no overlay": ("runbooks.domain.calls", "CALL"),
     "Alert": ("alerts.domain.states", "ALERT"),
     "Incident": ("alerts.domain.states", "INCIDENT"),
     "Outbox message": ("alerts.domain.states", "OUTBOX"),

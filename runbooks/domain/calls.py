@@ -25,10 +25,18 @@ MAYBE = "may_have_arrived"
 Event = Literal["done", "refused", "again", "lost"]
 Phase = Literal["do", "undo"]
 
-# The states of one call. `due` that is no longer wanted is `dropped`; past its deadline it is `refused` where
-# nothing ever left, else `unknown`, which is left by a person's word alone.
+# The states of a step that is no overlay. What leaves this machine is `sending`; other steps are done or
+# refused at once. What is due and no longer wanted is `dropped`; past its deadline it is `refused` where nothing
+# ever left, else `unknown`, which is left by a person's word alone.
 CALL: dict[str, dict[str, str]] = {
-    "due": {"send": "sending", "drop": "dropped", "give_up": "refused", "lose": "unknown"},
+    "due": {
+        "send": "sending",
+        "do": "done",
+        "refuse": "refused",
+        "drop": "dropped",
+        "give_up": "refused",
+        "lose": "unknown",
+    },
     "sending": {"done": "done", "refused": "refused", "again": "due", "lost": "unknown"},
     "unknown": {"happened": "done", "not_happened": "refused"},
     "done": {},
