@@ -3,7 +3,9 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import planning.selectors
 import proxy.selectors
+from planning.domain.amplification import Amplification
 from proxy.domain import checks, observing
 from proxy.domain.checks import Finding, Subject
 from proxy.domain.errors import ProxyError, ProxyUnreachable
@@ -13,6 +15,7 @@ from proxy.ports import ProxyAdmin
 from proxy.services.asking import asked
 from runbooks.domain.conditions import holds
 from runbooks.domain.definition import Choice
+from runbooks.domain.layers import single_layer
 from runbooks.domain.targets import upstreams_of
 from runbooks.models import Run
 from runbooks.services.looking import Look
@@ -37,11 +40,20 @@ def findings(run: Run, look: Look) -> tuple[Finding, ...]:
     seen = asked(lambda row: _seen(look.round.admin, row.admin_address), rows)
     shown = {row.name: each for row, each in zip(rows, seen, strict=True) if each is not None}
     tiers = [proxy.selectors.base(row.name) for row in proxy.selectors.tiers()]
+    amplified = planning.selectors.amplified(now=look.now) if checks.SINGLE_LAYER in names else None
     return tuple(
-        checks.checked(name, Subject(tier, shown, subject, tiers))
+        _of_graph(amplified, name, run.tier, subject)
+        or checks.checked(name, Subject(tier, shown, subject, tiers))
         for name in names
         for subject in _subjects(name, run, look, tier)
     )
+
+
+def _of_graph(amplified: Amplification | None, name: str, tier: str, route: str) -> Finding | None:
+    """The declared call graph knows more of a route's way than the tiers do, where it is in it."""
+    if amplified is None or name != checks.SINGLE_LAYER:
+        return None
+    return single_layer(amplified, tier, route)
 
 
 def chosen(look: Look, found: Sequence[Finding]) -> str:
