@@ -24,7 +24,7 @@ system:
 	@scripts/system-packages prometheus=prometheus redis-server=redis-server
 
 test-system: system
-	@scripts/system-packages chromium=chromium docker-compose=docker-compose curl=curl jq=jq
+	@scripts/system-packages chromium=chromium docker-compose=docker-compose curl=curl jq=jq prometheus-alertmanager=prometheus-alertmanager
 	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
 	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy
 

@@ -21,7 +21,7 @@ PROGRAM = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager"
 pytestmark = [
     pytest.mark.real,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(PROGRAM is None, reason="no Alertmanager is installed here"),
+    pytest.mark.skipif(PROGRAM is None, reason="no Alertmanager here: `make test` installs it"),
 ]
 
 CONFIG = """
