@@ -75,10 +75,12 @@ def automated() -> dict[str, Definition]:
 
 def text(slug: str) -> Text:
     """Raises UnknownRunbook."""
-    found = built_in().get(slug) or library().get(slug)
-    if found is None:
+    if slug in built_in():
+        return built_in()[slug]
+    row = shelf.latest(slug)
+    if row is None or row.gone:
         raise UnknownRunbook(f"there is no runbook {slug}")
-    return found
+    return _own(row.slug, row.number, row.source)
 
 
 def read(slug: str, raw: str) -> Text:

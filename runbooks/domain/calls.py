@@ -26,8 +26,8 @@ Event = Literal["done", "refused", "again", "lost"]
 Phase = Literal["do", "undo"]
 
 # The states of a step that is no overlay. What leaves this machine is `sending`; other steps are done or
-# refused at once. What is due and no longer wanted is `dropped`; past its deadline it is `refused` where nothing
-# ever left, else `unknown`, which is left by a person's word alone.
+# refused at once. What is due and no longer wanted is `dropped`; past its deadline it is `refused` where
+# nothing ever left, else `unknown`, which is left by a person's word alone.
 CALL: dict[str, dict[str, str]] = {
     "due": {
         "send": "sending",

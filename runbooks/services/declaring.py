@@ -5,11 +5,13 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+import alerts.services
 import audit.services
 import proxy.selectors
 from audit.domain.actor import Actor
 from proxy.domain.difference import Change, entity
 from runbooks import shelf, texts
+from runbooks.domain.targets import labels_of
 from runbooks.domain.writing import Written, lines_of
 from runbooks.models import Detection, Run, RunbookVersion, Setting
 
@@ -51,6 +53,8 @@ def declare(*, declared: Sequence[Written], by: Actor, reason: str, now: datetim
         if last is not None and not last.gone and shelf.version(last).written.digest == one.digest:
             continue
         _add(one.slug, last, source=one.source, by=by, reason=reason, now=now)
+        if last is not None:
+            _clear(one.slug, keep=str(one.front.get("scope", "route")), by=by, now=now)
     return said
 
 
@@ -67,8 +71,17 @@ def delete(*, slug: str, by: Actor, reason: str, now: datetime) -> None:
         raise texts.UnknownRunbook(f"there is no runbook {slug}")
     _refuse_used(slug)
     Setting.objects.filter(runbook=slug).delete()
-    Detection.objects.filter(runbook=slug).delete()
+    _clear(slug, keep="", by=by, now=now)
     _add(slug, last, source="", gone=True, by=by, reason=reason, now=now)
+
+
+def _clear(slug: str, *, keep: str, by: Actor, now: datetime) -> None:
+    """Nobody looks any more at targets of another scope than `keep`: what fires there would fire for ever."""
+    looks = Detection.objects.filter(runbook=slug).exclude(scope=keep)
+    for row in looks.exclude(incident=None):
+        labels = labels_of(row.tier, row.scope, row.subject)
+        alerts.services.clear(rule=slug, labels=labels, why="no runbook watches it", by=by, now=now)
+    looks.delete()
 
 
 def _refuse_used(slug: str) -> None:

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+import alerts.selectors
 import audit.selectors
 import proxy.services
 from access.domain.roles import Role
@@ -25,6 +26,7 @@ from telemetry.memory import InMemoryMetrics
 from telemetry.prometheus import Prometheus
 from tests.proxy.factories import document
 from tests.runbooks.own import BODY, declared, front, written
+from tests.runbooks.stepping import RETRY_OFF, SLUG, alone, own, stepping
 from tests.runbooks.world import ANN, START, world
 from tests.support.people import bearer, person
 from tests.support.prometheus import History, prometheus
@@ -173,6 +175,33 @@ def test_a_deleted_runbook_begins_anew_when_it_is_declared_again() -> None:
     assert [(row.number, row.gone) for row in shelf.history("pool-full")] == [(2, True), (1, False)]
     assert apply(declared()).changes == ("+ runbook pool-full",)
     assert listed.runbook("pool-full").modes[0].mode == "observe"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("how", ["deleted", "another scope"])
+def test_what_fired_by_it_is_over_when_nothing_looks_any_more(how: str) -> None:
+    with alone():
+        w = stepping(RETRY_OFF, mode="observe")
+        w.storm()
+        w.until("SUPPRESSED")
+        assert [row.cause for row in alerts.selectors.open_incidents()] == ["own"]
+        if how == "deleted":
+            services.delete(slug=SLUG, by=ANN, reason="", now=w.now)
+        else:
+            upstream = written(SLUG, cause="own")
+            services.declare(declared=[upstream], by=ANN, reason="", now=w.now)
+    assert alerts.selectors.open_incidents() == []
+
+
+def test_what_a_run_needs_is_not_deleted() -> None:
+    with alone():
+        w = stepping(RETRY_OFF)
+        w.storm()
+        w.until("VERIFYING")
+        with pytest.raises(services.InUse, match="run 1 is open"):
+            services.delete(slug=SLUG, by=ANN, reason="", now=w.now)
+        services.declare(declared=[own(RETRY_OFF, title="Another")], by=ANN, reason="", now=w.now)
+        services.cancel(run_id=w.run().id, by=ANN, reason="", now=w.now)
+        w.until("CANCELLED")
 
 
 @pytest.mark.parametrize("slug", ["retry-storm", "nope"])
