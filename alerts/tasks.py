@@ -15,7 +15,7 @@ def deliver() -> None:
 
 @shared_task(name="alerts.watch")
 def watch() -> None:
-    """Join what has one cause, and call the next where nobody acknowledged. For the beat, each second."""
+    """Join what has one cause, and call the next where nobody acknowledged. For the beat, every 2 s."""
     services.watch(now=timezone.now())
 
 

@@ -42,7 +42,7 @@ beat_schedule = {
     "ask hooks": every(1, "canary.ask"),
     "begin waves": every(2, "canary.release"),
     "send messages": every(1, "alerts.deliver"),
-    "call people": every(1, "alerts.watch"),
+    "call people": every(2, "alerts.watch"),
     "send events": every(2, "alerts.dispatch"),
     "run runbooks": every(3, "runbooks.tick"),
     "call for runbooks": every(1, "runbooks.call"),

@@ -42,6 +42,13 @@ def test_a_secret_that_is_not_there_is_told(settings: Any, tmp_path: Path) -> No
     assert caught.value.returncode == 2
 
 
+def test_another_channel_takes_a_bot(settings: Any, tmp_path: Path) -> None:
+    settings.SLACK_WEBHOOK_URL, settings.SLACK_BOT_TOKEN = "https://hooks.slack.test/x", ""
+    (tmp_path / "notify.yaml").write_text("receivers: {second: {slack: '#on-call'}}")
+    with pytest.raises(CommandError, match="#on-call takes SLUICE_SLACK_BOT_TOKEN"):
+        told(tmp_path / "notify.yaml")
+
+
 def test_each_error_is_named_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "notify.yaml"
     path.write_text("receivers: {a: {slack: general}}\nescalation: [{after: soon, to: a}]")

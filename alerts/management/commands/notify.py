@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from alerts.domain import escalation
-from alerts.domain.receivers import BadReceivers, Declared, PagerDuty, Receiver, Webhook, read
+from alerts.domain.receivers import BadReceivers, Declared, PagerDuty, Receiver, SlackChannel, Webhook, read
 from outbound import posting
 from outbound.errors import NoSecret
 
@@ -45,7 +45,11 @@ class Command(BaseCommand):
 
 
 def _missing(receiver: Receiver) -> str:
-    """Why a receiver's secret cannot be used; empty when it can, or has none."""
+    """What a receiver takes and is not there; empty when nothing is missing."""
+    if isinstance(receiver, SlackChannel):
+        alone = settings.SLACK_WEBHOOK_URL and not settings.SLACK_BOT_TOKEN
+        why = f"{receiver.slack} takes SLUICE_SLACK_BOT_TOKEN: an incoming webhook has one channel"
+        return why if alone else ""
     match receiver:
         case Webhook():
             name = receiver.secret
