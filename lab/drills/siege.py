@@ -75,7 +75,9 @@ class BadSiege(ValueError):
 
 @dataclass(frozen=True)
 class Siege:
-    """Who attacks what: `count` connections from a loopback address, for so many seconds."""
+    """Who attacks what: `count` connections from a loopback address, for so many seconds. The first begins at
+    once, the last up to `over` seconds later.
+    """
 
     kind: str
     port: int
@@ -85,6 +87,7 @@ class Siege:
     seconds: float = 20.0
     source: str = ADDRESS
     http2: bool = False
+    over: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -93,6 +96,8 @@ class Siege:
             raise BadSiege(f"count is 1 to {MOST}, not {self.count}")
         if not 0 < self.seconds <= LONGEST_SECONDS:
             raise BadSiege(f"seconds is above 0 and up to {LONGEST_SECONDS:g}, not {self.seconds:g}")
+        if not 0 <= self.over <= self.seconds:
+            raise BadSiege(f"over is 0 to {self.seconds:g} seconds, not {self.over:g}")
         if not self.source.startswith("127."):
             raise BadSiege(f"source is an address of 127.0.0.0/8, not {self.source}")
 
@@ -128,6 +133,7 @@ async def besiege(siege: Siege) -> Course:
 
 
 async def _attacker(siege: Siege, behave: Attack, course: Course) -> None:
+    await asyncio.sleep(random.uniform(0, siege.over))
     window = SMALL_WINDOW if siege.kind == "slow-reader" and not siege.http2 else None
     while True:
         try:
@@ -169,6 +175,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=Siege.seconds)
     parser.add_argument("--source", default=ADDRESS)
     parser.add_argument("--http2", action="store_true")
+    parser.add_argument("--over", type=float, default=0.0, help="seconds over which they begin")
     try:
         siege = Siege(**vars(parser.parse_args(argv)))
     except BadSiege as error:

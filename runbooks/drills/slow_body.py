@@ -19,7 +19,8 @@ from runbooks.drills.slow_clients import (
 from runbooks.drills.world import World
 
 ATTACKERS = Attackers("slow-body")
-IN_THE_LAB = Attackers("slow-body", http1=40, http2=20)
+IN_THE_LAB = Attackers("slow-body", http1=80, http2=40, over=30)
+"""They begin over as long as a request may last there, so that some are cut at any time from then on."""
 
 
 async def undefended(world: World) -> Measured:
@@ -49,7 +50,7 @@ DRILL = Drill(
     live=Live(
         runbook="slow-clients",
         target="edge",
-        says="60 clients at one address send a byte of a body now and then",
+        says="120 clients at one address send a byte of a body now and then",
         inject=against_the_lab(IN_THE_LAB),
     ),
 )

@@ -42,12 +42,13 @@ ANSWERED, LATE_MS, LOST = 98.0, 500.0, 50.0
 
 @dataclass(frozen=True, slots=True)
 class Attackers:
-    """How many there are of a kind, and what they ask for."""
+    """How many there are of a kind, what they ask for, and over how many seconds they begin."""
 
     kind: str
     path: str = "/"
     http1: int = OVER_HTTP1
     http2: int = OVER_HTTP2
+    over: float = 0.0
 
 
 ROWS = (
@@ -171,7 +172,7 @@ async def _settled(edge: Envoy) -> None:
 def _sieges(attackers: Attackers, port: int, host: str) -> list[list[str]]:
     """One for each protocol that there are attackers of."""
     shared = [attackers.kind, f"--port={port}", f"--host={host}", f"--path={attackers.path}"]
-    shared += [f"--seconds={SIEGE_SECONDS}", f"--source={ABUSER}"]
+    shared += [f"--seconds={SIEGE_SECONDS}", f"--source={ABUSER}", f"--over={attackers.over}"]
     found = [[*shared, f"--count={attackers.http1}"]] if attackers.http1 else []
     if attackers.http2:
         found.append([*shared, f"--count={attackers.http2}", "--http2"])

@@ -20,7 +20,7 @@ from runbooks.drills.slow_clients import (
 from runbooks.drills.world import World
 
 ATTACKERS = Attackers("slow-header")
-IN_THE_LAB = Attackers("slow-header", http1=40, http2=20)
+IN_THE_LAB = Attackers("slow-header", http1=40, http2=20, over=5)
 
 
 async def undefended(world: World) -> Measured:
