@@ -86,14 +86,15 @@ def _endpoints(wanted: Resources, sections: Sections) -> Iterator[str]:
     runs = {}
     for each in found.get("configs", ()):
         assignment = each.get("endpoint_config", {})
-        runs[assignment.get("cluster_name", "")] = _addresses(assignment)
+        runs[assignment.get("cluster_name", "")] = addresses(assignment)
     for name, assignment in sorted(wanted[kinds.ENDPOINTS].items()):
-        should = _addresses(assignment)
+        should = addresses(assignment)
         if runs.get(name, set()) != should:
             yield f"endpoints {name} are {_listed(runs.get(name, set()))}, not {_listed(should)}"
 
 
-def _addresses(assignment: Mapping[str, Any]) -> set[str]:
+def addresses(assignment: Mapping[str, Any]) -> set[str]:
+    """The endpoints of an assignment as `address:port`."""
     found = set()
     for locality in assignment.get("endpoints", ()):
         for each in locality.get("lb_endpoints", ()):

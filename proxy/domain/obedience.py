@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.domain.difference import Change, difference
-from proxy.domain.likeness import REDACTED, SECTIONS, Plain, in_plain, resources_of, same
+from proxy.domain.likeness import (
+    ENDPOINTS,
+    REDACTED,
+    SECTIONS,
+    Plain,
+    addresses,
+    in_plain,
+    resources_of,
+    same,
+)
 from proxy.domain.patches import Drain, DrainProxy, RetryOff, Weights, apply_patches, parse
 from proxy.domain.tier import Tier
 from proxy.domain.translate import Resources, at_once, beside_table, kinds, of_proxy, routes
@@ -46,8 +55,10 @@ class Reading:
 def sections(patch: Mapping[str, Any]) -> tuple[str, ...]:
     """The sections of a dump that show a patch; the runtime is always asked. Raises Invalid."""
     parsed = parse(patch)
-    if isinstance(parsed, Drain | DrainProxy):
+    if isinstance(parsed, DrainProxy):
         return ()
+    if isinstance(parsed, Drain):
+        return (ENDPOINTS,)
     return (TABLES,) if isinstance(parsed, _OF_ROUTES) else (CLUSTERS, LISTENERS)
 
 
@@ -68,7 +79,10 @@ def read(
         return Reading("not shown in the dump")
     without = apply_patches(base, beside)
     before, after = (_made(base, live, patch, proxy) for live in (without, apply_patches(without, [patch])))
-    changed = _fields(before, after, sections(patch), shown.sections, plain)
+    if sections(patch) == (ENDPOINTS,):
+        changed = _endpoints(before, after, shown.sections)
+    else:
+        changed = _fields(before, after, sections(patch), shown.sections, plain)
     found = [*_keys(before, after, shown.runtime), *changed]
     if not found:
         return Reading("changes nothing here: the tier is as tight without it")
@@ -109,6 +123,24 @@ def _keys(before: Resources, after: Resources, runtime: Mapping[str, Any]) -> It
             yield Reading(f"runtime {key} is {value}", proven=True)
         else:
             yield Reading(f"runtime {key} is {runs or '(none)'}, not {value}", contradicts=True)
+
+
+def _endpoints(
+    before: Resources, after: Resources, shown: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Reading | None]:
+    """Of each upstream whose endpoints the patch changes: those that the proxy sends requests to."""
+    rows = shown.get(ENDPOINTS, {}).get("configs", ())
+    runs = {row["endpoint_config"]["cluster_name"]: addresses(row["endpoint_config"]) for row in rows}
+    for name, assignment in after[kinds.ENDPOINTS].items():
+        should = addresses(assignment)
+        if should == addresses(before[kinds.ENDPOINTS].get(name, {})):
+            continue
+        if name not in runs:
+            yield None
+        elif runs[name] == should:
+            yield Reading(f"endpoints {name} are {', '.join(sorted(should))}", proven=True)
+        else:
+            yield Reading(f"endpoints {name} are {', '.join(sorted(runs[name]))}", contradicts=True)
 
 
 def _fields(

@@ -33,11 +33,13 @@ PATCHES: dict[str, dict[str, Any]] = {
     "clients go round": {"kind": "connection_cycling", "max_requests_per_connection": 5},
     "a penalty": {"kind": "penalty", "prefixes": ["198.51.100.0/24"]},
     "the brake": {"kind": "accept_brake"},
+    "a drain": {"kind": "drain", "upstream": "shop-v1", "endpoints": ["127.0.0.1:11001"]},
 }
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "dynamic_active_clusters": (kinds.CLUSTER, ("cluster",)),
     "dynamic_listeners": (kinds.LISTENER, ("active_state", "listener")),
     "dynamic_route_configs": (kinds.ROUTES, ("route_config",)),
+    "dynamic_endpoint_configs": (kinds.ENDPOINTS, ("endpoint_config",)),
 }
 
 
@@ -104,6 +106,5 @@ def test_a_patch_that_is_not_tighter_than_the_base_says_so() -> None:
     assert read(lax, shown(BASE)) == Reading("changes nothing here: the tier is as tight without it")
 
 
-def test_a_drain_is_not_shown_there() -> None:
-    drain = {"kind": "drain", "upstream": "shop-v1", "endpoints": ["127.0.0.1:11001"]}
-    assert read(drain, shown(BASE)) == Reading("not shown in the dump")
+def test_a_proxy_that_is_told_to_be_left_says_so_elsewhere() -> None:
+    assert read({"kind": "drain_proxy", "proxy": "edge-1"}, shown(BASE)) == Reading("not shown in the dump")

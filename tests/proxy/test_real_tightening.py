@@ -102,6 +102,7 @@ def served(world: World, *backends: str, route: dict[str, Any] | None = None, **
         },
         {"kind": "connection_cycling", "max_requests_per_connection": 20},
         {"kind": "accept_brake"},
+        {"kind": "drain", "upstream": "u", "endpoints": ["shop-v1-a"]},
     ],
     ids=lambda patch: "-".join(patch),
 )
