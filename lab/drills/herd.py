@@ -1,12 +1,12 @@
 """A herd of TLS clients that come all at once: each may bring the session of an earlier connection."""
 
 import asyncio
-import itertools
+import json
 import ssl
+import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h11
@@ -16,7 +16,7 @@ from lab.http import Connection
 from lab.lanes import ResumingContext, client_tls
 
 PATIENCE_SECONDS = 15.0
-MOST_A_SECOND = 400.0
+MOST_A_SECOND, MOST_SECONDS = 400.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,20 @@ async def _ask(client: ResumingContext, port: int, host: str) -> ssl.SSLObject:
         connection.close()
 
 
-@asynccontextmanager
-async def storm(ports: Sequence[int], host: str, ca_file: str, *, rate: float) -> AsyncIterator[Counter[str]]:
-    """`rate` new connections a second in all, none of which brings a session, for as long as the block lasts.
+async def storm(port: int, host: str, ca_file: str, *, rate: float, seconds: float) -> Counter[str]:
+    """`rate` new connections a second for so long, none of which brings a session; how many `came` through,
+    and how many `failed`.
 
-    Yields what became of them so far: `came` and `failed`. Raises TooMuch, and OSError without the file.
+    Raises TooMuch, and OSError without the file.
     """
-    if rate > MOST_A_SECOND:
-        raise TooMuch(f"at most {MOST_A_SECOND:g} connections a second, not {rate:g}")
+    if rate > MOST_A_SECOND or seconds > MOST_SECONDS:
+        raise TooMuch(
+            f"at most {MOST_A_SECOND:g} a second for {MOST_SECONDS:g} s, not {rate:g} for {seconds:g}"
+        )
     stranger, seen = client_tls(ca_file), Counter[str]()
     under_way = set[asyncio.Task[None]]()
 
-    async def come_once(port: int) -> None:
+    async def come_once() -> None:
         try:
             await asyncio.wait_for(_ask(stranger, port, host), PATIENCE_SECONDS)
         except (OSError, h11.ProtocolError, TimeoutError):
@@ -97,20 +99,23 @@ async def storm(ports: Sequence[int], host: str, ca_file: str, *, rate: float) -
         else:
             seen["came"] += 1
 
-    async def keep_coming() -> None:
-        began = time.monotonic()
-        for number, port in enumerate(itertools.cycle(ports)):
-            if (wait := began + number / rate - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            if len(under_way) < MOST_AT_ONCE:
-                task = asyncio.create_task(come_once(port))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
+    began = time.monotonic()
+    for number in range(int(rate * seconds)):
+        if (wait := began + number / rate - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
+        if len(under_way) < MOST_AT_ONCE:
+            task = asyncio.create_task(come_once())
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
+    return seen
 
-    coming = asyncio.create_task(keep_coming())
-    try:
-        yield seen
-    finally:
-        for task in (coming, *under_way):
-            task.cancel()
-        await asyncio.gather(coming, *under_way, return_exceptions=True)
+
+def main(port: str, host: str, ca_file: str, rate: str, seconds: str) -> None:
+    """`python -m lab.drills.herd PORT HOST CA_FILE RATE SECONDS`: a storm; what became of it as JSON."""
+    seen = asyncio.run(storm(int(port), host, ca_file, rate=float(rate), seconds=float(seconds)))
+    sys.stdout.write(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -24,6 +24,8 @@ from runbooks.services import drilling
 
 QUICK = {"lookback": "10s", "confirm_for": "3s", "verify_for": "6s", "quiet_for": "6s", "cooldown": "15s"}
 """A drill waits for no more than it takes to see each stage: the stages are the runbook's own."""
+AGAIN = {"actions": 100, "actions_in_all": 100, "flaps": 100}
+"""Several drills in ten minutes are several actions, and none of them is a flap."""
 POLL_SECONDS = 0.5
 FIRE_WITHIN = timedelta(seconds=60)
 END_WITHIN = timedelta(seconds=150)
@@ -86,7 +88,7 @@ class Watch:
             self.report,
             runbook=self.live.runbook,
             tier=self.lab.tier.name,
-            policy={**QUICK, **self.live.policy},
+            policy={**QUICK, **AGAIN, **self.live.policy},
             by=self.by,
             now=timezone.now(),
         )

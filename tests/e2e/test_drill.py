@@ -16,9 +16,13 @@ from tests.support.running import Running
 pytestmark = [pytest.mark.stack, pytest.mark.real, pytest.mark.timeout(400)]
 
 
-def drill(system: Running, *argv: str) -> "subprocess.Popen[str]":
+STAGES = ("fired", "confirmed", "acked", "verified", "healed", "reverted")
+
+
+def python(system: Running, *argv: str) -> "subprocess.Popen[str]":
+    """A process on the system's database."""
     return subprocess.Popen(
-        [sys.executable, "manage.py", "drill", "--scale=0.2", *argv],
+        [sys.executable, *argv],
         cwd=REPOSITORY,
         env={**os.environ, **system.stack.place.environment},
         stdout=subprocess.PIPE,
@@ -27,14 +31,26 @@ def drill(system: Running, *argv: str) -> "subprocess.Popen[str]":
     )
 
 
+def drill(system: Running, *argv: str) -> "subprocess.Popen[str]":
+    return python(system, "manage.py", "drill", "--scale=0.2", *argv)
+
+
 def faults(system: Running) -> list[str]:
     """The backends that are not healthy."""
-    return [name for name, fault in system.lab("GET", "/faults").items() if fault["error_rate"]]
+    found = system.lab("GET", "/faults").items()
+    return [name for name, fault in found if fault["error_rate"] or fault["latency_ms"]]
 
 
 def settings(system: Running) -> str:
     """What holds for the runbook on the sample tier."""
     return system.stack.manage("runbook", "retry-storm", "edge")
+
+
+def in_order(answering: dict[str, Any]) -> None:
+    """Every stage was reached, one after the other."""
+    seconds = answering["seconds"]
+    sys.stdout.write(f"\n{answering['runbook']}, s since the onset: {seconds}\n")
+    assert [seconds[stage] for stage in STAGES] == sorted(seconds[stage] for stage in STAGES)
 
 
 def test_a_retry_storm_is_drilled_the_runbook_answers_and_all_is_as_before(calm: Running) -> None:
@@ -53,6 +69,21 @@ def test_a_retry_storm_is_drilled_the_runbook_answers_and_all_is_as_before(calm:
     assert calm.get("tiers/edge")["overlays"] == []
     assert settings(calm) == before
     assert "Defence held: yes. Runbook held: yes." in calm.page(f"/drills/{found['report']}/")
+
+
+def test_a_hotspot_a_storm_of_handshakes_and_a_brownout_are_each_answered_by_their_runbook(
+    calm: Running,
+) -> None:
+    names = ("grpc-hotspot", "handshake-storm", "brownout")
+    out, err = python(calm, "-m", "tests.drills.together", *names).communicate(timeout=360)
+    found: dict[str, Any] = json.loads(out)
+
+    assert {name: each["held"] for name, each in found.items()} == dict.fromkeys(names, "yes"), err
+    for answering in found.values():
+        in_order(answering)
+    assert faults(calm) == []
+    assert calm.get("tiers/edge")["overlays"] == []
+    assert "ring_hash" not in calm.stack.manage("export", "edge")
 
 
 def test_a_drill_that_is_interrupted_heals_the_lab_and_puts_everything_back(calm: Running) -> None:

@@ -1,0 +1,69 @@
+"""Several failures at once in the running lab, each watched as its drill watches it: a process of its own, on the
+system's database.
+
+    python -m tests.drills.together grpc-hotspot handshake-storm brownout
+
+Prints what each runbook did as JSON. Drills go one at a time, since they measure: here nothing is measured.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402  (Django is set up first)
+from django.utils import timezone  # noqa: E402
+
+from audit.domain.actor import Actor  # noqa: E402
+from runbooks import services  # noqa: E402
+from runbooks.domain.answering import Answering  # noqa: E402
+from runbooks.drills.catalogue import DRILLS  # noqa: E402
+from runbooks.drills.lab import TIER, Lab, lab  # noqa: E402
+from runbooks.drills.watching import Watch  # noqa: E402
+from runbooks.services import drilling  # noqa: E402
+
+BY = Actor("tests", "cli")
+
+
+async def answers(names: list[str], here: Lab, report: int) -> list[Answering]:
+    lives = [live for live in (DRILLS[name].live for name in names) if live is not None]
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    return await asyncio.gather(*(Watch(live, here, report, BY, say).answer() for live in lives))
+
+
+def put_back(name: str) -> None:
+    """A report puts back what one runbook had; here there are several."""
+    about: dict[str, Any] = {
+        "runbook": name,
+        "tier": TIER,
+        "by": BY,
+        "reason": "tests",
+        "now": timezone.now(),
+    }
+    services.set_mode(mode="approve", **about)
+    services.set_policy(policy={}, **about)
+
+
+def main(names: list[str]) -> None:
+    here = lab(settings.LAB_URL)
+    report = drilling.begin(name="together", runbook="", by=BY, now=timezone.now())
+    try:
+        found = asyncio.run(answers(names, here, report))
+    finally:
+        drilling.break_off(report, trouble="a test", by=BY, now=timezone.now())
+        for name in names:
+            put_back(name)
+    sys.stdout.write(json.dumps({each.runbook: each.as_data() for each in found}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
