@@ -8,6 +8,7 @@ from proxy import bases, selectors
 from proxy.bases import Base
 
 RULE = "BaseNotUnderstood"
+RUNBOOK = "revision-not-understood"
 BY = automation("proxy")
 
 
@@ -32,7 +33,7 @@ def _tell(tier: str, found: Base, now: datetime) -> None:
         summary=f"Tier {tier}: revision {found.newest} is not understood by this Sluice",
         numbers={"first of it": f"{path}: {why}"[:300], "in all": str(len(found.unread))},
         action=found.troubles[0],
-        runbook="",
+        runbook=RUNBOOK,
         cause="automation",
         by=BY,
         now=now,

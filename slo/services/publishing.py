@@ -17,6 +17,7 @@ from telemetry.rulefiles import Away, NotPublished, RuleFiles
 
 RULES_RULE = "rules_not_published"
 DRIFT_RULE = "rules_drift"
+RUNBOOK = "rules-not-loaded"
 SHOWN = 3
 
 
@@ -101,7 +102,7 @@ def _refused(reason: str, *, by: Actor, now: datetime) -> None:
         summary="Prometheus does not run the rules that the objectives need",
         numbers={"reason": reason[:300]},
         action="Prometheus keeps the rules that it has; this is tried again each minute.",
-        runbook="",
+        runbook=RUNBOOK,
         cause="automation",
         by=by,
         now=now,
@@ -118,7 +119,7 @@ def _differ(found: Sequence[str], *, by: Actor, now: datetime) -> None:
         summary="Prometheus runs other rules than the objectives need, or some of them fail",
         numbers={"differs": "; ".join([*found[:SHOWN], *more])[:900]},
         action="The rules were loaded again and still differ: `manage.py rules --check` lists how.",
-        runbook="",
+        runbook=RUNBOOK,
         cause="automation",
         by=by,
         now=now,

@@ -1,16 +1,21 @@
 """Each message of an incident: tier, route, originator, numbers, what the machine did, the runbook's link."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from alerts import services
+from runbooks import texts
 from tests.alerts.test_services import ANN, JUDGE, NOW, clear, fire, posts
 
 pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def say(kind: services.Kind, number: int) -> None:
@@ -56,3 +61,12 @@ def test_what_a_person_says_is_not_what_the_machine_did() -> None:
 
     assert "Resolved by ann: mended" in said
     assert "took its weight to 0" in said
+
+
+def test_every_alert_of_sluices_own_names_a_runbook_that_is_there() -> None:
+    sources = [path.read_text() for app in ("canary", "proxy", "slo") for path in (ROOT / app).rglob("*.py")]
+    named = {slug for text in sources for slug in re.findall(r'^\w*RUNBOOK = "([\w-]+)"', text, re.M)}
+
+    assert named <= set(texts.built_in())
+    assert {"canary-rolled-back", "rules-not-loaded", "revision-not-understood"} <= named
+    assert [text for text in sources if 'runbook="",' in text] == []
