@@ -32,7 +32,10 @@ def offered(wanted: Sequence[Button], *, now: datetime) -> list[dict[str, Any]]:
 
 
 def take(*, nonce: str, action: str, by: str, now: datetime) -> Offer:
-    """Use an offer up, in the transaction of what it does. Raises NotDone for one that is not to be had."""
+    """Use an offer up, in the transaction of what it does. Raises NotDone for one that is not to be had.
+
+    Its row is locked before all that the action locks, and by nobody who has locked any of that.
+    """
     alive = Q(expires_at=None) | Q(expires_at__gt=now)
     mine = Offer.objects.filter(nonce=nonce, action=action)
     if not mine.filter(alive, pressed_at=None).update(pressed_at=now, pressed_by=by):

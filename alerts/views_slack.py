@@ -39,19 +39,23 @@ def receive(request: HttpRequest) -> HttpResponse:
         raise Http404("SLUICE_SLACK_SIGNING_SECRET is not set: no interaction is taken here.")
     now = timezone.now()
     if not _genuine(request, now):
-        return HttpResponse("The signature is none, or not of now.", status=HTTPStatus.UNAUTHORIZED)
+        return _refused(HTTPStatus.UNAUTHORIZED, "The signature is none, or not of now.")
     try:
         interaction = read(_payload(request), api_url=slack.api_url())
         if interaction is not None:
             interactions.receive(interaction, seen=f"signature/{request.headers[SIGNATURE]}", now=now)
     except NotUnderstood as error:
-        return HttpResponse(str(error), status=HTTPStatus.BAD_REQUEST)
+        return _refused(HTTPStatus.BAD_REQUEST, str(error))
     except interactions.Replayed:
-        return HttpResponse("This was taken before.", status=HTTPStatus.UNAUTHORIZED)
+        return _refused(HTTPStatus.UNAUTHORIZED, "This was taken before.")
     except OperationalError:
         # Slack shows the person that it failed: the press counts for nothing and may be repeated.
-        return HttpResponse("Sluice is busy: nothing was done.", status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "Sluice is busy: nothing was done.")
     return HttpResponse()
+
+
+def _refused(status: HTTPStatus, why: str) -> HttpResponse:
+    return HttpResponse(why, status=status, content_type="text/plain")
 
 
 def _genuine(request: HttpRequest, now: datetime) -> bool:

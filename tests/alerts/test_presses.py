@@ -118,7 +118,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         there = stack.enter_context(elsewhere(environment, log=folder / "there.log"))
         made = World(ports, there)
         made.call("prepare")
-        wait_until(made.ready, timeout=40, what="web and Socket Mode")
+        wait_until(made.ready, timeout=90, what="web and Socket Mode")
         yield made
 
 
