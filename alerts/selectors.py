@@ -164,12 +164,11 @@ def told(keys: Collection[str]) -> set[str]:
 
 
 def outbox_state() -> OutboxState:
-    """Whether messages go out, for the overview."""
-    counts = {
-        row["state"]: row["n"] for row in Outbox.objects.order_by().values("state").annotate(n=Count("id"))
-    }
-    waiting = Outbox.objects.filter(state="PENDING").order_by("created_at").first()
-    troubled = Outbox.objects.exclude(state="SENT").exclude(error="").order_by("-id").first()
+    """Whether messages go out, for the overview. Words to whoever pressed a button are none of them."""
+    messages = Outbox.objects.exclude(op="whisper")
+    counts = {row["state"]: row["n"] for row in messages.order_by().values("state").annotate(n=Count("id"))}
+    waiting = messages.filter(state="PENDING").order_by("created_at").first()
+    troubled = messages.exclude(state="SENT").exclude(error="").order_by("-id").first()
     return OutboxState(
         pending=counts.get("PENDING", 0),
         sending=counts.get("SENDING", 0),

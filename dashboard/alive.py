@@ -28,6 +28,7 @@ PING_EVERY = timedelta(minutes=1)
 # A tick is never exactly on time: a little less, so that none is left out.
 SOON = timedelta(seconds=5)
 RULE = "automation-alive"
+RUNBOOK = "automation-alive"
 SETTLES = timedelta(minutes=1)
 BY = automation("alive")
 
@@ -92,7 +93,7 @@ def _observe(check: Check, now: datetime) -> None:
         summary=f"The automation is not whole: {check.says}",
         numbers={"must hold": check.limit},
         action="Nothing is decided on what is not known; overlays end by themselves, reverts go on.",
-        runbook="",
+        runbook=RUNBOOK,
         cause="automation",
         links=[("The automation", "/automation/")],
         by=BY,

@@ -64,7 +64,11 @@ def test_what_a_person_says_is_not_what_the_machine_did() -> None:
 
 
 def test_every_alert_of_sluices_own_names_a_runbook_that_is_there() -> None:
-    sources = [path.read_text() for app in ("canary", "proxy", "slo") for path in (ROOT / app).rglob("*.py")]
+    sources = [
+        path.read_text()
+        for app in ("canary", "dashboard", "proxy", "slo")
+        for path in (ROOT / app).rglob("*.py")
+    ]
     named = {slug for text in sources for slug in re.findall(r'^\w*RUNBOOK = "([\w-]+)"', text, re.M)}
 
     assert named <= set(texts.built_in())
