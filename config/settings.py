@@ -84,6 +84,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "access.context.person",
+                "runbooks.context.kill_switch",
             ],
             "builtins": ["dashboard.templatetags.figures", "template_partials.templatetags.partials"],
         },

@@ -32,6 +32,13 @@ class TargetForm(forms.Form):
     subject = forms.CharField(max_length=63, required=False)
 
 
+class RehearsalForm(forms.Form):
+    """How many of the last hours of a tier a runbook is held against."""
+
+    tier = forms.CharField(max_length=63)
+    hours = forms.IntegerField(min_value=1, max_value=6)
+
+
 class StartForm(ReasonForm, TargetForm):
     """A start of exactly the plan that was shown."""
 

@@ -45,6 +45,7 @@ class RunbookRow:
     severity: str
     owner: str
     automated: bool
+    scope: str
     version: int | None
     problem: str
     raw: str
@@ -116,6 +117,7 @@ def _runbook(
         severity=text.severity,
         owner=text.owner,
         automated=text.automated,
+        scope=text.definition.scope if text.definition else "",
         version=text.version,
         problem=text.problem,
         raw=text.raw,

@@ -21,6 +21,7 @@ urlpatterns = [
     path("runs/<int:run_id>/answer/", views_steps.answer, name="run-answer"),
     path("runs/<int:run_id>/settle/", views_steps.settle, name="run-settle"),
     path("runbooks/<slug:slug>/start/", views_starting.plan, name="runbook-start"),
+    path("runbooks/<slug:slug>/rehearse/", views_starting.rehearse, name="runbook-rehearse"),
     path("runbooks/<slug:slug>/begin/", views_starting.start, name="runbook-begin"),
     path("runbooks/<slug:slug>/", views.runbook, name="runbook"),
     path("runbooks/<slug:slug>/mode/", views.set_mode, name="runbook-mode"),

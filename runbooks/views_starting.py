@@ -1,5 +1,7 @@
 """Starting a runbook by hand: first its plan, which changes nothing, then the start of exactly that."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,7 +13,9 @@ from access.domain.roles import Role
 from access.permission import actor, requires
 from proxy.domain.errors import ProxyError
 from runbooks import services, texts
-from runbooks.forms import StartForm, TargetForm
+from runbooks.forms import RehearsalForm, StartForm, TargetForm
+from telemetry import ports
+from telemetry.domain.errors import MetricsError
 from telemetry.patience import patient
 
 
@@ -59,3 +63,25 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, f"Nothing was started: {error}.")
         return redirect("runbook", slug)
     return redirect("run", number)
+
+
+@requires(Role.OPERATOR)
+@require_safe
+def rehearse(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the runbook would have done over the last hours. Reads only."""
+    form, now = RehearsalForm(request.GET), timezone.now()
+    if not form.is_valid():
+        messages.error(request, f"Nothing was rehearsed: {first_error(form)}.")
+        return redirect("runbook", slug)
+    tier, start = form.cleaned_data["tier"], now - timedelta(hours=form.cleaned_data["hours"])
+    try:
+        found = services.rehearse(
+            runbook=slug, tier=tier, start=start, end=now, metrics=ports.from_settings()
+        )
+    except texts.UnknownRunbook as error:
+        raise Http404(str(error)) from error
+    except (ProxyError, services.CannotStart, MetricsError) as error:
+        messages.error(request, f"Nothing was rehearsed: {error}.")
+        return redirect("runbook", slug)
+    context = {"now": now, "runbook": texts.text(slug), "tier": tier, "found": found}
+    return render(request, "runbooks/rehearse.html", context)

@@ -100,9 +100,6 @@ def summary(patches: Sequence[Mapping[str, Any]]) -> str:
 
 def routes_touched(patches: Sequence[Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> set[str]:
     """The routes that the patches change, by each route's split over upstreams."""
-    return {
-        route
-        for patch in patches
-        for route, split in splits.items()
-        if patch.get("route") == route or patch.get("upstream") in split
-    }
+    named = {patch["route"] for patch in patches if patch.get("route") in splits}
+    upstreams = {patch["upstream"] for patch in patches if patch.get("upstream")}
+    return named | {route for route, split in splits.items() if not upstreams.isdisjoint(split)}

@@ -21,8 +21,8 @@ class BadPolicy(ValueError):
 class Policy:
     """How fast, how long, how much. A snapshot of it goes with each run.
 
-    `lookback` is the window of every rate that is asked for, `approvals` how many have to say yes where one is
-    asked, `longest` how long a person may extend to since it was decided. Ratios are 0 to 1.
+    `lookback` is the window of every rate that is asked for, `approvals` how many have to say yes where one
+    is asked, `longest` how long a person may extend to since it was decided. Ratios are 0 to 1.
     `thresholds` are the definition's own, by name, and `remedy` is one of `remedies`.
     """
 

@@ -16,6 +16,7 @@ from runbooks.services.people import (
     set_mode,
     set_policy,
 )
+from runbooks.services.rehearsing import Rehearsed, rehearse
 from runbooks.services.replying import NothingAsked, answer, settle
 from runbooks.services.starting import CannotStart, DryRun, dry_run, start
 from runbooks.services.taking import TooLong, extend, give_back, take
@@ -32,6 +33,7 @@ __all__ = [
     "NothingAsked",
     "PlanChanged",
     "PlanNotNamed",
+    "Rehearsed",
     "TooLong",
     "UnknownRun",
     "answer",
@@ -43,6 +45,7 @@ __all__ = [
     "dry_run",
     "extend",
     "give_back",
+    "rehearse",
     "runbook_changes",
     "send",
     "set_kill_switch",

@@ -69,7 +69,7 @@ def take_away(run: Run, *, release: bool, why: str, by: Actor, now: datetime) ->
 
 
 def read_back(run: Run, admin: ProxyAdmin, *, now: datetime) -> dict[str, Reading]:
-    """What each proxy of the tier really runs of the plan: the first patch that one contradicts, or else all."""
+    """What each proxy of the tier really runs of the plan: the first patch that it contradicts, or all."""
     plan = plan_from(run.plan or {})
     if not plan.patches:
         return {}

@@ -16,6 +16,7 @@ from runbooks.domain.plan import Plan, plan_from
 from runbooks.domain.states import ACTING
 from runbooks.models import Detection, Run
 from runbooks.services import proposing
+from runbooks.services.looking import is_told
 from runbooks.services.measuring import Answers, measure
 from runbooks.services.watched import Watched, now_on
 
@@ -29,12 +30,32 @@ def look(slug: str, definition: Definition, *, tier: Tier, answers: Answers) -> 
     _check_declaration(slug, tier, now)
     watched = now_on(slug, definition, tier)
     measures = measure(answers, tier=tier, definition=definition, policy=watched.judge.policy)
-    for detection in _remember(watched, measures, now):
+    rows = _remember(watched, measures, now)
+    found = Run.objects.open().filter(runbook=slug, tier=tier.name)
+    runs = {run.subject: run for run in found.only("subject", "state", "why", "plan")}
+    for detection in rows:
         # A tier may have a thousand routes: only where something is, or was, is anything done.
-        if detection.said == "present" or detection.incident_id is not None:
+        run = runs.get(detection.subject)
+        if _asks(watched, detection, run, now):
             with transaction.atomic():
-                _act(tier, watched, detection, measures[detection.subject], now)
+                _act(tier, watched, detection, run, measures[detection.subject], now)
     return measures
+
+
+def _asks(watched: Watched, detection: Detection, run: Run | None, now: datetime) -> bool:
+    """Whether there is anything to do about what was seen."""
+    policy, lasted = watched.judge.policy, now - detection.since
+    match detection.said:
+        case "present":
+            if run is None:
+                return True
+            telling = lasted >= policy.confirm_for and run.state not in ("PROPOSED", "CONFIRMING")
+            return telling and (detection.incident_id is None or is_told(run.pk, now))
+        case "calm":
+            acting = run is not None and run.state in ACTING
+            return detection.incident_id is not None and lasted >= policy.quiet_for and not acting
+        case _:
+            return False
 
 
 def _check_declaration(slug: str, tier: Tier, now: datetime) -> None:
@@ -68,24 +89,30 @@ def _remember(watched: Watched, measures: Mapping[str, Measure], now: datetime) 
     """
     mine, scope = {"runbook": watched.slug, "tier": watched.tier}, watched.definition.scope
     looks = Detection.objects.select_for_update().filter(**mine, scope=scope).order_by("pk")
-    known = {row.subject: row for row in looks}
+    known = {row.subject: row for row in looks.only("subject", "said", "since", "incident")}
     rows = []
     for subject, found in measures.items():
-        said = watched.judge.detect(found)
-        row = known.get(subject) or Detection(**mine, scope=scope, subject=subject, said="", since=now)
-        row.since = row.since if row.said == said else now
-        row.at, row.said, row.why = now, said, watched.judge.explain(found)
-        row.values = as_data(found)
+        said, was = watched.judge.detect(found), known.get(subject)
+        row = Detection(**mine, scope=scope, subject=subject, at=now, said=said, since=now)
+        row.why, row.values = watched.judge.explain(found), as_data(found)
+        if was is not None:
+            row.since, row.incident_id = was.since if was.said == said else now, was.incident_id
         rows.append(row)
-    Detection.objects.bulk_create([row for row in rows if row.subject not in known], ignore_conflicts=True)
-    Detection.objects.bulk_update(known.values(), ["at", "said", "since", "why", "values"])
+    # One statement for many rows; an update that names each row's values by its case takes ten times as long.
+    Detection.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["runbook", "tier", "scope", "subject"],
+        update_fields=["at", "said", "since", "why", "values"],
+    )
     Detection.objects.filter(**mine).exclude(scope=scope, subject__in=measures).delete()
     return rows
 
 
-def _act(tier: Tier, watched: Watched, detection: Detection, measured: Measure, now: datetime) -> None:
+def _act(
+    tier: Tier, watched: Watched, detection: Detection, run: Run | None, measured: Measure, now: datetime
+) -> None:
     subject, policy = detection.subject, watched.judge.policy
-    run = Run.objects.on(runbook=watched.slug, tier=tier.name, subject=subject).open().first()
     if detection.said == "present":
         if run is None:
             run = proposing.propose(tier, watched, subject, measured, now)
@@ -96,11 +123,10 @@ def _act(tier: Tier, watched: Watched, detection: Detection, measured: Measure, 
                 # A run that had taken the symptom away is over, and here it is again.
                 alerts.services.worsen(incident_id=number, by=BY, reason=detection.why, now=now)
         return
-    quiet = detection.said == "calm" and now - detection.since >= policy.quiet_for
-    if quiet and (run is None or run.state not in ACTING):
-        labels = watched.labels(subject)
-        alerts.services.clear(rule=watched.slug, labels=labels, why=detection.why, by=BY, now=now)
-        Detection.objects.filter(pk=detection.pk).update(incident=None)
+    labels = watched.labels(subject)
+    alerts.services.clear(rule=watched.slug, labels=labels, why=detection.why, by=BY, now=now)
+    looks = Detection.objects.filter(runbook=watched.slug, tier=watched.tier, subject=subject)
+    looks.update(incident=None)
 
 
 def tell(watched: Watched, subject: str, measured: Measure, *, action: str, now: datetime) -> int:

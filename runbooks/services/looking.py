@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import alerts.services
 import proxy.selectors
@@ -18,6 +18,9 @@ from runbooks.services import gating
 from runbooks.services.watched import Watched
 
 BY = automation("runbooks")
+EVERY = timedelta(seconds=3)
+# The figures of a run that lasts are told every so many rounds.
+TELL_EVERY = 4
 
 
 @dataclass(slots=True)
@@ -99,6 +102,11 @@ def lost(run: Run, look: Look) -> str:
         return "the kill switch is on"
     mine = {row.target for row in look.round.live(run.tier) if row.owner == run.owner}
     return "" if mine >= set(run.fences) else "its overlay is gone"
+
+
+def is_told(run_id: int, now: datetime) -> bool:
+    """Whether the run has its figures told in this round: hundreds at once would write as many incidents."""
+    return (int(now.timestamp() / EVERY.total_seconds()) + run_id) % TELL_EVERY == 0
 
 
 def acted(run: Run, action: str, now: datetime) -> None:

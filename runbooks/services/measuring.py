@@ -73,25 +73,31 @@ def measure(answers: Answers, *, tier: Tier, definition: Definition, policy: Pol
     if why:
         return {name: Measure(at=answers.now, why_no_data=why) for name in names}
     splits = splits_of(tier)
-    return {name: _of(definition, name, tables, splits, answers.now) for name in names}
+    return {name: measured(definition, name, tables, splits, answers.now) for name in names}
 
 
 def _table(answers: Answers, signal: Queried, policy: Policy) -> Table:
     table: Table = {}
     for sample in answers.of(promql_of(signal, answers.tier, policy.lookback)):
-        labels = sample.labels
-        by = next((labels[label] for label in LABELS[signal.by] if label in labels), "")
-        table.setdefault(by, []).append((labels.get(signal.names, ""), sample.value))
+        by, name = told_apart(signal, sample.labels)
+        table.setdefault(by, []).append((name, sample.value))
     return table
 
 
-def _of(
+def told_apart(signal: Queried, labels: Mapping[str, str]) -> tuple[str, str]:
+    """What a series belongs to, and what it is called among those that do."""
+    by = next((labels[label] for label in LABELS[signal.by] if label in labels), "")
+    return by, labels.get(signal.names, "")
+
+
+def measured(
     definition: Definition,
     subject: str,
     tables: Mapping[str, tuple[Queried, Table]],
     splits: Mapping[str, Mapping[str, int]],
     now: datetime,
 ) -> Measure:
+    """One target's measure of the tables of all."""
     values: dict[str, float | None] = {}
     names: dict[str, tuple[str, ...]] = {}
     for name, (signal, table) in tables.items():

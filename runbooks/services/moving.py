@@ -9,12 +9,18 @@ from django.db.models import F
 import audit.services
 from audit.domain.actor import Actor
 from runbooks.domain.states import ENDED, after
-from runbooks.models import Run, Step
+from runbooks.models import Run, RunQuerySet, Step
 from runbooks.services import telling
 
 
 class Overtaken(Exception):
     """Somebody else moved the run: whatever was decided on the old state is void."""
+
+
+def as_read(run: Run, *, claimed: bool) -> RunQuerySet:
+    """The run's row as long as nobody has moved it, nor claimed it where it is `claimed`."""
+    mine = Run.objects.filter(pk=run.pk, version=run.version)
+    return mine.filter(claim_token=run.claim_token) if claimed else mine
 
 
 def lock(run: Run) -> None:
@@ -23,7 +29,7 @@ def lock(run: Run) -> None:
     Whoever changes several things locks them in this order, people and automation alike, or PostgreSQL ends
     one of the two: run or rollout, kill switch, tier, incident, alert, detection.
     """
-    held = Run.objects.select_for_update().filter(pk=run.pk, version=run.version, claim_token=run.claim_token)
+    held = as_read(run, claimed=True).select_for_update()
     if not held.values_list("pk", flat=True).first():
         raise Overtaken(f"run {run.pk} moved on from version {run.version}")
 
@@ -45,9 +51,7 @@ def move(
     """
     was, state = run.state, after(run.state, event)
     claim = run.claim_token if by.source == "automation" else ""
-    moved = Run.objects.filter(pk=run.pk, version=run.version)
-    if by.source == "automation":
-        moved = moved.filter(claim_token=run.claim_token)
+    moved = as_read(run, claimed=by.source == "automation")
     changes = {
         "state": state,
         "version": F("version") + 1,

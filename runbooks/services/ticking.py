@@ -1,7 +1,7 @@
 """One round of the runbooks: look at everything, then take each open run as far as it goes."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import alerts.services
 import proxy.selectors
@@ -10,11 +10,9 @@ from runbooks import texts
 from runbooks.domain.measures import Measure
 from runbooks.services import conducting, detecting
 from runbooks.services.conducting import Key
-from runbooks.services.looking import Round
+from runbooks.services.looking import EVERY, Round
 from runbooks.services.measuring import Answers
 from telemetry.ports import Metrics
-
-EVERY = timedelta(seconds=3)
 
 log = logging.getLogger(__name__)
 

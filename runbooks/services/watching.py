@@ -5,7 +5,7 @@ from django.db import transaction
 from runbooks.domain.measures import as_data
 from runbooks.models import Run
 from runbooks.services import holding
-from runbooks.services.looking import BY, Look, lost, measures
+from runbooks.services.looking import BY, Look, is_told, lost, measures
 from runbooks.services.moving import move
 from runbooks.services.reverting import revert
 
@@ -58,6 +58,7 @@ def holds(run: Run, look: Look) -> bool:
     seen = measures(run, since=since) if look.judge.healthy(look.measure) else [look.measure]
     verdict = look.judge.hold(seen, holding.before(run), since=run.entered_at, until=until, now=look.now)
     if verdict.outcome == "wait":
-        holding.stands(run, look.judge, look.measure, now=look.now)
+        if is_told(run.pk, look.now):
+            holding.stands(run, look.judge, look.measure, now=look.now)
         return False
     return revert(run, look, "SUCCEEDED" if verdict.outcome == "yes" else "FAILED_REVERTED", verdict.why)

@@ -1,163 +1,191 @@
-"""Whatever happens in whatever order: the invariants of a run."""
+"""Whatever happens in whatever order: the invariants of runs, and that each guard is needed for them."""
 
 import itertools
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import alerts.selectors
 import audit.selectors
-import proxy.selectors
-from runbooks import listed, selectors, services
-from runbooks.domain.states import ACTING, ENDED, OPEN, RUN, WrongState
-from runbooks.models import Approval, Run, Step
-from runbooks.services import acting
-from telemetry.domain.errors import MetricsUnavailable
-from tests.runbooks.world import ANN, World, world
+from runbooks import selectors, services
+from runbooks.domain.states import ENDED, OPEN, RUN, WrongState
+from runbooks.models import Run
+from tests.runbooks.invariants import check, unsettled
+from tests.runbooks.rig import BOB, FIRST, ROUTES, SLUGS, Rig, rig, two_runbooks
+from tests.runbooks.world import ANN, world
 
 pytestmark = pytest.mark.django_db
 
-LONGEST = 400
+LONGEST = 120
+ROUTE = st.sampled_from(sorted(ROUTES))
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL in the middle of a round."""
+class Runs(RuleBasedStateMachine):
+    """Storms and healing, people, and a machine that dies, stalls, comes twice, is refused and not heard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rolled_back = transaction.atomic()
+        self.rolled_back.__enter__()
+        self.library = two_runbooks()
+        self.library.__enter__()
+        self.rig: Rig = rig()
+
+    def teardown(self) -> None:
+        try:
+            self.rig.settle()
+            for _ in range(LONGEST):
+                if not Run.objects.open().exists():
+                    break
+                self.rig.tick(3)
+            check(self.rig)
+            # Liveness: once faults stop, every run ends and every overlay is gone.
+            assert list(unsettled()) == []
+        finally:
+            self.library.__exit__(None, None, None)
+            transaction.set_rollback(True)
+            self.rolled_back.__exit__(None, None, None)
+
+    @invariant()
+    def holds(self) -> None:
+        check(self.rig)
+
+    @rule(route=ROUTE, on=st.sampled_from([True, True, False]))
+    def storm(self, route: str, on: bool) -> None:
+        self.rig.storms[route] = on
+
+    @rule(count=st.integers(1, 4))
+    def rounds(self, count: int) -> None:
+        for _ in range(count):
+            self.rig.tick()
+
+    @rule()
+    def doubled(self) -> None:
+        self.rig.twice()
+
+    @rule(seconds=st.sampled_from([5, 20, 120]))
+    def lost(self, seconds: int) -> None:
+        self.rig.tick(seconds)
+
+    @rule(at=st.integers(1, 25))
+    def killed(self, at: int) -> None:
+        self.rig.crash(at)
+
+    @precondition(lambda self: self.rig.stalled is None)
+    @rule()
+    def stalled(self) -> None:
+        self.rig.stall()
+
+    @rule()
+    def woken(self) -> None:
+        self.rig.wake()
+
+    @rule(on=st.booleans())
+    def heard(self, on: bool) -> None:
+        self.rig.acking = on
+
+    @rule()
+    def refused(self) -> None:
+        self.rig.nack()
+
+    @rule(on=st.booleans())
+    def unmeasured(self, on: bool) -> None:
+        self.rig.no_data(on)
+
+    @rule(mode=st.sampled_from(["auto", "auto", "approve", "observe"]))
+    def mode(self, mode: str) -> None:
+        self.rig.mode(mode)
+
+    @rule(plan=st.sampled_from(["", "", "another"]), by=st.sampled_from([ANN, BOB]))
+    def approved(self, plan: str, by: Any) -> None:
+        self.rig.approve(plan, by)
+
+    @rule(act=st.sampled_from([services.cancel, services.deny, services.take, services.give_back]))
+    def decided(self, act: Any) -> None:
+        self.rig.people(act)
+
+    @rule(slug=st.sampled_from(SLUGS), route=ROUTE)
+    def started(self, slug: str, route: str) -> None:
+        self.rig.start(slug, route)
+
+    @rule(on=st.booleans())
+    def switched(self, on: bool) -> None:
+        self.rig.switch(on)
+
+    @rule()
+    def silenced(self) -> None:
+        self.rig.silence()
 
 
-def approve(w: World) -> None:
-    run = selectors.runs()[0] if selectors.runs() else None
-    if run is not None and run.can_approve:
-        w.approve()
-
-
-def cancel(w: World) -> None:
-    for run in selectors.runs(open_only=True):
-        if run.can_cancel:
-            services.cancel(run_id=run.id, by=ANN, reason="stop", now=w.now)
-
-
-def deny(w: World) -> None:
-    for run in selectors.runs(open_only=True):
-        if run.can_approve:
-            services.deny(run_id=run.id, by=ANN, reason="no", now=w.now)
-
-
-def killed_while_putting(w: World) -> None:
-    """A round whose worker dies at its write, if it comes to that."""
-    real = acting.put
-
-    def dies(*args: object, **kwargs: object) -> int:
-        raise Killed
-
-    acting.put = dies
-    try:
-        w.tick()
-    except Killed:
-        pass
-    finally:
-        acting.put = real
-
-
-EVENTS: dict[str, Callable[[World], None]] = {
-    "storm": World.storm,
-    "retries off": World.retries_off,
-    "healthy": World.healthy,
-    "no data": lambda w: w.metrics.fail(MetricsUnavailable("down")),
-    "data": lambda w: w.metrics.fail(None),
-    "proxies deaf": lambda w: setattr(w, "acking", False),
-    "proxies hear": lambda w: setattr(w, "acking", True),
-    "approve": approve,
-    "cancel": cancel,
-    "deny": deny,
-    "killed": killed_while_putting,
-    "auto": lambda w: w.mode("auto"),
-    "observe": lambda w: w.mode("observe"),
-    "kill switch": lambda w: services.set_kill_switch(on=True, by=ANN, reason="", now=w.now),
-    "kill switch off": lambda w: services.set_kill_switch(on=False, by=ANN, reason="", now=w.now),
-    "round": World.tick,
-    "rounds": lambda w: w.ticks(4),
-    "long absence": lambda w: w.tick(120),
-}
-
-
-def check(w: World) -> None:
-    """What must hold between any two events."""
-    live = proxy.selectors.live_overlays("edge", now=w.now)
-    runs = {f"run/{run.pk}": run for run in Run.objects.all()}
-    assert all(runs[overlay.owner].state in ACTING for overlay in live)
-    assert all(overlay.expires_at > w.now for overlay in live)
-    assert len({overlay.target for overlay in live}) == len(live)
-    assert sum(run.state in OPEN for run in runs.values()) <= 1
-    assert all(run.ended_at is not None for run in runs.values() if run.state in ENDED)
-    steps = {(step.run_id, step.version) for step in Step.objects.all()}
-    assert steps == {(run.pk, version) for run in runs.values() for version in range(1, run.version + 1)}
-    audited = [
-        (e.detail["run"], e.detail["version"]) for e in audit.selectors.entries(action="run.", limit=5000)
-    ]
-    assert sorted(audited) == sorted(steps)
-
-
-def check_history() -> None:
-    """Every step follows the table, and nothing was done without its intent and its approval."""
-    for run in Run.objects.all():
-        history = list(run.steps.order_by("version"))
-        for before, after in itertools.pairwise(history):
-            assert RUN[before.state][after.event] == after.state
-        events = [step.event for step in history]
-        assert "put" not in events or "mitigate" in events[: events.index("put")]
-        if "ask" in events and "mitigate" in events:
-            used = Approval.objects.filter(run=run).exclude(used_at=None)
-            assert [a.plan_hash for a in used] == [run.plan_hash]
-
-
-def play(events: list[str]) -> None:
-    w = world()
-    w.mode("approve")
-    for name in events:
-        EVENTS[name](w)
-        check(w)
-    check_history()
-    # Liveness: once faults stop, every run ends and every overlay is gone.
-    w.metrics.fail(None)
-    w.acking = True
-    w.healthy()
-    services.set_kill_switch(on=False, by=ANN, reason="", now=w.now)
-    for _ in range(LONGEST):
-        if not selectors.runs(open_only=True):
-            break
-        w.tick()
-    check(w)
-    check_history()
-    assert selectors.runs(open_only=True) == []
-    assert w.live() == []
-    assert [t.owner for t in proxy.selectors.targets("edge") if t.owner] == []
-
-
-@given(events=st.lists(st.sampled_from(sorted(EVENTS)), max_size=25))
-@settings(max_examples=30, deadline=None)
-def test_no_order_of_events_breaks_an_invariant(events: list[str]) -> None:
-    with transaction.atomic():
-        play(events)
-        transaction.set_rollback(True)
-
-
-@given(
-    events=st.lists(
-        st.sampled_from(
-            ["storm", "auto", "rounds", "killed", "cancel", "retries off", "proxies deaf", "approve"]
-        ),
-        min_size=8,
-        max_size=20,
-    )
+TestRuns = Runs.TestCase
+TestRuns.settings = settings(
+    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
-@settings(max_examples=20, deadline=None)
-def test_no_order_of_storms_deaths_and_cancels_breaks_an_invariant(events: list[str]) -> None:
-    with transaction.atomic():
-        play(["auto", "storm", *events])
-        transaction.set_rollback(True)
+
+
+@pytest.mark.timeout(600)
+def test_a_crash_after_any_commit_breaks_nothing_and_is_repaired() -> None:
+    with two_runbooks():
+        r = rig()
+        r.mode("auto", FIRST)
+        crashes = 0
+        for place in range(40):
+            r.storms["shop"] = place < 12
+            crashes += _crash_everywhere(r)
+            r.tick()
+            if Run.objects.filter(state="SUCCEEDED").exists():
+                break
+        assert Run.objects.filter(state="SUCCEEDED").exists()
+    assert crashes > 40
+
+
+def _crash_everywhere(r: Rig) -> int:
+    """After each commit in turn of the round that comes next, if it moves a run; and then it is repaired."""
+    if not _moves(r):
+        return 0
+    for at in itertools.count(1):
+        if not _tried(r, partial(_crashed, r, at)):
+            return at
+    raise AssertionError("never")
+
+
+def _moves(r: Rig) -> bool:
+    before = _versions()
+
+    def moved() -> bool:
+        r.tick()
+        return _versions() != before
+
+    return _tried(r, moved)
+
+
+def _crashed(r: Rig, at: int) -> bool:
+    happened, moved = r.crash(at), _versions()
+    check(r)
+    r.tick(5)
+    check(r)
+    assert sum(_versions().values()) >= sum(moved.values())
+    return happened
+
+
+def _tried(r: Rig, act: Callable[[], bool]) -> bool:
+    """What came of it; the world is then as before."""
+    before, point = (r.now, r.laid), transaction.savepoint()
+    try:
+        return act()
+    finally:
+        transaction.savepoint_rollback(point)
+        r.now, r.laid = before
+
+
+def _versions() -> dict[int, int]:
+    return dict(Run.objects.values_list("pk", "version"))
 
 
 def test_nothing_leaves_an_ended_state() -> None:
@@ -172,7 +200,7 @@ def test_an_ended_run_is_not_approved_denied_or_cancelled(state: str) -> None:
     w.until("AWAITING_APPROVAL")
     Run.objects.update(state=state, ended_at=w.now)
     number = w.run().id
-    for call in (services.cancel, services.deny):
+    for call in (services.cancel, services.deny, services.take, services.give_back):
         with pytest.raises(WrongState):
             call(run_id=number, by=ANN, reason="", now=w.now)
 
@@ -183,5 +211,5 @@ def test_looking_at_runs_writes_and_sends_nothing() -> None:
     w.until("AWAITING_APPROVAL")
     before = (len(audit.selectors.entries(limit=5000)), len(alerts.selectors.messages()))
     selectors.run(w.run().id)
-    listed.runbooks()
+    selectors.runs()
     assert (len(audit.selectors.entries(limit=5000)), len(alerts.selectors.messages())) == before

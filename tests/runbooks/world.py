@@ -120,6 +120,7 @@ def world(**policy: Any) -> World:
     services.set_policy(
         runbook="retry-storm", tier="edge", policy=QUICK | policy, by=ANN, reason="test", now=START
     )
+    made.metrics.otherwise(())
     _measure(made, selectors.policy(runbook="retry-storm", tier=proxy.selectors.base("edge")).lookback)
     made.ack()
     return made

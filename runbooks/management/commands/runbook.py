@@ -1,5 +1,6 @@
 """`manage.py runbook SLUG TIER`: how far a runbook may go on a tier, shown or set.
 
+`--rehearse` replays it over recorded metrics, `--dry-run TARGET` shows the plan of a start by hand.
 `runbook apply FILE.md`, `export SLUG`, `history SLUG` and `delete SLUG` are of teams' own: `management.own`.
 """
 
@@ -15,7 +16,7 @@ from proxy.domain.errors import UnknownTier
 from runbooks import selectors, services
 from runbooks.domain.gate import MODES
 from runbooks.domain.policy import BadPolicy, as_data
-from runbooks.management import own
+from runbooks.management import own, rehearsing
 from runbooks.texts import UnknownRunbook
 
 
@@ -28,6 +29,12 @@ class Command(BaseCommand):
         parser.add_argument("--plan", action="store_true", help="of apply: say what would change")
         parser.add_argument("--mode", choices=MODES)
         parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="such as hold_for=5m")
+        parser.add_argument("--rehearse", action="store_true", help="over what Prometheus recorded")
+        parser.add_argument("--from", default="1h", metavar="TIME", help="such as 2h (ago), or an ISO time")
+        parser.add_argument("--to", default="now", metavar="TIME")
+        parser.add_argument(
+            "--dry-run", metavar="TARGET", help="the plan of a start by hand; changes nothing"
+        )
         parser.add_argument("--by", default="cli")
         parser.add_argument("--reason", default="")
 
@@ -35,6 +42,12 @@ class Command(BaseCommand):
         word = own.WORDS.get(options["slug"])
         if word is not None:
             word(options["tier"], options, self.stdout, self.stderr)
+            return
+        if options["rehearse"]:
+            rehearsing.rehearse(options, self.stdout)
+            return
+        if options["dry_run"]:
+            rehearsing.dry_run(options, self.stdout)
             return
         try:
             tier = proxy.selectors.base(options["tier"])

@@ -13,8 +13,8 @@ The steps of a remedy are done in the order of the plan, in these rooms:
   phase `undo` where its plan has an undo, and one whose outcome is unknown, or whose undo failed, calls for a
   person.
 
-`nature` says what may be repeated after a crash between INTENT and OUTCOME: `read` and `declarative` by asking
-again, `keyed` with its key, `at_most_once` never by itself.
+`nature` says what may be repeated after a crash between INTENT and OUTCOME: `read` and `declarative` by
+asking again, `keyed` with its key, `at_most_once` never by itself.
 """
 
 from collections.abc import Mapping, Sequence
