@@ -4,6 +4,7 @@ Slack shows an error to whoever gets no answer in 3 s. So nothing here asks anyb
 for a lock is longer than PATIENCE_SECONDS, and what the person is told is a row of the outbox.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from audit.domain.actor import Actor
 PATIENCE_SECONDS = 2
 # A signature holds for 5 minutes around the time that it names, which may be as far ahead: then it is stale.
 SEEN_FOR = timedelta(minutes=15)
+
+log = logging.getLogger(__name__)
 
 
 class Replayed(Exception):
@@ -51,6 +54,8 @@ def receive(interaction: Interaction, *, seen: str, now: datetime) -> Outcome:
             outbox.whisper(
                 key=f"whisper/{seen}", text=outcome.words, answer_to=interaction.answer_to, now=now
             )
+    if not outcome.done:
+        log.info("%s pressed %s: %s", interaction.slack_id, interaction.action, outcome.words)
     return outcome
 
 

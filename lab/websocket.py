@@ -59,14 +59,13 @@ class WebSocket:
         """
         while True:
             kind, data = await self._frame()
-            match kind:
-                case 0x1:
-                    return data.decode()
-                case 0x8:
-                    await self._send(CLOSE, data[:2])
-                    return None
-                case 0x9:
-                    await self._send(PONG, data)
+            if kind == TEXT:
+                return data.decode()
+            if kind == CLOSE:
+                await self._send(CLOSE, data[:2])
+                return None
+            if kind == PING:
+                await self._send(PONG, data)
 
     def cut(self) -> None:
         """End the connection without a word, as a network does."""

@@ -67,6 +67,6 @@ def _mapping(given: object, name: str) -> Mapping[str, Any]:
 
 def _text(given: Mapping[str, Any], key: str, name: str) -> str:
     found = given.get(key)
-    if not isinstance(found, str) or not 0 < len(found) <= LONGEST or "\0" in found:
-        raise NotUnderstood(f"{name}: not a text of 1 to {LONGEST} characters")
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST or not found.isprintable():
+        raise NotUnderstood(f"{name}: not a text of 1 to {LONGEST} printable characters")
     return found

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
+from lab.presses import Presses
 from lab.receiver import KEPT, Receiver
 from tests.support.processes import free_port, listening, started
 
@@ -103,3 +104,24 @@ def test_messages_outlive_a_restart_and_are_bounded(tmp_path: Path) -> None:
     assert len(again.messages) == KEPT
     assert again.messages[-1]["text"] == str(KEPT + 4)
     assert len({message["ts"] for message in again.messages}) == KEPT
+
+
+def test_only_a_button_that_a_message_shows_can_be_pressed(url: str, slack: WebClient) -> None:
+    slack.chat_postMessage(channel="#sluice", text="no buttons here")
+    answer = requests.post(f"{url}/press", json={"action": "run.approve"}, timeout=5)
+    assert (answer.status_code, "run.approve" in answer.text) == (404, True)
+
+
+def test_without_a_connection_nobody_hears_of_a_press_by_socket_mode(url: str, slack: WebClient) -> None:
+    button = {"type": "button", "action_id": "run.approve", "value": "n"}
+    slack.chat_postMessage(channel="#s", text="?", blocks=[{"type": "actions", "elements": [button]}])
+    given = {"action": "run.approve", "via": "socket"}
+    assert requests.post(f"{url}/press", json=given, timeout=5).json()["acknowledged"] is False
+
+
+def test_an_address_for_a_word_is_good_for_five_as_in_slack() -> None:
+    presses = Presses()
+    made = presses._payload({"ts": "1.2"}, {"action_id": "a", "value": "n"}, "U1")
+    token = made["response_url"].rpartition("/")[2]
+    assert [presses.said(token, {"text": "x"}).status for _ in range(6)] == [200] * 5 + [404]
+    assert presses.said("another", {"text": "x"}).status == 404
