@@ -14,6 +14,7 @@ from audit.domain.actor import Actor
 from proxy import differences, models, services
 from proxy.domain.document import parse
 from proxy.validation import words
+from runbooks import texts
 from tests.proxy.factories import document
 from tests.proxy.test_document import FIVE_MISTAKES
 
@@ -122,7 +123,7 @@ def test_a_runbook_that_is_not_there_is_refused_where_it_is_named(tmp_path: Path
         "runbooks": {"retry-strom": {"mode": "auto"}},
     }
     file.write_text(yaml.safe_dump(given))
-    known = "there are canary-rolled-back, canary-step, latency-creep, retry-storm, slo-burn"
+    known = f"there are {', '.join(texts.built_in())}"
     assert refused("apply", "--plan", str(file)) == [
         f"tiers[0].runbooks.retry-strom: there is no runbook retry-strom; {known}",
         f"tiers[0].objectives[0].runbook: there is no runbook nope; {known}",
