@@ -198,6 +198,31 @@ def test_a_worker_that_died_in_the_middle_of_a_run_that_is_stopped_leaves_nothin
     assert w.receiver.done == ["a", "un-a"]
 
 
+def test_what_may_have_arrived_is_taken_back_when_the_run_is_stopped() -> None:
+    w = storming(webhook("a"))
+    w.receiver.mode = "silent"
+    for _ in range(20):
+        w.tick()
+        if w.receiver.done:
+            break
+    cancel(w)
+    w.receiver.mode = "ok"
+    w.until("CANCELLED", rounds=60)
+    assert w.receiver.done == ["a", "un-a"]
+
+
+def test_a_call_is_claimed_once_and_only_while_its_run_wants_it() -> None:
+    w = storming(webhook(repeatable=False))
+    w.receiver.mode = "refused connection"
+    w.until("MITIGATING")
+    w.ticks(2)
+    one, other, late = (Act.objects.select_related("run").get() for _ in range(3))
+    assert (calling._claim(one, w.now), calling._claim(other, w.now)) == (True, False)
+    Act.objects.update(state="due", claim_token="", attempts=late.attempts)
+    cancel(w)
+    assert not calling._claim(late, w.now)
+
+
 def test_what_is_stopped_before_it_is_sent_is_never_sent() -> None:
     w = storming(webhook())
     w.receiver.mode = "refused connection"
