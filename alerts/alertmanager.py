@@ -7,12 +7,14 @@ Everybody locks an alert's episode before its incident.
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from alerts import signalling
 from alerts.domain import alertmanager
@@ -56,7 +58,7 @@ def receive(*, notification: Notification, by: Actor, now: datetime) -> Taken:
 def _take(alert: AlertIn, *, by: Actor, now: datetime) -> Came:
     if not alert.trouble:
         return "ignored"
-    what = alertmanager.signal(alert, base_url=settings.BASE_URL)
+    what = _within_its_tier(alertmanager.signal(alert, base_url=settings.BASE_URL))
     with transaction.atomic():
         episode = _locked(what.fingerprint, alert)
         if alert.starts_at < episode.began_at:
@@ -64,6 +66,15 @@ def _take(alert: AlertIn, *, by: Actor, now: datetime) -> Came:
         if alert.status == "firing":
             return _fires(what, alert, episode, by=by, now=now)
         return _ends(what, alert, episode, by=by, now=now)
+
+
+def _within_its_tier(what: Signal) -> Signal:
+    """With the upstreams that its route goes to, so that what is wrong with one of them may explain it."""
+    tier, route = what.labels.get("tier", ""), what.labels.get("route", "")
+    if not (tier and route):
+        return what
+    through: Callable[[str, str], Sequence[str]] = import_string(settings.ROUTE_UPSTREAMS)
+    return replace(what, through=through(tier, route))
 
 
 def _locked(fingerprint: str, alert: AlertIn) -> Episode:

@@ -129,6 +129,8 @@ WHITENOISE_USE_FINDERS = True
 DECLARATION_CHECKS = ["slo.checks.declaration", "planning.declaring.revision"]
 # What a declaration may hold beside its tiers, and whose it is.
 DECLARATION_SECTIONS = ["runbooks.declaring.RUNBOOKS", "planning.declaring.CALL_GRAPH"]
+# Which upstreams a route's requests go to, asked for alerts that come from outside: `alerts` knows no routes.
+ROUTE_UPSTREAMS = "proxy.selectors.through"
 # What the buttons of messages do, by app: `alerts` takes the presses and imports none of the apps above it.
 MESSAGE_ACTIONS = ["alerts.pressed.ACTIONS", "canary.pressed.ACTIONS", "runbooks.pressed.ACTIONS"]
 

@@ -16,6 +16,7 @@ from alerts.domain import alertmanager as domain
 from alerts.domain.alertmanager import Notification
 from alerts.models import Alert, Episode, Incident
 from tests.alerts.factories import ANN, NOW, at, brownout, incident, storm, texts
+from tests.pages import world
 from tests.support.people import BY, bearer, person
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,14 @@ def test_a_known_cause_of_one_upstream_explains_as_sluices_own_does() -> None:
     labels = {"alertname": "Brownout", "severity": "page", "cause": "brownout"}
     take(alert(labels={**labels, "tier": "edge", "upstream": "shop-v1"}))
     assert incident(storm()).explained_by_id is not None
+
+
+def test_an_alert_of_a_route_is_explained_by_what_is_behind_the_route() -> None:
+    world.tier(NOW)
+    parent = brownout("shop-v1")
+    labels = {"alertname": "ErrorsOnShop", "severity": "page", "cause": "slo_burn"}
+    take(alert(labels={**labels, "tier": "edge", "route": "shop"}))
+    assert Incident.objects.get(route="shop").explained_by_id == parent
 
 
 @pytest.mark.parametrize("name", ["tier", "route", "upstream"])
