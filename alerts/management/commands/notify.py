@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from alerts.domain import escalation
-from alerts.domain.receivers import BadReceivers, Declared, PagerDuty, Receiver, SlackChannel, Webhook, read
+from alerts.domain.receivers import BadReceivers, Declared, Receiver, SlackChannel, Webhook, read
 from outbound import posting
 from outbound.errors import NoSecret
 
@@ -50,13 +50,7 @@ def _missing(receiver: Receiver) -> str:
         alone = settings.SLACK_WEBHOOK_URL and not settings.SLACK_BOT_TOKEN
         why = f"{receiver.slack} takes SLUICE_SLACK_BOT_TOKEN: an incoming webhook has one channel"
         return why if alone else ""
-    match receiver:
-        case Webhook():
-            name = receiver.secret
-        case PagerDuty():
-            name = receiver.pagerduty
-        case _:
-            return ""
+    name = receiver.secret if isinstance(receiver, Webhook) else receiver.pagerduty
     try:
         posting.from_settings().secrets.read(name)
     except NoSecret as error:
