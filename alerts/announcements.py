@@ -41,7 +41,7 @@ def firing(incident: Incident, alert: Alert, now: datetime, *, broadcast: bool =
         incident=incident,
         # A ticket in the thread of a page is still a ticket.
         payload=message.payload(
-            replace(facts, severity=alert.severity, buttons=() if root else _buttons(incident, now)),
+            replace(facts, severity=alert.severity, buttons=() if root else buttons(incident, now)),
             broadcast=broadcast,
         ),
         now=now,
@@ -71,7 +71,7 @@ def still(incident: Incident, now: datetime) -> None:
         kind="FIRING",
         incident=incident,
         payload=message.payload(
-            replace(facts, buttons=() if root else _buttons(incident, now)), broadcast=True
+            replace(facts, buttons=() if root else buttons(incident, now)), broadcast=True
         ),
         now=now,
     )
@@ -122,14 +122,14 @@ def _first(incident: Incident, now: datetime) -> dict[str, Any]:
     """What the incident's first message shows now."""
     silences = Silence.objects.covering(**incidents.covered(incident))
     quiet = silences.live(now).first()
-    facts = replace(told(incident), buttons=_buttons(incident, now, silenced=quiet is not None))
+    facts = replace(told(incident), buttons=buttons(incident, now, silenced=quiet is not None))
     if quiet is not None:
         said = f"Silenced until {quiet.ends_at:%Y-%m-%d %H:%M} UTC by {quiet.by}."
         facts = replace(facts, hint=f"{facts.hint} {said}".strip())
     return message.payload(facts)
 
 
-def _buttons(incident: Incident, now: datetime, *, silenced: bool = False) -> list[dict[str, Any]]:
+def buttons(incident: Incident, now: datetime, *, silenced: bool = False) -> list[dict[str, Any]]:
     """What can be done about it from its first message, by its state."""
     wanted = []
     if "acknowledge" in INCIDENT[incident.state]:

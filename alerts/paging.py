@@ -37,7 +37,14 @@ def follow(incident: Incident, did: Did, now: datetime) -> None:
     told = receivers.declared()
     keys = {_key(incident, name): name for name in told.receivers}
     for key in incident.messages.filter(key__in=keys).order_by("id").values_list("key", flat=True):
+        outbox.answered(prefix=key, said=_answered(incident, did, now), now=now)
         _tell(incident, keys[key], did, told, now)
+
+
+def _answered(incident: Incident, did: Did, now: datetime) -> str:
+    """What a call says instead of its buttons."""
+    said = f"acknowledged by {message.escape(incident.acked_by)}" if did == "acknowledge" else "resolved"
+    return f"Incident {incident.pk}: {said} at {now:%H:%M:%S} UTC"
 
 
 def escalate(*, now: datetime) -> int:
@@ -79,7 +86,8 @@ def _tell(
     key = _key(incident, name) if did == "trigger" else f"{_key(incident, name)}/{did}"
     if isinstance(receiver, SlackChannel):
         facts = announcements.told(incident)
-        payload = message.payload(replace(facts, heading=heading or facts.heading))
+        buttons = announcements.buttons(incident, now) if did == "trigger" else ()
+        payload = message.payload(replace(facts, heading=heading or facts.heading, buttons=buttons))
         return outbox.add(
             key=key, kind="ESCALATION", incident=incident, payload=payload, now=now, to=receiver.slack
         )

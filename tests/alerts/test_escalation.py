@@ -7,6 +7,7 @@ import pytest
 
 from alerts import paging, receivers, selectors, services
 from alerts.domain.receivers import BadReceivers, read
+from alerts.memory import InMemoryChat
 from alerts.models import Outbox, TimelineEntry
 from tests.alerts.factories import (
     ANN,
@@ -20,6 +21,7 @@ from tests.alerts.factories import (
     signal,
     storm,
 )
+from tests.alerts.pressing import buttons, linked, press
 
 pytestmark = pytest.mark.django_db
 
@@ -214,3 +216,19 @@ def test_what_cannot_be_names_its_place(text: str, path: str) -> None:
 def test_the_time_is_that_of_the_page_and_not_of_the_look() -> None:
     number = storm(now=NOW)
     assert incident(number).escalates_at == at(5)
+
+
+def test_the_call_in_the_second_channel_is_acknowledged_where_it_is_read() -> None:
+    number = storm()
+    services.watch(now=at(5))
+    chat = InMemoryChat()
+    services.deliver(chat=chat, now=at(5))
+    linked()
+    call = Outbox.objects.get(key=f"incident/{number}/page/1/second")
+    assert buttons(call) == ["incident.acknowledge", "incident.silence"]
+
+    assert press("incident.acknowledge", now=at(6)).done
+    for minute in (6, 7):
+        services.deliver(chat=chat, now=at(minute))
+    (shown,) = [m for m in chat.messages if m.key == call.key]
+    assert shown.blocks[-1]["elements"][0]["text"].endswith("acknowledged by ann at 03:06:00 UTC")
