@@ -24,6 +24,7 @@ from audit.domain.actor import Actor  # noqa: E402
 from runbooks import services  # noqa: E402
 from runbooks.domain.answering import Answering  # noqa: E402
 from runbooks.drills.catalogue import DRILLS  # noqa: E402
+from runbooks.drills.drill import Live  # noqa: E402
 from runbooks.drills.lab import TIER, Lab, lab  # noqa: E402
 from runbooks.drills.watching import Watch  # noqa: E402
 from runbooks.services import drilling  # noqa: E402
@@ -31,19 +32,21 @@ from runbooks.services import drilling  # noqa: E402
 BY = Actor("tests", "cli")
 
 
-async def answers(names: list[str], here: Lab, report: int) -> list[Answering]:
-    lives = [live for live in (DRILLS[name].live for name in names) if live is not None]
+def lives(names: list[str]) -> list[Live]:
+    return [live for live in (DRILLS[name].live for name in names) if live is not None]
 
+
+async def answers(names: list[str], here: Lab, report: int) -> list[Answering]:
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    return await asyncio.gather(*(Watch(live, here, report, BY, say).answer() for live in lives))
+    return await asyncio.gather(*(Watch(live, here, report, BY, say).answer() for live in lives(names)))
 
 
-def put_back(name: str) -> None:
+def put_back(runbook: str) -> None:
     """A report puts back what one runbook had; here there are several."""
     about: dict[str, Any] = {
-        "runbook": name,
+        "runbook": runbook,
         "tier": TIER,
         "by": BY,
         "reason": "tests",
@@ -60,8 +63,8 @@ def main(names: list[str]) -> None:
         found = asyncio.run(answers(names, here, report))
     finally:
         drilling.break_off(report, trouble="a test", by=BY, now=timezone.now())
-        for name in names:
-            put_back(name)
+        for runbook in {live.runbook for live in lives(names)}:
+            put_back(runbook)
     sys.stdout.write(json.dumps({each.runbook: each.as_data() for each in found}))
 
 

@@ -86,6 +86,17 @@ def test_a_hotspot_a_storm_of_handshakes_and_a_brownout_are_each_answered_by_the
     assert "ring_hash" not in calm.stack.manage("export", "edge")
 
 
+def test_clients_that_never_end_their_headers_are_answered_by_their_runbook(calm: Running) -> None:
+    """By itself: it is about the whole tier, as the storm of handshakes is, and one run holds that at a time."""
+    out, err = python(calm, "-m", "tests.drills.together", "slow-header").communicate(timeout=360)
+    assert out, err
+    answering: dict[str, Any] = json.loads(out)["slow-clients"]
+
+    assert answering["held"] == "yes", err
+    in_order(answering)
+    assert calm.get("tiers/edge")["overlays"] == []
+
+
 def test_a_drill_that_is_interrupted_heals_the_lab_and_puts_everything_back(calm: Running) -> None:
     before = settings(calm)
     running = drill(calm, "retry-storm")
