@@ -22,8 +22,12 @@ from runbooks.drills.lab import Lab
 from runbooks.selectors import RunRow
 from runbooks.services import drilling
 
-QUICK = {"lookback": "10s", "confirm_for": "3s", "verify_for": "6s", "quiet_for": "6s", "cooldown": "15s"}
-"""A drill waits for no more than it takes to see each stage: the stages are the runbook's own."""
+QUICK = {"lookback": "8s", "confirm_for": "6s", "verify_for": "6s", "quiet_for": "6s", "cooldown": "15s"}
+"""A drill waits for no more than it takes to see each stage: the stages are the runbook's own.
+
+It takes some 3 s to be seen: with `confirm_for` the remedy is decided one whole `lookback` after the onset.
+Sooner, what was measured before the remedy would hold some of the calm, and all after it look worse.
+"""
 AGAIN = {"actions": 100, "actions_in_all": 100, "flaps": 100}
 """Several drills in ten minutes are several actions, and none of them is a flap."""
 POLL_SECONDS = 0.5
