@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import handshakes, hop, judge, objectives, push, rollback, scale, scenarios, throughput
+from bench import handshakes, hop, judge, objectives, push, rollback, runs, scale, scenarios, throughput
 from bench.figures import Figure, table, write
 from bench.parts import PROCESSORS
 from bench.sizes import FULL, QUICK, Size
 
 BENCHES: dict[str, Callable[[Size, Path], list[Figure]]] = {
     module.BENCH: module.run
-    for module in (push, scale, objectives, judge, throughput, hop, handshakes, rollback, scenarios)
+    for module in (push, scale, objectives, judge, runs, throughput, hop, handshakes, rollback, scenarios)
 }
 
 

@@ -13,7 +13,8 @@ class Size:
     `scenarios` of rollouts (the first of the list; None: all) have `trials` each, and a canary has `falls`,
     all under `rps` requests a second.
     `simulated` are runs of a canary, `simulated_hours` those of a healthy one for an hour, `compared` those
-    that other controllers decide too; `rollouts` are those that live at a tick.
+    that other controllers decide too; `rollouts` are those that live at a
+    tick, and `runs` those that are open at one.
     `ruled_seconds` go over `ruled` stretches of Prometheus with rules, after `settles` seconds.
     """
 
@@ -36,6 +37,7 @@ class Size:
     simulated_hours: int
     compared: int
     rollouts: tuple[int, int]
+    runs: tuple[int, int]
     scenarios: int | None
     trials: int
     falls: int
@@ -62,6 +64,7 @@ FULL = Size(
     simulated_hours=500,
     compared=50,
     rollouts=(20, 200),
+    runs=(50, 500),
     scenarios=None,
     trials=3,
     falls=10,
@@ -87,6 +90,7 @@ QUICK = Size(
     simulated_hours=1,
     compared=2,
     rollouts=(2, 4),
+    runs=(2, 4),
     scenarios=1,
     trials=1,
     falls=1,

@@ -12,6 +12,7 @@ import dashboard.api
 import proxy.api_fleet
 import proxy.api_revisions
 import runbooks.api
+import runbooks.api_by_hand
 import runbooks.api_runbooks
 import runbooks.api_steps
 import slo.api_exclusions
@@ -31,6 +32,7 @@ api.add_router("", canary.api_pipelines.router)
 api.add_router("", canary.api_releases.router)
 api.add_router("", runbooks.api.router)
 api.add_router("", runbooks.api_runbooks.router)
+api.add_router("", runbooks.api_by_hand.router)
 api.add_router("", runbooks.api_steps.router)
 api.add_router("", dashboard.api.router)
 

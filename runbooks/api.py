@@ -47,6 +47,8 @@ class RunOut(Schema):
     state: str
     open: bool
     why: str
+    by_hand: str
+    taken_by: str
     incident_id: int | None
     plan: dict[str, Any] | None
     plan_hash: str
@@ -70,6 +72,8 @@ class RunOut(Schema):
             state=row.state.lower(),
             open=row.open,
             why=row.why,
+            by_hand=row.by_hand,
+            taken_by=row.taken_by,
             incident_id=row.incident_id,
             plan=row.plan.as_data() if row.plan else None,
             plan_hash=row.plan_hash,
@@ -93,14 +97,14 @@ def runs(
     request: ApiRequest, runbook: str = "", tier: str = "", open: bool = False, limit: Limit = 100
 ) -> list[RunOut]:
     """Runs, the newest first, without their steps."""
-    found = selectors.runs(runbook=runbook, tier=tier, open_only=open, limit=limit)
-    return [RunOut.of(row) for row in found]
+    rows = selectors.runs(runbook=runbook, tier=tier, open_only=open, limit=limit)
+    return [RunOut.of(row) for row in rows]
 
 
 @router.get("/runs/{int:run_id}", response=RunOut)
 def run(request: ApiRequest, run_id: int) -> RunOut:
     """One run with its steps and approvals."""
-    return RunOut.of(_found(run_id))
+    return RunOut.of(found(run_id))
 
 
 @router.post("/runs/{int:run_id}/approve", response=RunOut, auth=operates)
@@ -117,7 +121,7 @@ def approve(request: ApiRequest, run_id: int, body: ApproveIn | None = None) -> 
         raise field("plan_hash", str(error)) from error
     except services.PlanChanged as error:
         raise field("plan_hash", str(error), status=HTTPStatus.CONFLICT) from error
-    except (WrongState, services.ApprovalOver) as error:
+    except (WrongState, services.ApprovalOver, services.AnotherPerson) as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     except services.UnknownRun as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
@@ -150,7 +154,8 @@ def cancel(request: ApiRequest, run_id: int, body: Why | None = None) -> RunOut:
     return run(request, run_id)
 
 
-def _found(run_id: int) -> RunRow:
+def found(run_id: int) -> RunRow:
+    """The run, or a problem that says that there is none."""
     row = selectors.run(run_id)
     if row is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"There is no run {run_id}.")

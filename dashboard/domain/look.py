@@ -26,7 +26,7 @@ _LOOKS = {
     "exact",
     ACTING: "acting running mitigating verifying holding reverting confirming proposed live sending "
     "rolling_back baking pending mitigated",
-    WAIT: "wait awaiting_approval paused needs_human inconclusive between ticket open drifting "
+    WAIT: "wait awaiting_approval taken paused needs_human inconclusive between ticket open drifting "
     "acknowledged warning",
     BAD: "bad fires failed fail firing rolled_back page nacked disconnected burning failed_reverted spent",
     UNKNOWN: "unknown too_young no_data stale not_confirmed unavailable",

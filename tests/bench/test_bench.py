@@ -15,7 +15,7 @@ from proxy.domain.translate import measuring
 from tests.proxy.factories import tier
 
 ROOT = Path(__file__).resolve().parents[2]
-MEASURED = ("push", "scale", "objectives", "judge", "throughput", "hop", "handshakes")
+MEASURED = ("push", "scale", "objectives", "judge", "runs", "throughput", "hop", "handshakes")
 """Those that need no whole system; the others are in test_scenarios.py."""
 
 
@@ -36,6 +36,7 @@ def test_a_quick_run_measures_everything_and_writes_it_down(tmp_path: Path) -> N
     assert figures["objectives", "tick, 8 routes: SQL queries"]["verdict"] == "holds"
     assert figures["objectives", "overview, 8 routes: PromQL queries"]["verdict"] == "holds"
     assert figures["judge", "tick, 4 live rollouts: PromQL queries"]["verdict"] == "holds"
+    assert figures["runs", "tick, 4 open runs: PromQL queries"]["verdict"] == "holds"
     assert figures["judge", "0.1% -> 0.3 at 5 %: Flagger"]["value"] == 600
     assert 0 < figures["throughput", "with / without"]["value"] < 10
     assert figures["hop", "saturation, direct"]["value"] > 100
