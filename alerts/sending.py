@@ -147,8 +147,14 @@ def _hold(channel: str, until: datetime) -> None:
 
 
 def _still_ours(row: Outbox) -> bool:
-    """Whether the claim was not taken for dead since it was made."""
-    return Outbox.objects.filter(pk=row.pk, state="SENDING", claim_token=row.claim_token).exists()
+    """Whether the claim was not taken for dead since it was made. Reads what is to be said: it may have been
+    changed between the look at what is due and the claim, and is not any more.
+    """
+    mine = Outbox.objects.filter(pk=row.pk, state="SENDING", claim_token=row.claim_token)
+    payload = mine.values_list("payload", flat=True).first()
+    if payload is not None:
+        row.payload = payload
+    return payload is not None
 
 
 def _send(chat: Chat, row: Outbox, root: Outbox | None) -> Posted:

@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts import outbox, services
+from alerts import outbox, sending, services
 from alerts.domain.buttons import Button
 from alerts.domain.chat import Blocks, Posted
 from alerts.memory import InMemoryChat
 from alerts.models import ChannelHold, Outbox
-from alerts.sending import BATCH
 from audit.domain.actor import Actor, automation
 from tests.alerts.pressing import buttons
 
@@ -227,6 +226,15 @@ def test_a_message_that_has_more_to_answer_keeps_its_buttons() -> None:
     assert not row.offers
 
 
+def test_what_is_answered_just_before_it_is_claimed_comes_without_buttons() -> None:
+    chat = InMemoryChat()
+    seen = tell("run/7/a", offer=True)
+    services.answered(prefix="run/7/", said="Approved by ann", now=NOW)
+    assert sending._claim(seen, NOW)
+    assert sending._attempt(chat, seen, None, NOW) == "confirmed"
+    assert [block["type"] for block in chat.messages[0].blocks] == ["section", "context"]
+
+
 def test_it_is_answered_once() -> None:
     chat = InMemoryChat()
     tell("run/7/a", offer=True)
@@ -275,7 +283,7 @@ def test_replies_whose_root_is_looked_for_hold_nobody_else_up() -> None:
     chat = InMemoryChat(mode="drop")
     number = fire()
     deliver(chat)
-    for line in range(2 * BATCH):
+    for line in range(2 * sending.BATCH):
         services.tell(key=f"line {line}", kind="INFO", incident_id=number, heading="line", now=NOW)
     chat.mode = "ok"
     tell("somebody else's")
