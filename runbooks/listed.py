@@ -76,8 +76,12 @@ def queries(slug: str, tier: str) -> list[tuple[str, str]]:
     text = texts.library().get(slug)
     if text is None or text.definition is None:
         return []
+    try:
+        window = selectors.policy(runbook=slug, tier=proxy.selectors.base(tier)).lookback
+    except UnknownTier:
+        window = text.policy.lookback
     return [
-        (signal.title or name, _made_of(signal, tier, text.policy.lookback))
+        (signal.title or name, _made_of(signal, tier, window))
         for name, signal in text.definition.signals.items()
     ]
 

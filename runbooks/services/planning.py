@@ -91,5 +91,6 @@ def _summary(drafted: Draft) -> str:
 
 def _undo(targets: Sequence[str], steps: Sequence[PlannedStep]) -> str:
     laid = [f"delete the overlay on {', '.join(targets)}; each proxy acknowledges it"] if targets else []
-    taken = [step.undo or f"nothing takes back: {step.words}" for step in reversed(steps)]
+    others = [step for step in reversed(steps) if KINDS[step.kind].nature != "read"]
+    taken = [step.undo or f"nothing takes back: {step.words}" for step in others]
     return "; ".join([*laid, *taken])

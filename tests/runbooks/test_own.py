@@ -297,7 +297,7 @@ def test_a_source_that_is_read_is_read_the_same_again() -> None:
 
 def test_the_page_shows_definition_queries_and_versions(client: Client) -> None:
     apply(declared())
-    apply(declared(owner="team till"))
+    apply(declared(owner="team till", title="Pool full"))
     client.force_login(person(Role.VIEWER, "vi"))
     page = client.get("/runbooks/pool-full/").content.decode()
     assert "version 2 by ann" in page
@@ -306,7 +306,8 @@ def test_the_page_shows_definition_queries_and_versions(client: Client) -> None:
     assert "The pool is nearly full." in page
     assert "Delete…" not in page
     history = client.get("/runbooks/pool-full/history/").content.decode()
-    assert "~ runbook pool-full: owner: team shop -&gt; team till" in history
+    assert "~ runbook pool-full: owner: team shop -&gt; team till\n" in history
+    assert "~ runbook pool-full: title: Pool nearly full -&gt; Pool full\n" in history
     assert "comes with Sluice" in client.get("/runbooks/retry-storm/").content.decode()
     assert client.get("/runbooks/retry-storm/history/").status_code == 404
 

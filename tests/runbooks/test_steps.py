@@ -79,7 +79,7 @@ def test_what_stands_behind_an_overlay_waits_until_every_proxy_obeys_it() -> Non
 
 
 def test_the_plan_says_each_step_and_what_nothing_takes_back() -> None:
-    w = storming(RETRY_OFF, webhook("a"), webhook("b", undo=False, repeatable=False), mode="approve")
+    w = storming(TELL, RETRY_OFF, webhook("a"), webhook("b", undo=False, repeatable=False), mode="approve")
     plan = w.until("AWAITING_APPROVAL").plan
     assert plan is not None
     assert (
@@ -87,6 +87,7 @@ def test_the_plan_says_each_step_and_what_nothing_takes_back() -> None:
         in plan.summary
     )
     assert "nothing takes back: call http://127.0.0.1:1/do, once" in plan.undo
+    assert "tell" not in plan.undo
     assert (w.acts(), w.receiver.done) == ([], [])
 
 

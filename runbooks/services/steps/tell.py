@@ -13,7 +13,8 @@ from runbooks.services.steps.contract import Came, Case, Nature, Planned
 class Tell:
     """See `contract.Kind`."""
 
-    nature: Nature = "declarative"
+    # It changes nothing, and the outbox knows its key.
+    nature: Nature = "read"
 
     def plan(self, step: Mapping[str, Any], case: Case) -> Planned:
         text = filled_words(step["text"], case.known)
