@@ -13,6 +13,10 @@ Play = Callable[[World], Awaitable[Measured]]
 Inject = Callable[[Lab], AbstractAsyncContextManager[None]]
 
 
+class CannotPlay(Exception):
+    """This machine does not permit what the drill needs; the message says what that is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One small world. `play` starts its parts, sends its load and measures; the world ends the parts."""

@@ -22,7 +22,7 @@ from runbooks.domain.answering import lines
 from runbooks.domain.drills import table
 from runbooks.drills import reporting
 from runbooks.drills.catalogue import DRILLS
-from runbooks.drills.drill import Drill
+from runbooks.drills.drill import CannotPlay, Drill
 from runbooks.drills.lab import Lab, NoLab, lab, of_make_up
 from runbooks.drills.running import Outcome, run
 from runbooks.services import drilling
@@ -78,6 +78,8 @@ class Command(BaseCommand):
         try:
             with interruptible():
                 return run(drill, lab=here, report=report, by=by, say=say, scale=scale)
+        except CannotPlay as error:
+            raise CommandError(str(error), returncode=NOTHING_DRILLED) from error
         except KeyboardInterrupt:
             said = "interrupted: the lab is healed, and everything is as before"
             raise CommandError(said, returncode=NOTHING_DRILLED) from None
