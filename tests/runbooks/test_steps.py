@@ -436,7 +436,7 @@ def check(w: Stepping) -> None:
 
 
 @given(events=st.lists(EVENT, max_size=14))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_order_of_deaths_silences_and_cancels_breaks_an_invariant(events: list[Any]) -> None:
     with transaction.atomic():
         play(events)

@@ -14,8 +14,8 @@ The steps of a remedy are done in the order of the plan, in these rooms:
   person.
 
 `nature` says what may be repeated after a crash between INTENT and OUTCOME: `read` and `declarative` by
-asking again, `keyed` with its key, `at_most_once` never by itself. What is `read` changes nothing that would have
-to be taken back.
+asking again, `keyed` with its key, `at_most_once` never by itself. What is `read` changes nothing that would
+have to be taken back.
 """
 
 from collections.abc import Mapping, Sequence
