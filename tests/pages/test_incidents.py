@@ -78,6 +78,24 @@ def test_a_person_acknowledges_and_nobody_else_is_called(desk: Desk, paths: dict
     services.watch(now=datetime.now(UTC) + timedelta(hours=1))
 
 
+def test_a_person_on_a_phone_silences_until_a_moment_and_ends_it(desk: Desk, paths: dict[str, str]) -> None:
+    until = datetime.now(UTC) + timedelta(hours=30)
+    with desk.reader(width=390, dark=True) as reader:
+        page = reader.open(paths["incident-called"])
+        page.get_by_text("Silence…").click()
+        page.locator("#until-silence").fill(f"{until:%Y-%m-%dT%H:%M}")
+        page.locator("#reason-silence").fill("known")
+        reader.picture("incident-silencing-390-dark")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_role("button", name="Silence", exact=True).click()
+        page.get_by_text(f"silenced until {until:%Y-%m-%d %H:%M} UTC: known").wait_for()
+        page.get_by_text("End the silence…").click()
+        page.locator("[id^=reason-unsilence]").fill("enough")
+        page.get_by_role("button", name="End the silence", exact=True).click()
+        page.get_by_text("Silence…").wait_for()
+        assert reader.complaints == []
+
+
 def test_the_list_is_narrowed_as_one_types(desk: Desk, paths: dict[str, str]) -> None:
     with desk.reader() as reader:
         page = reader.open(paths["incidents-list"])
