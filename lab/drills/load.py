@@ -164,13 +164,3 @@ def percentile(values: Iterable[float], share: float) -> float | None:
     if not ordered:
         return None
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def per_second(times: Sequence[float], *, width: float = 0.5) -> list[tuple[float, float | None]]:
-    """How many a second happened, by windows of `width` seconds from 0 on: (the window's end, rate)."""
-    if not times:
-        return []
-    windows = [0] * (int(max(times) / width) + 1)
-    for at in times:
-        windows[int(max(at, 0.0) / width)] += 1
-    return [((index + 1) * width, count / width) for index, count in enumerate(windows)]

@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import inspect
-import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 EVERY_SECONDS = 0.25
 Points = list[tuple[float, float | None]]
@@ -38,12 +37,3 @@ async def sampled(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await keep()
-
-
-def rates(points: Sequence[tuple[float, float | None]]) -> Points:
-    """Of a counter's samples, how much a second it grew between each and the one before."""
-    found = Points()
-    for (before, low), (after, high) in itertools.pairwise(points):
-        if low is not None and high is not None and after > before:
-            found.append((after, (high - low) / (after - before)))
-    return found

@@ -26,6 +26,7 @@ SERVICE_MS = 10.0
 CALL_MS = 200.0
 """In the running lab: long enough that calls are in flight when they are counted."""
 CLIENTS_CALLS = 6
+SAMPLED_SECONDS = 0.02
 
 
 def _tier(ports: Sequence[int], **connection: Any) -> dict[str, Any]:
@@ -66,7 +67,7 @@ async def _backends(world: World) -> list[GreeterBackend]:
 
 async def _play(world: World, backends: Sequence[GreeterBackend], declared: dict[str, Any]) -> Measured:
     edge = await world.envoy(declared)
-    async with sampled(lambda: _busiest_share(backends)) as busiest:
+    async with sampled(lambda: _busiest_share(backends), every=SAMPLED_SECONDS) as busiest:
         answers = await calls(edge.http_port, HOST, count=world.count(CALLS), at_once=AT_ONCE)
     each = {backend.name: float(backend.counts.total) for backend in backends}
     return Measured(
