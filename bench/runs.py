@@ -1,7 +1,7 @@
 """What a tick over many open runs costs: everything that Sluice does of it, on SQLite.
 
-What was measured comes from a stand-in in the same process, which answers at once: Prometheus' own work is not
-in the figure. Half of the runs hold what they did, and half wait for a person. All runbooks of Sluice's look.
+What was measured comes from a stand-in in the same process, which answers at once: Prometheus' own work is in
+no figure. Half of the runs hold what they did, and half wait for a person. All runbooks of Sluice's look.
 """
 
 import time

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from runbooks.domain.measures import Measure, as_data
@@ -39,8 +40,11 @@ Key = tuple[str, str, str]
 def claim(round: Round) -> tuple[str, list[Run]]:
     """Take every open run that no other worker has; the token gives them back."""
     token, until = secrets.token_hex(16), round.now + CLAIM
-    free = Q(claim_token="") | Q(claimed_until__lte=round.now)
-    Run.objects.open().filter(free).update(claim_token=token, claimed_until=until)
+    free = Run.objects.open().filter(Q(claim_token="") | Q(claimed_until__lte=round.now))
+    with transaction.atomic():
+        # Nobody waits for a run that a person moves just now, nor two workers for each other.
+        mine = list(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        Run.objects.filter(pk__in=mine).update(claim_token=token, claimed_until=until)
     return token, list(Run.objects.filter(claim_token=token).order_by("id"))
 
 
