@@ -1,6 +1,6 @@
 """Buttons of a message, as Slack's Block Kit. A button bears a nonce and nothing that could be changed.
 
-Limits of Slack: 75 characters on a button, 100, 300 and 30 in the parts of its confirmation.
+Limits of Slack: 75 characters on a button; 100, 300 and 30 in the parts of its confirmation; 2,000 in a text.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from alerts.domain.chat import Blocks
 
 LABEL_LIMIT, TITLE_LIMIT, ASKS_LIMIT, YES_LIMIT = 75, 100, 300, 30
+SAID_LIMIT = 1900
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,12 @@ def _confirmation(button: Button) -> dict[str, Any]:
 
 
 def _context(text: str) -> dict[str, Any]:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": _cut(text, SAID_LIMIT)}]}
 
 
 def _plain(text: str, limit: int) -> dict[str, Any]:
-    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return {"type": "plain_text", "text": cut, "emoji": False}
+    return {"type": "plain_text", "text": _cut(text, limit), "emoji": False}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
