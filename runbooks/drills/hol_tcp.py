@@ -18,7 +18,7 @@ from lab.drills.crossing import Crossing
 from lab.drills.load import percentile
 from lab.drills.speaker import Door, Protocol, Trust, speaker
 from proxy import schema
-from runbooks.domain.drills import Check, Measured, Plot, Row
+from runbooks.domain.drills import Check, Measured, Plot, Point, Row
 from runbooks.drills.drill import CannotPlay, Drill, Side
 from runbooks.drills.world import Prepared, World
 
@@ -30,6 +30,7 @@ LATE_MS = 30.0
 """Above the median without loss, half of the 60 ms there and back: so late is what waited for a packet, its
 own or another's.
 """
+WINDOW_SECONDS = 0.5
 Request = tuple[float, float, int]
 """When it was sent and how long it took, in seconds; its status."""
 
@@ -115,7 +116,7 @@ def _measured(found: dict[str, Any]) -> Measured:
             "connections": found["connections"],
             "dropped": 100 * dropped / (carried + dropped),
         },
-        curves={"took": [(at + seconds, 1000 * seconds) for at, seconds, _ in lost]},
+        curves={"late": _late_over_time(lost, usual)},
     )
 
 
@@ -125,6 +126,14 @@ def _late(requests: Sequence[Request], usual: float | None) -> float | None:
         return None
     late = (not _good(each) or 1000 * each[1] > usual + LATE_MS for each in requests)
     return 100 * sum(late) / len(requests)
+
+
+def _late_over_time(requests: Sequence[Request], usual: float | None) -> list[Point]:
+    """By windows of half a second in which requests were sent: (the window's end, percent)."""
+    windows: dict[int, list[Request]] = {}
+    for request in requests:
+        windows.setdefault(int(request[0] / WINDOW_SECONDS), []).append(request)
+    return [((at + 1) * WINDOW_SECONDS, _late(found, usual)) for at, found in sorted(windows.items())]
 
 
 def _good(request: Request) -> bool:
@@ -186,6 +195,6 @@ DRILL = Drill(
         Row("connections", "connections made", "", "the client's upstream_cx_total"),
         Row("dropped", "packets dropped", "%", "as the link counted them, while it lost any", 1),
     ),
-    plots=(Plot("took", "What a request took while packets were lost", "ms"),),
+    plots=(Plot("late", "Late while packets were lost", "%"),),
     judge=judge,
 )

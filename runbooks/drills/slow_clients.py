@@ -58,7 +58,7 @@ ROWS = (
         "held",
         "connections at the proxy",
         "",
-        "median of Envoy's downstream_cx_active; of one address mostly",
+        "median of Envoy's downstream_cx_active while the well-behaved ask",
     ),
     Row(
         "turned_away",
@@ -108,15 +108,17 @@ async def play(world: World, declared: Mapping[str, Any], attackers: Attackers) 
     before = await edge.stat(MEMORY)
     target = Target(edge.http_port, HOST, timeout=PATIENCE_SECONDS, kept=False)
     async with (
-        _besieged(attackers, edge),
         sampled(lambda: edge.stat(CONNECTIONS)) as held,
         sampled(lambda: edge.stat(MEMORY)) as memory,
+        _besieged(attackers, edge),
     ):
+        began = len(held)
         answers = await steady(target, rate=RATE, seconds=world.seconds(SECONDS))
+        ended = len(held)
     return Measured(
         values={
             **_of_well_behaved(answers),
-            "held": statistics.median(_values(held)),
+            "held": statistics.median(_values(held[began:ended])),
             "turned_away": await _turned_away(edge),
             "cut": await edge.stat(r"sluice\.rq\..*\.reason\.slow_client"),
             "memory": (max(_values(memory)) - before) / MIB,

@@ -15,7 +15,7 @@ from tests.support.processes import started
 
 DATAGRAMS = 200
 """The kernel keeps some 270 that nobody has read yet."""
-SPOKEN = b"x" * 50_000
+SPOKEN = b"x" * 20_000
 
 
 def main(loss: str, delay_ms: str) -> None:
