@@ -4,15 +4,18 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 import alerts.selectors
 import audit.selectors
 import proxy.selectors
+from access.domain.roles import Role
 from audit.domain.actor import Actor
 from runbooks import services
 from runbooks.domain.states import WrongState
 from tests.runbooks.world import ANN, SECOND, World, asking, holding, world
+from tests.support.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -211,6 +214,19 @@ def test_a_taken_run_is_reverted_by_a_person() -> None:
     services.cancel(run_id=take(w), by=ANN, reason="enough", now=w.now)
     assert w.live() == []
     w.until("CANCELLED")
+
+
+def test_the_run_s_page_offers_what_can_be_done_and_does_it(client: Client) -> None:
+    w = holding()
+    page = f"/runs/{w.run().id}/"
+    client.force_login(person(Role.OPERATOR))
+    assert "Take over" in client.get(page).content.decode()
+    client.post(f"{page}take/", {"reason": "let me look"})
+    assert {"Give back", "Change the end"} <= {act.label for act in client.get(page).context["acts"]}
+    client.post(f"{page}extend/", {"minutes": 60 * 24 * 7, "reason": "the weekend"})
+    assert "Nothing was changed: at most until" in client.get(page).content.decode()
+    client.post(f"{page}give-back/", {"reason": "yours"})
+    assert [step.event for step in w.run().steps[-2:]] == ["take", "give_back"]
 
 
 def test_what_has_not_acted_yet_is_not_taken_over() -> None:
