@@ -17,6 +17,7 @@ from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 
 PATIENCE_SECONDS = 2.0
+SLOWEST_SECONDS = 0.5
 # Stands for the tier where none is declared yet: a query is the same for all of them.
 ANY_TIER = "edge"
 
@@ -75,10 +76,24 @@ def _query(
     except MetricsError as error:
         yield f"Prometheus gave no answer ({error.message}): its PromQL cannot be checked", True
         return
+    yield from ((why, True) for why in _slow(promql, metrics, now))
     if found:
         yield from ((why, True) for why in _unlabelled(signal, found))
     else:
         yield f"finds nothing now for tier {tier}: does the metric exist, with these labels?", False
+
+
+def _slow(promql: str, metrics: Metrics, now: datetime) -> Iterator[str]:
+    """It is asked every few seconds, before runs are taken further."""
+    try:
+        seconds = metrics.cost(promql, at=now).seconds
+    except MetricsError:
+        return  # it has just been answered: what it costs is not worth a refusal
+    if seconds > SLOWEST_SECONDS:
+        yield (
+            f"takes Prometheus {seconds:.1f} s, and it is asked every 3 s: make it a recording rule"
+            f" ({SLOWEST_SECONDS:g} s at most)"
+        )
 
 
 def _unlabelled(signal: Queried, found: Sequence[Sample]) -> Iterator[str]:

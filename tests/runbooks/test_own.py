@@ -17,11 +17,13 @@ import audit.selectors
 import proxy.services
 from access.domain.roles import Role
 from proxy.domain.errors import Invalid
-from runbooks import checking, listed, services, shelf, texts
+from runbooks import checking, listed, selectors, services, shelf, texts
 from runbooks.domain.writing import from_markdown
 from runbooks.models import RunbookVersion
+from runbooks.services import ticking
 from telemetry import ports
 from telemetry.domain.errors import MetricsUnavailable
+from telemetry.domain.series import Cost
 from telemetry.memory import InMemoryMetrics
 from telemetry.prometheus import Prometheus
 from tests.proxy.factories import document
@@ -251,6 +253,24 @@ def test_a_prometheus_that_is_away_refuses_what_is_new_and_nothing_else(
     assert apply(declared()).changes == ()
     told = refused(declared(owner="team till"))
     assert "cannot be checked" in told["runbooks[0].signals.instances.promql"]
+
+
+def test_promql_that_takes_too_long_is_refused(
+    metrics: InMemoryMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "cost", lambda promql, at: Cost(samples=1, seconds=1.2))
+    told = refused(declared())
+    assert "takes Prometheus 1.2 s" in told["runbooks[0].signals.instances.promql"]
+
+
+def test_own_runbooks_that_take_too_long_hold_up_no_run_and_none_that_comes_with_sluice(
+    metrics: InMemoryMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = stepping(RETRY_OFF, mode="observe")
+    monkeypatch.setattr(ticking, "PATIENCE_SECONDS", -1.0)
+    w.storm()
+    w.tick()
+    assert {row.runbook for row in selectors.detections()} == set(texts.automated()) - {SLUG}
 
 
 def test_queries_do_not_grow_with_runbooks(django_assert_num_queries: DjangoAssertNumQueries) -> None:
