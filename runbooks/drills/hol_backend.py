@@ -17,7 +17,7 @@ from runbooks.drills.world import World
 
 FAST, SLOW = "fast.test", "slow.test"
 CONNECTIONS = 16
-FAST_RATE, SLOW_RATE, SECONDS = 40.0, 25.0, 6.0
+FAST_RATE, SLOW_RATE, SECONDS = 40.0, 25.0, 5.0
 SLOW_MS = 1500.0
 PATIENCE_SECONDS = 3.0
 UNHURT_MS = 250.0

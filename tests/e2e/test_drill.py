@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+import requests
 
 from lab.programs import REPOSITORY
 from tests.support.processes import wait_until
@@ -33,6 +34,20 @@ def python(system: Running, *argv: str) -> "subprocess.Popen[str]":
 
 def drill(system: Running, *argv: str) -> "subprocess.Popen[str]":
     return python(system, "manage.py", "drill", "--scale=0.2", *argv)
+
+
+def post(system: Running, path: str) -> requests.Response:
+    """What the button of a page sends, as the first administrator."""
+    url = system.stack.place.url("SLUICE_WEB_PORT")
+    password = (system.stack.place.var / "admin-password").read_text().strip()
+    with requests.Session() as session:
+        for address, form in (("/login/", {"username": "admin", "password": password}), (path, {})):
+            session.get(f"{url}/login/", timeout=10)
+            token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
+            answer = session.post(
+                f"{url}{address}", data={**form, **token}, timeout=10, allow_redirects=False
+            )
+    return answer
 
 
 def faults(system: Running) -> list[str]:
@@ -95,6 +110,19 @@ def test_clients_that_never_end_their_headers_are_answered_by_their_runbook(calm
     assert answering["held"] == "yes", err
     in_order(answering)
     assert calm.get("tiers/edge")["overlays"] == []
+
+
+def test_a_drill_that_is_started_on_its_page_leaves_a_report_there(calm: Running) -> None:
+    answer = post(calm, "/drills/hol-backend/start/")
+    assert answer.status_code == 302, answer.text
+    report = answer.headers["Location"]
+    page = wait_until(
+        lambda: (found := calm.page(report)) and "Defence held" in found and found,
+        timeout=120,
+        what="the report",
+        every=1,
+    )
+    assert "Defence held: yes. Runbook held: none." in page
 
 
 def test_a_drill_that_is_interrupted_heals_the_lab_and_puts_everything_back(calm: Running) -> None:
