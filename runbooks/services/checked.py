@@ -37,8 +37,10 @@ def findings(run: Run, look: Look) -> tuple[Finding, ...]:
         rows = proxy.selectors.tier(run.tier).proxies
     except ProxyError:
         return ()
-    seen = asked(lambda row: _seen(look.round.admin, row.admin_address), rows)
-    shown = {row.name: each for row, each in zip(rows, seen, strict=True) if each is not None}
+    # A dump of all that a proxy runs is large, and not every check looks at one.
+    shown_to = rows if any(name in checks.CHECKS for name in names) else ()
+    seen = asked(lambda row: _seen(look.round.admin, row.admin_address), shown_to)
+    shown = {row.name: each for row, each in zip(shown_to, seen, strict=True) if each is not None}
     tiers = [proxy.selectors.base(row.name) for row in proxy.selectors.tiers()]
     amplified = planning.selectors.amplified(now=look.now) if checks.SINGLE_LAYER in names else None
     return tuple(
