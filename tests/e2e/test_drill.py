@@ -116,12 +116,12 @@ def test_a_drill_that_is_started_on_its_page_leaves_a_report_there(calm: Running
     answer = post(calm, "/drills/hol-backend/start/")
     assert answer.status_code == 302, answer.text
     report = answer.headers["Location"]
-    page = wait_until(
-        lambda: (found := calm.page(report)) and "Defence held" in found and found,
-        timeout=120,
-        what="the report",
-        every=1,
-    )
+
+    def ended() -> str:
+        page = calm.page(report)
+        return page if "Defence held" in page else ""
+
+    page = wait_until(ended, timeout=120, what="the report", every=1)
     assert "Defence held: yes. Runbook held: none." in page
 
 
