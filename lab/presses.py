@@ -3,7 +3,8 @@
     POST /press        {"action": "incident.acknowledge", "user": "U0LAB", "via": "http|socket"}: the newest
                        such button; answers whether that was acknowledged within Slack's 3 s
     GET  /whispers     what was said to whoever pressed, the newest last
-    POST /sockets/cut, /sockets/refresh    end the Socket Mode connections without a word, or ask for new ones
+    GET  /sockets      how many Socket Mode connections there are, and how many envelopes wait
+    POST /sockets/cut, /sockets/refresh    end the connections without a word, or ask for new ones
 
 The secret that requests are signed with is SLUICE_SLACK_SIGNING_SECRET, as Sluice has it.
 """
@@ -110,9 +111,9 @@ class Presses:
         finally:
             self._sockets.remove(socket)
 
-    @property
-    def connected(self) -> int:
-        return len(self._sockets)
+    def sockets(self) -> Response:
+        """How many connections there are, and how many envelopes wait to be acknowledged."""
+        return Response.of({"sockets": len(self._sockets), "waiting": len(self._waiting)})
 
     def cut(self) -> None:
         for socket in list(self._sockets):

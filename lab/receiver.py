@@ -99,13 +99,13 @@ class Receiver:
             case "GET", "/whispers":
                 return Response.of({"whispers": list(self.presses.whispers)})
             case "GET", "/sockets":
-                return Response.of({"sockets": self.presses.connected})
+                return self.presses.sockets()
             case "POST", "/sockets/cut":
                 self.presses.cut()
-                return Response.of({"sockets": self.presses.connected})
+                return self.presses.sockets()
             case "POST", "/sockets/refresh":
                 await self.presses.refresh()
-                return Response.of({"sockets": self.presses.connected})
+                return self.presses.sockets()
         return Response.of({"ok": False, "error": "unknown_method"}, 404)
 
     async def _called(self, request: Request, call: "Call") -> Response | None:

@@ -4,9 +4,10 @@ Real processes: the web server, `manage.py slack`, the receiver. One contract fo
 """
 
 import os
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ class World:
 
     ports: dict[str, int]
     there: Elsewhere
+    start_slack: Callable[[], subprocess.Popen[bytes]]
+    slack: subprocess.Popen[bytes]
     fired: int = 0
     now: float = 0.0
 
@@ -110,13 +113,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "--threads=4",
             "--no-control-socket",
         ],
-        "slack": [sys.executable, "manage.py", "slack"],
     }
     with ExitStack() as stack:
+
+        def start_slack() -> subprocess.Popen[bytes]:
+            argv = [sys.executable, "manage.py", "slack"]
+            return stack.enter_context(started(argv, env=environment, log=folder / "slack.log"))
+
         for name, argv in programs.items():
             stack.enter_context(started(argv, env=environment, log=folder / f"{name}.log"))
         there = stack.enter_context(elsewhere(environment, log=folder / "there.log"))
-        made = World(ports, there)
+        made = World(ports, there, start_slack, start_slack())
         made.call("prepare")
         wait_until(made.ready, timeout=90, what="web and Socket Mode")
         yield made
@@ -189,6 +196,25 @@ def test_an_envelope_that_comes_again_is_acknowledged_and_does_nothing(world: Wo
     before = len(world.call("acknowledged"))
     answers = [world.press("socket", envelope="again") for _ in range(2)]
     assert [answer["acknowledged"] for answer in answers] == [True, True]
+    assert len(world.call("acknowledged")) == before + 1
+
+
+def test_a_process_that_dies_in_a_press_has_done_nothing_and_the_next_one_does_it_once(world: World) -> None:
+    number = world.fresh()
+    before = len(world.call("acknowledged"))
+    world.call("lock", seconds=1.5)
+    pressing = threading.Thread(target=lambda: world.press("socket", envelope="dies"))
+    pressing.start()
+    wait_until(lambda: world.lab("GET", "/sockets")["waiting"] == 1, timeout=3, what="the envelope")
+    world.slack.kill()
+    world.slack = world.start_slack()
+    pressing.join(SECONDS)
+    assert world.call("state", number=number) == "OPEN"
+
+    wait_until(world.connected, timeout=40, what="the next process")
+    answers = [world.press("socket", envelope="dies") for _ in range(2)]
+    assert [answer["acknowledged"] for answer in answers] == [True, True]
+    assert world.call("state", number=number) == "ACKED"
     assert len(world.call("acknowledged")) == before + 1
 
 
