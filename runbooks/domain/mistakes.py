@@ -1,5 +1,6 @@
 """Every mistake in a runbook that a team wrote, each with its place in the file and what to do."""
 
+import copy
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -65,13 +66,42 @@ def _slug(slug: str) -> Iterator[Problem]:
 
 
 def _machine(machine: Mapping[str, Any]) -> Iterator[Problem]:
-    """Of the machine's part: its shape first, then names that stand for nothing."""
-    shape = list(_shape(Definition, machine))
-    yield from (problem for problem in shape if problem[0] not in ("title", "severity"))
-    if not shape:
-        definition = Definition.model_validate(machine)
+    """Of the machine's part: its shape, and names that stand for nothing."""
+    # These two are the people's, and told there.
+    theirs = ("title", "severity")
+    yield from (problem for problem in _shape(Definition, machine) if problem[0] not in theirs)
+    definition = _readable({**machine, "title": "-", "severity": "page"})
+    if definition is not None:
         yield from misnamed(definition)
         yield from _steps(definition)
+
+
+def _readable(machine: Mapping[str, Any]) -> Definition | None:
+    """The machine's part without what is wrong in it, where all of that may be left out; else None."""
+    rest = copy.deepcopy(dict(machine))
+    while True:
+        try:
+            return Definition.model_validate(rest)
+        except ValidationError as error:
+            wrong = [keys_of(rest, item["loc"]) for item in error.errors()]
+            if any(item["type"] == "missing" for item in error.errors()) or not all(
+                _taken_out(rest, keys) for keys in wrong
+            ):
+                return None
+
+
+def _taken_out(rest: Any, keys: Sequence[int | str]) -> bool:
+    """Whether there was a named value at this place, which is no longer there."""
+    node = rest
+    try:
+        for key in keys[:-1]:
+            node = node[key]
+        if not isinstance(node, dict):
+            return False
+        del node[keys[-1]]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
 
 
 def _steps(definition: Definition) -> Iterator[Problem]:
@@ -147,16 +177,22 @@ def _shape(model: type[BaseModel], given: Mapping[str, Any]) -> Iterator[Problem
 
 def place(given: Any, location: Sequence[int | str]) -> str:
     """Pydantic's location as a path in what was written: `symptom.all[0].signal`."""
-    path, node = "", given
+    parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys_of(given, location))
+    return "".join(parts).removeprefix(".")
+
+
+def keys_of(given: Any, location: Sequence[int | str]) -> list[int | str]:
+    """Pydantic's location as the keys that lead there in what was written."""
+    keys, node = list[int | str](), given
     for part, after in zip(location, (*location[1:], None), strict=True):
         if part in BRANCHES and _is_branch(node, part, after):
             continue
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+        keys.append(part)
         try:
             node = node[part]
         except (KeyError, IndexError, TypeError):
             node = None
-    return path.removeprefix(".")
+    return keys
 
 
 def _is_branch(node: Any, part: int | str, after: int | str | None) -> bool:

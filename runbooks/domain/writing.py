@@ -54,8 +54,9 @@ def from_markdown(slug: str, source: str) -> Written:
 def from_declaration(given: Mapping[str, Any]) -> Written:
     """An item of a declaration: `slug`, `text` and the front matter's keys beside them."""
     front = {str(name): value for name, value in given.items() if name not in ("slug", "text")}
-    slug, body = str(given.get("slug", "")), str(given.get("text", "")).strip()
-    return Written(slug, front, body, _rendered(front, body))
+    text = given.get("text")
+    body = text.strip() if isinstance(text, str) else ""
+    return Written(str(given.get("slug", "")), front, body, _rendered(front, body))
 
 
 def as_declaration(written: Written) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from proxy.domain.errors import Invalid
 from runbooks.domain import mistakes
@@ -114,6 +117,36 @@ def test_an_overlay_behind_another_step_would_not_wait_for_it() -> None:
 def test_all_mistakes_are_told_at_once() -> None:
     told = found(title="", scope="galaxy", policy={"speed": 1, "hold_for": "soon"}, remedies={})
     assert {"title", "scope", "policy.speed", "policy.hold_for", "remedies"} <= set(told)
+
+
+def test_names_are_told_beside_what_is_wrong_in_its_shape() -> None:
+    signals = front()["signals"]
+    signals["used"]["by"] = "upstraem"
+    told = found(signals=signals, thresholds={"fulll": 0.9, "roomy": 0.6}, shows=["nope"])
+    assert told == {
+        "signals.used.by": told["signals.used.by"],
+        "symptom.all[0].at_least": "there is no threshold full",
+        "shows[0]": "there is no signal nope",
+    }
+
+
+def test_no_name_is_missed_because_what_bears_it_is_wrong() -> None:
+    signals = front()["signals"]
+    signals["used"]["unit"] = "furlongs"
+    assert set(found(signals=signals, remedy="other")) == {"signals.used.unit"}
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(name=st.sampled_from(sorted(front())), junk=JUNK)
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_whatever_a_file_holds_is_told_and_never_breaks(name: str, junk: Any) -> None:
+    assert all(isinstance(where, str) and why for where, why in mistakes.of(written(**{name: junk})))
 
 
 def test_what_is_missing_is_told() -> None:
