@@ -14,6 +14,7 @@ from runbooks.domain.definition import Definition
 from runbooks.domain.measures import Measure, as_data
 from runbooks.domain.plan import Plan, plan_from
 from runbooks.domain.states import ACTING
+from runbooks.domain.targets import labels_of
 from runbooks.models import Detection, Run
 from runbooks.services import proposing
 from runbooks.services.looking import is_told
@@ -105,8 +106,18 @@ def _remember(watched: Watched, measures: Mapping[str, Measure], now: datetime) 
         unique_fields=["runbook", "tier", "scope", "subject"],
         update_fields=["at", "said", "since", "why", "values"],
     )
-    Detection.objects.filter(**mine).exclude(scope=scope, subject__in=measures).delete()
+    _forget(watched, measures, now)
     return rows
+
+
+def _forget(watched: Watched, measures: Mapping[str, Measure], now: datetime) -> None:
+    """Of targets that the tier has no more: what fired on them fires no more."""
+    looks = Detection.objects.filter(runbook=watched.slug, tier=watched.tier)
+    gone = looks.exclude(scope=watched.definition.scope, subject__in=measures)
+    for scope, subject in gone.exclude(incident=None).values_list("scope", "subject"):
+        labels = labels_of(watched.tier, scope, subject)
+        alerts.services.clear(rule=watched.slug, labels=labels, why="it is gone", by=BY, now=now)
+    gone.delete()
 
 
 def _act(

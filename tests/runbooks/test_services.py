@@ -15,7 +15,8 @@ from proxy.domain.translate import routes
 from proxy.memory import InMemoryAdmin
 from runbooks import listed, selectors
 from telemetry.domain.errors import MetricsUnavailable
-from tests.runbooks.world import asking, holding, world
+from tests.proxy.factories import document
+from tests.runbooks.world import ANN, asking, holding, world
 
 pytestmark = pytest.mark.django_db
 
@@ -259,3 +260,17 @@ def test_a_storm_that_outlives_its_run_opens_the_incident_again() -> None:
     assert [m.kind for m in reversed(alerts.selectors.messages()) if m.text.startswith("It is back")] == [
         "FIRING"
     ]
+
+
+def test_what_fires_on_a_target_that_is_gone_fires_no_more() -> None:
+    w = world()
+    w.mode("observe")
+    w.storm()
+    w.ticks(10)
+    assert [incident.route for incident in alerts.selectors.open_incidents()] == ["shop"]
+    without = document()
+    without["tiers"][0]["routes"] = without["tiers"][0]["routes"][1:]
+    proxy.services.apply(document=without, by=ANN, reason="shop is gone", now=w.now)
+    w.tick()
+    assert alerts.selectors.open_incidents() == []
+    assert {row.subject for row in selectors.detections(runbook="retry-storm")} == {"payments"}
