@@ -75,7 +75,7 @@ async def tier(world: World, limits: Mapping[str, Any], *, capped: bool, **more:
     """A declared tier before one backend, with at most ROOM connections; `capped` is by address as well."""
     backend = await world.backend("shop-a")
     upstream = {"name": "shop", "endpoints": [{"port": backend.port}], "circuit_breaker": WIDE}
-    route = {"name": "shop", "hosts": [HOST], "upstream": "shop", "timeout": "30s"}
+    route = {"name": "shop", "hosts": [HOST], "upstream": "shop", "timeout": "30s", **more.pop("route", {})}
     limits = {"max_connections": ROOM, **limits}
     protection = dict(more.pop("protection", {}))
     if capped:

@@ -45,11 +45,13 @@ async def defended(world: World) -> Measured:
         "stream_flush_timeout": SOON,
         "stream_idle_timeout": SOON,
     }
-    return await play(world, await _tier(world, limits, capped=True), ATTACKERS)
+    # A route that waits for long lets requests pause for as long, unless it says otherwise.
+    declared = await _tier(world, limits, capped=True, route={"idle_timeout": SOON})
+    return await play(world, declared, ATTACKERS)
 
 
-async def _tier(world: World, limits: Mapping[str, Any], *, capped: bool) -> dict[str, Any]:
-    return await tier(world, limits, capped=capped, protection={"max_heap": HEAP})
+async def _tier(world: World, limits: Mapping[str, Any], *, capped: bool, **more: Any) -> dict[str, Any]:
+    return await tier(world, limits, capped=capped, protection={"max_heap": HEAP}, **more)
 
 
 def judge(sides: Sequence[Measured]) -> list[Check]:

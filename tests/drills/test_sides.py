@@ -75,7 +75,7 @@ def test_bodies_of_a_byte_now_and_then_are_cut_though_there_is_progress() -> Non
 def test_readers_who_do_not_read_cost_a_bounded_amount_of_memory() -> None:
     found = short("slow-reader")
     assert found.held, found.checks
-    assert value(found, 1, "cut") > 0
+    assert value(found, 1, "cut") > 200, "two hundred of them speak HTTP/2"
 
 
 def test_a_lost_packet_holds_up_all_of_one_connection_and_of_http3_little() -> None:

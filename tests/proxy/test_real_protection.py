@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from lab.drills import siege
 from lab.drills.attackers import attack, dripping, reading_nothing, reading_until_answered
 from lab.drills.frames import GOAWAY, HEADERS, RST_STREAM
 from tests.proxy.clients import (
@@ -58,6 +59,21 @@ def test_every_client_that_drips_its_body_is_cut(world: World, own_port: int) ->
         ended = attack(world.ports["EDGE_1_HTTP_PORT"], MANY, drip)
     assert max(seconds for seconds, _ in ended) < 1 + SLACK
     assert {read[:12] for _, read in ended} == {b"HTTP/1.1 408"}
+    assert set(client.codes) == {200}
+
+
+@pytest.mark.parametrize("kind", ["slow-header", "slow-body"])
+def test_over_http2_the_slow_request_ends_and_its_connection_when_it_was_idle_and_drained(
+    kind: str, world: World, own_port: int
+) -> None:
+    times = {"request_headers_timeout": "1s", "request_timeout": "1s", "idle_timeout": "1s"}
+    declare(world, own_port, {**times, "drain_timeout": "500ms"})
+    before = world.metric("envoy_sluice_rq", code="408", reason="slow_client")
+    drip = siege.KINDS[kind]("own.test", "/", http2=True)
+    with good(world) as client:
+        ended = attack(world.ports["EDGE_1_HTTP_PORT"], MANY, drip)
+    assert max(seconds for seconds, _ in ended) < 1 + 1 + 0.5 + SLACK
+    assert world.metric("envoy_sluice_rq", code="408", reason="slow_client") == before + MANY
     assert set(client.codes) == {200}
 
 
