@@ -238,8 +238,8 @@ def test_clients_that_drip_their_bodies_hold_requests(world: World, metrics: Pro
 
 def test_answers_that_nobody_reads_are_told(world: World, metrics: Prometheus) -> None:
     with backend() as port:
-        declare(world, port, {"buffer_bytes": 16384, "per_connection_buffer_high_watermark_timeout": "5s"})
-        slow = reading_nothing(b"GET /big HTTP/1.1\r\nHost: own.test\r\n\r\n", 7)
+        declare(world, port, {"buffer_bytes": 16384, "per_connection_buffer_high_watermark_timeout": "8s"})
+        slow = reading_nothing(b"GET /big HTTP/1.1\r\nHost: own.test\r\n\r\n", 10)
         with ThreadPoolExecutor(1) as pool:
             attacking = pool.submit(attack, world.ports["EDGE_1_HTTP_PORT"], 20, slow, window=4096)
             until(lambda: value(metrics, clients.unread(tier="edge")) >= 15, "answers that wait")
