@@ -15,7 +15,9 @@ class Facts:
     """`parent` is another cause that the incident is laid to and that somebody already acts on, or empty.
 
     Counts are of actions in the policy's window, of this runbook and of all; `approvals` are of different
-    people for exactly this plan. `by_hand` is who started the run, if a person did.
+    people for exactly this plan. `held_by` is another that holds a target of it, `left_out` what of the tier
+    it would leave out too much of, both empty where that is not so. `by_hand` is who started the run, if a
+    person did.
     """
 
     mode: Mode
@@ -29,6 +31,8 @@ class Facts:
     routes_touched: int
     routes: int
     approvals: int
+    held_by: str = ""
+    left_out: str = ""
     by_hand: str = ""
 
 
@@ -69,7 +73,7 @@ def _no(facts: Facts, policy: Policy, now: datetime) -> str:
         return f"{facts.actions_in_all} actions of all runbooks lately: their budget is spent"
     if facts.routes_touched > max(1, int(facts.routes * policy.routes_touched)):
         return f"it would touch {facts.routes_touched} of {facts.routes} routes"
-    return ""
+    return facts.left_out or (f"{facts.held_by} holds the target" if facts.held_by else "")
 
 
 def _not_by_itself(facts: Facts, policy: Policy, now: datetime) -> str:

@@ -148,12 +148,13 @@ class Judge:
             return Verdict("no", self.say(self.definition.says.worse, worse))
         if now < end:
             return Verdict("wait", "watching whether it worked")
-        recent = seen[-ENOUGH_MEASURES:]
+        # What was seen before the data went away says nothing of now.
+        recent = [m for m in measures if m.at >= max(start, now - self.policy.lookback)][-ENOUGH_MEASURES:]
         if len(recent) == ENOUGH_MEASURES and all(self._worked(measure) for measure in recent):
             return Verdict("yes", self._relieved(recent[-1]))
         if not extended:
             return Verdict("wait", "not clear yet: watching once more as long", extend=True)
-        enough = len(recent) == ENOUGH_MEASURES
+        enough = len(recent) == ENOUGH_MEASURES and all(self.detect(m) != "no_data" for m in recent)
         return Verdict("no", "it did not help" if enough else "too little data to tell")
 
     def _relieved(self, measure: Measure) -> str:

@@ -96,10 +96,3 @@ def shown(plan: Plan, most: int) -> tuple[str, ...]:
 def summary(patches: Sequence[Mapping[str, Any]]) -> str:
     """The patches in a person's words. Raises Invalid."""
     return " and ".join(parse(patch).words for patch in patches)
-
-
-def routes_touched(patches: Sequence[Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> set[str]:
-    """The routes that the patches change, by each route's split over upstreams."""
-    named = {patch["route"] for patch in patches if patch.get("route") in splits}
-    upstreams = {patch["upstream"] for patch in patches if patch.get("upstream")}
-    return named | {route for route, split in splits.items() if not upstreams.isdisjoint(split)}

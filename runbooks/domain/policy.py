@@ -44,6 +44,7 @@ class Policy:
     actions_in_all: int = 6
     actions_window: timedelta = timedelta(minutes=10)
     routes_touched: float = 0.5
+    left_out: float = 0.5
     remedy: str = ""
     remedies: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)

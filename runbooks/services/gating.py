@@ -2,7 +2,7 @@
 one after the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import alerts.selectors
 import proxy.selectors
 from alerts.domain import causes
+from proxy.domain.patches import target_of
 from proxy.domain.tier import Tier
+from proxy.selectors import OverlayRow
 from runbooks import selectors
+from runbooks.domain.blast import left_out, routes_touched
 from runbooks.domain.gate import Facts, Gate, gate
-from runbooks.domain.plan import routes_touched
 from runbooks.domain.targets import splits_of, upstreams_of
 from runbooks.models import Run, Switch
 from runbooks.services.watched import Watched
@@ -25,6 +27,16 @@ def lock_switch() -> Switch:
     """The kill switch's row, locked until the caller's transaction ends."""
     Switch.objects.get_or_create(name=KILL)
     return Switch.objects.select_for_update().get(name=KILL)
+
+
+class Killed(Exception):
+    """The kill switch is on: nothing new is done."""
+
+
+def refuse_when_killed() -> None:
+    """In the transaction of an effect, its run locked: a round may have looked before. Raises Killed."""
+    if lock_switch().on:
+        raise Killed("the kill switch is on")
 
 
 def decide(
@@ -73,6 +85,7 @@ def _facts(
     ended = mine.exclude(state__in=("SUPPRESSED", "NOT_CONFIRMED")).exclude(ended_at=None)
     scope = watched.definition.scope
     about: dict[str, str] = {scope: subject} if scope in ("route", "upstream") else {}
+    live = proxy.selectors.live_overlays(tier.name, now=now)
     return Facts(
         mode=selectors.mode(runbook=watched.slug, tier=tier),
         killed=killed,
@@ -82,10 +95,20 @@ def _facts(
         acted_recently=mine.filter(mitigated_at__gte=now - policy.flap_window).count(),
         actions=recent.filter(runbook=watched.slug).count(),
         actions_in_all=recent.count(),
-        routes_touched=len(routes_touched([*patches, *_live_patches(tier.name, now)], splits_of(tier))),
+        routes_touched=len(routes_touched([*patches, *_of_runs(live)], splits_of(tier))),
         routes=len(tier.routes),
         approvals=0,
+        held_by=_held_by(tier.name, [target_of(patch) for patch in patches], now),
+        left_out=left_out([*patches, *(row.patch for row in live)], tier, share=policy.left_out),
     )
+
+
+def _held_by(tier: str, targets: Sequence[str], now: datetime) -> str:
+    """Who else holds a lease on one of them. A run has none before it is decided."""
+    held = {
+        row.name: row for row in proxy.selectors.targets(tier) if row.leased_until and row.leased_until > now
+    }
+    return next((held[target].owner for target in sorted(targets) if target in held), "")
 
 
 def _parent(tier: Tier, watched: Watched, subject: str, about: Mapping[str, str]) -> str:
@@ -95,7 +118,6 @@ def _parent(tier: Tier, watched: Watched, subject: str, about: Mapping[str, str]
     return next((each for each in sorted(found) if causes.explains(each, watched.definition.cause)), "")
 
 
-def _live_patches(tier: str, now: datetime) -> list[dict[str, Any]]:
-    """What other runs hold. A rollout's weights are no mitigation."""
-    live = proxy.selectors.live_overlays(tier, now=now)
+def _of_runs(live: Iterable[OverlayRow]) -> list[dict[str, Any]]:
+    """What runs hold. A rollout's weights are no mitigation."""
     return [overlay.patch for overlay in live if overlay.owner.startswith("run/")]

@@ -13,7 +13,7 @@ from django.db import transaction
 from proxy.domain.errors import ProxyError
 from runbooks.domain.plan import PlannedStep, plan_from
 from runbooks.models import Run
-from runbooks.services import acting, performing, telling
+from runbooks.services import acting, gating, performing, telling
 from runbooks.services.looking import BY, Look, acted, missing
 from runbooks.services.moving import lock, move
 from runbooks.services.reverting import revert
@@ -61,12 +61,15 @@ def _put(run: Run, look: Look) -> bool:
     try:
         with transaction.atomic():
             lock(run)
+            gating.refuse_when_killed()
             generation = acting.put(run, expires_at=expires_at, by=BY, now=look.now)
             why = f"laid over {run.tier} as generation {generation}"
             fields: dict[str, Any] = {"generation": generation, "overlay_expires_at": expires_at}
             move(run, "put", why=why, by=BY, now=look.now, **fields)
             telling.did(run, _what(run, expires_at), look.now)
             acted(run, _what(run, expires_at), look.now)
+    except gating.Killed as error:
+        return revert(run, look, "FAILED_REVERTED", str(error))
     except ProxyError as error:
         # When the fence is stale since a person cancelled, this move finds the version changed, too.
         return revert(run, look, "FAILED_REVERTED", f"could not be laid: {error}")

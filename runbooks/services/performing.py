@@ -13,6 +13,7 @@ from django.db import transaction
 from runbooks.domain.calls import CALL, MAYBE, key_of
 from runbooks.domain.plan import PlannedStep, plan_from
 from runbooks.models import Act, Run
+from runbooks.services import gating
 from runbooks.services.looking import BY, Look
 from runbooks.services.moving import lock, move
 from runbooks.services.steps import KINDS
@@ -59,9 +60,13 @@ def perform(run: Run, look: Look, step: PlannedStep, *, old: bool) -> str | None
     if act is None:
         if old:
             return TOO_OLD
-        with transaction.atomic():
-            lock(run)
-            intend(run, step, "do", look.now)
+        try:
+            with transaction.atomic():
+                lock(run)
+                gating.refuse_when_killed()
+                intend(run, step, "do", look.now)
+        except gating.Killed as error:
+            return str(error)
         return ""
     return _outcome(run, look, act, step.words)
 

@@ -9,8 +9,9 @@ import proxy.differences
 from proxy.domain.errors import ProxyError
 from proxy.domain.patches import target_of
 from proxy.domain.tier import Tier
+from runbooks.domain.blast import routes_touched
 from runbooks.domain.measures import Measure
-from runbooks.domain.plan import Plan, PlannedStep, routes_touched, summary
+from runbooks.domain.plan import Plan, PlannedStep, summary
 from runbooks.domain.steps import UnknownPlaceholder, spread
 from runbooks.domain.targets import splits_of, upstreams_of
 from runbooks.services.steps import KINDS, OVERLAYING

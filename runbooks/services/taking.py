@@ -32,7 +32,9 @@ def give_back(*, run_id: int, by: Actor, reason: str, now: datetime) -> None:
     """Let the machine go on: it looks anew whether the remedy works. Raises UnknownRun, WrongState."""
     run = locked(run_id)
     why = reason or "given back"
-    move(run, "give_back", why=why, by=by, now=now, taken_by="", extended=False)
+    # What was measured meanwhile is of the person's doing: the window begins anew.
+    fields: dict[str, Any] = {"taken_by": "", "extended": False, "applied_at": now}
+    move(run, "give_back", why=why, by=by, now=now, **fields)
 
 
 @transaction.atomic

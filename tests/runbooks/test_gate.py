@@ -49,6 +49,8 @@ def test_the_default_mode_asks_until_it_is_approved() -> None:
         {"actions": 3},
         {"actions_in_all": 6},
         {"routes_touched": 3},
+        {"held_by": "run/1"},
+        {"left_out": "it would leave 2 of 2 proxies out"},
     ],
 )
 def test_each_guard_stops_even_what_is_approved(no: dict[str, Any]) -> None:
@@ -72,7 +74,8 @@ def test_what_keeps_the_machine_from_beginning_keeps_no_person(no: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "no", [{"killed": True}, {"actions": 3}, {"actions_in_all": 6}, {"routes_touched": 3}]
+    "no",
+    [{"killed": True}, {"actions": 3}, {"actions_in_all": 6}, {"routes_touched": 3}, {"held_by": "run/1"}],
 )
 def test_a_person_too_is_stopped_by_the_switch_the_budgets_and_the_blast_radius(no: dict[str, Any]) -> None:
     assert answer(**no, by_hand="ann", approvals=1) == "stop"

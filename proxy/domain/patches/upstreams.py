@@ -33,8 +33,8 @@ class UpstreamChange(Change):
 
 
 class RetryBudgetPercent(UpstreamChange):
-    """Another share of requests that may be retries. The floor goes too: at low traffic it is the whole
-    budget.
+    """A smaller share of requests that may be retries. The floor goes too: at low traffic it is the whole
+    budget. Nothing is raised.
     """
 
     kind: Literal["retry_budget"] = "retry_budget"
@@ -50,8 +50,11 @@ class RetryBudgetPercent(UpstreamChange):
         return f"tighten the retry budget of {self.upstream} to {self.percent:g} %"
 
     def _laid(self, given: Upstream) -> Upstream:
-        floor = min(self.min_concurrency, given.retry_budget.min_concurrency)
-        budget = {"percent": self.percent, "min_concurrency": floor}
+        declared = given.retry_budget
+        budget = {
+            "percent": min(self.percent, declared.percent),
+            "min_concurrency": min(self.min_concurrency, declared.min_concurrency),
+        }
         return given.model_copy(update={"retry_budget": given.retry_budget.model_copy(update=budget)})
 
 
