@@ -15,7 +15,9 @@ from proxy.ports import ProxyAdmin
 from proxy.services.asking import asked
 from runbooks.domain.conditions import holds
 from runbooks.domain.definition import Choice
+from runbooks.domain.judging import Judge
 from runbooks.domain.layers import single_layer
+from runbooks.domain.measures import Measure
 from runbooks.domain.targets import upstreams_of
 from runbooks.models import Run
 from runbooks.services.looking import Look
@@ -58,22 +60,22 @@ def _of_graph(amplified: Amplification | None, name: str, tier: str, route: str)
     return single_layer(amplified, tier, route)
 
 
-def chosen(look: Look, found: Sequence[Finding]) -> str:
+def chosen(judge: Judge, measured: Measure, found: Sequence[Finding]) -> str:
     """The remedy of the first choice whose check or figures say so, or none.
 
     What a person or the tier set stays: a choice is made in place of the runbook's own remedy only.
     """
-    definition, policy = look.watched.definition, look.policy
+    definition, policy = judge.definition, judge.policy
     if policy.remedy != definition.remedy:
         return ""
     said = {(finding.check, finding.holds) for finding in found}
-    return next((each.remedy for each in definition.choose if _says(each, said, look)), "")
+    return next((each.remedy for each in definition.choose if _says(each, said, judge, measured)), "")
 
 
-def _says(choice: Choice, said: Collection[tuple[str, bool | None]], look: Look) -> bool:
+def _says(choice: Choice, said: Collection[tuple[str, bool | None]], judge: Judge, measured: Measure) -> bool:
     if choice.when is None:
         return (choice.check, choice.holds) in said
-    return holds(choice.when, look.measure, look.policy.thresholds) is True
+    return holds(choice.when, measured, judge.policy.thresholds) is True
 
 
 def as_data(found: Sequence[Finding]) -> list[dict[str, Any]]:

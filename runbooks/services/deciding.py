@@ -64,7 +64,7 @@ class _Case:
 def _decide(run: Run, look: Look, symptom: str) -> bool:
     """The gate, the plan, the leases and the move in one transaction: all of it holds, or none."""
     found = checked.findings(run, look)
-    look = look.with_remedy(checked.chosen(look, found))
+    look = look.with_remedy(checked.chosen(look.judge, look.measure, found))
     with transaction.atomic():
         lock(run)
         tier = proxy.selectors.desired(run.tier, now=look.now)

@@ -70,10 +70,7 @@ class Look:
 
     def with_remedy(self, remedy: str) -> "Look":
         """The same with another of the runbook's remedies; with the one that holds where it is empty."""
-        if not remedy:
-            return self
-        judge = replace(self.judge, policy=replace(self.policy, remedy=remedy))
-        return replace(self, watched=replace(self.watched, judge=judge))
+        return replace(self, watched=self.watched.with_remedy(remedy))
 
     @property
     def now(self) -> datetime:

@@ -13,7 +13,7 @@ from runbooks.domain.measures import Measure
 from runbooks.domain.plan import Plan
 from runbooks.domain.targets import subjects
 from runbooks.models import Approval
-from runbooks.services import gating, planning, proposing
+from runbooks.services import checked, gating, planning, proposing
 from runbooks.services.measuring import Answers, measure
 from runbooks.services.people import PlanChanged
 from runbooks.services.watched import Watched, now_on
@@ -99,7 +99,10 @@ def _case(
     watched = now_on(runbook, definition, found)
     answers = Answers(metrics, tier, now)
     measures = measure(answers, tier=found, definition=definition, policy=watched.judge.policy)
-    return found, watched, measures[subject]
+    measured = measures[subject]
+    # What a check chooses is known when the run decides: a plan that is another by then is asked about.
+    chosen = checked.chosen(watched.judge, measured, ())
+    return found, watched.with_remedy(chosen), measured
 
 
 def _plan(tier: Tier, watched: Watched, subject: str, measured: Measure, now: datetime) -> Plan:

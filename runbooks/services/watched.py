@@ -1,6 +1,6 @@
 """A runbook on a tier, as it is now or as a run has kept it: what everything about one target goes by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.domain.tier import Tier
 from runbooks import selectors
@@ -21,6 +21,13 @@ class Watched:
     @property
     def definition(self) -> Definition:
         return self.judge.definition
+
+    def with_remedy(self, remedy: str) -> "Watched":
+        """The same with another of its remedies; with the one that holds where it is empty."""
+        if not remedy:
+            return self
+        policy = replace(self.judge.policy, remedy=remedy)
+        return replace(self, judge=replace(self.judge, policy=policy))
 
     def labels(self, subject: str) -> dict[str, str]:
         """What identifies the alert of one target."""

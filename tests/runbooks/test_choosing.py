@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from proxy.domain.checks import Finding
 from runbooks import texts
 from runbooks.domain.definition import BadDefinition, Choice, Definition, definition_from
+from runbooks.domain.judging import Judge
 from runbooks.domain.measures import Measure
 from runbooks.services import checked
-from runbooks.services.looking import Look
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -25,9 +23,7 @@ def brownout() -> Definition:
 
 def chosen(definition: Definition, *found: Finding, remedy: str = "", **figures: float) -> str:
     policy = definition.policy if not remedy else replace(definition.policy, remedy=remedy)
-    watched = SimpleNamespace(definition=definition)
-    look = SimpleNamespace(watched=watched, policy=policy, measure=Measure(at=NOW, values=dict(figures)))
-    return checked.chosen(cast(Look, look), found)
+    return checked.chosen(Judge(definition, policy), Measure(at=NOW, values=dict(figures)), found)
 
 
 def test_where_all_are_slow_none_is_left_out() -> None:
