@@ -69,7 +69,7 @@ def test_a_retry_storm_is_mitigated_after_approval_and_reverted(calm: Running) -
     wait_served(calm, 50)
     assert retried(calm) > before, "nothing is done before somebody says yes"
 
-    calm.post(f"runs/{waiting['id']}/approve", {"plan_hash": waiting["plan_hash"], "reason": "tests"})
+    assert calm.press("run.approve")["acknowledged"]
     wait_run(calm, waiting["id"], "verifying", "holding")
     before = retried(calm)
     wait_served(calm, 100)
@@ -84,5 +84,8 @@ def test_a_retry_storm_is_mitigated_after_approval_and_reverted(calm: Running) -
     assert tier["overlays"] == []
     link = f"/runbooks/retry-storm/?incident={done['incident_id']}"
     assert any(link in json.dumps(message) for message in calm.messages())
-    targets = {entry["action"] for entry in calm.get("audit?target=edge/")}
-    assert {"overlay.put", "overlay.deleted"} <= targets
+    entries = calm.get("audit?target=edge/")
+    assert {"overlay.put", "overlay.deleted"} <= {entry["action"] for entry in entries}
+    assert ("admin", "slack") in {(e["actor"], e["source"]) for e in entries if e["action"] == "run.approve"}
+    (asked,) = [m for m in calm.messages() if m["text"].startswith(f"Approve? Run {waiting['id']} ")]
+    assert "by admin in Slack" in json.dumps(asked["blocks"])

@@ -66,6 +66,17 @@ class Running:
         found: list[dict[str, Any]] = answer.json()["messages"]
         return found
 
+    def press(self, action: str) -> dict[str, Any]:
+        """As a linked operator in Slack: the newest button of this action, once a message shows it."""
+        url = self.stack.place.url("LAB_RECEIVER_PORT", "/press")
+        self.stack.manage("slack", "link", "U0LAB", "admin")
+
+        def pressed() -> dict[str, Any]:
+            answer = requests.post(url, json={"action": action, "user": "U0LAB"}, timeout=SECONDS)
+            return dict(answer.json()) if answer.ok else {}
+
+        return wait_until(pressed, timeout=30, what=f"a message with a button {action}")
+
     def rollout(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = self.get(f"rollouts/{number}")
         return found
