@@ -1,7 +1,7 @@
 """Each guard is needed: with it taken away, and it alone, an invariant breaks that holds with it."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -215,6 +215,13 @@ def patched(where: Any, name: str, other: Any) -> Callable[[], AbstractContextMa
     return lambda: mock.patch.object(where, name, other)
 
 
+@contextmanager
+def leases_of_anybody() -> Iterator[None]:
+    """The lease is given to whoever asks, and the gate does not look at it before."""
+    with facts(held_by="")(), mock.patch.object(overlays, "_refuse_another"):
+        yield
+
+
 GUARDS: dict[str, Guard] = {
     "kill switch": Guard(acts_when_killed, facts(killed=False), "under the kill switch"),
     "silence": Guard(acts_in_a_silence, facts(silenced=False), "in a silence"),
@@ -241,9 +248,7 @@ GUARDS: dict[str, Guard] = {
     "claim and version": Guard(
         stalls_and_is_cancelled, patched(moving, "as_read", whoever), "every step is in the table"
     ),
-    "lease": Guard(
-        both_act, patched(overlays, "_refuse_another", lambda *held: None), "two runs never hold one target"
-    ),
+    "lease": Guard(both_act, leases_of_anybody, "two runs never hold one target"),
     "fence": Guard(writes_over_another, patched(overlays, "_held", unfenced), "nobody else takes"),
     "floor": Guard(
         writes_late, patched(acting, "take_away", taken_away_without_a_trace), "only a run that acts has"
