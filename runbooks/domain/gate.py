@@ -14,10 +14,10 @@ MODES: tuple[Mode, ...] = ("observe", "approve", "auto")
 class Facts:
     """`parent` is another cause that the incident is laid to and that somebody already acts on, or empty.
 
-    Counts are of actions in the policy's window, of this runbook and of all; `approvals` are of different
-    people for exactly this plan. `held_by` is another that holds a target of it, `left_out` what of the tier
-    it would leave out too much of, both empty where that is not so. `by_hand` is who started the run, if a
-    person did.
+    Counts are of actions on the tier in the policy's window, of this runbook and of all; `approvals` are of
+    different people for exactly this plan. `held_by` is another that holds a target of it, `left_out` what of
+    the tier it would leave out too much of, both empty where that is not so. `by_hand` is who started the
+    run, if a person did.
     """
 
     mode: Mode
@@ -68,12 +68,17 @@ def _no(facts: Facts, policy: Policy, now: datetime) -> str:
     if not facts.by_hand and (unasked := _not_by_itself(facts, policy, now)):
         return unasked
     if facts.actions >= policy.actions:
-        return f"{facts.actions} actions of this runbook lately: its budget is spent"
+        return f"the budget of this runbook is spent: {_budget(policy.actions, policy)}"
     if facts.actions_in_all >= policy.actions_in_all:
-        return f"{facts.actions_in_all} actions of all runbooks lately: their budget is spent"
+        return f"the budget of all runbooks is spent: {_budget(policy.actions_in_all, policy)}"
     if facts.routes_touched > max(1, int(facts.routes * policy.routes_touched)):
         return f"it would touch {facts.routes_touched} of {facts.routes} routes"
     return facts.left_out or (f"{facts.held_by} holds the target" if facts.held_by else "")
+
+
+def _budget(actions: int, policy: Policy) -> str:
+    """The limit, not the count: a reason that changes with each action would begin a run for each."""
+    return f"{actions} actions in {policy.actions_window.total_seconds() / 60:g} min"
 
 
 def _not_by_itself(facts: Facts, policy: Policy, now: datetime) -> str:

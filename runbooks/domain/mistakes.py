@@ -13,7 +13,7 @@ from proxy.domain import patches
 from proxy.domain.document import worded
 from proxy.domain.errors import Invalid, Problem
 from runbooks.domain.conditions import Part
-from runbooks.domain.definition import Definition, known_to, misnamed
+from runbooks.domain.definition import Definition, as_text, known_to, misnamed
 from runbooks.domain.kinds import (
     AskStep,
     DrainEndpointStep,
@@ -29,6 +29,9 @@ from runbooks.domain.writing import SLUG, TAKEN, Written
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 # What pydantic puts into a place for the branch of a union that it took: no part of the file.
 BRANCHES = frozenset({"query", "ratio", "total", "comparison", "all", "any", *KINDS})
+# A runbook may be careful with what all of them share, not careless: a tier sets these for itself.
+OF_ALL = frozenset({"actions_in_all", "left_out"})
+NOT_ITS_OWN = "is shared by all runbooks: set it on a tier, not in a runbook's text"
 FOREVER = timedelta(days=365)
 OVERLAYING = (OverlayStep, DrainEndpointStep)
 
@@ -74,6 +77,27 @@ def _machine(machine: Mapping[str, Any]) -> Iterator[Problem]:
     if definition is not None:
         yield from misnamed(definition)
         yield from _steps(definition)
+        yield from _unkept(definition)
+
+
+def _unkept(definition: Definition) -> Iterator[Problem]:
+    """What a run could not keep, since its snapshot is JSON: a run that cannot be read is never judged."""
+    kept = _kept(definition)
+    if kept == definition:
+        return
+    place, why = "", "a run cannot keep it as JSON: write no infinity, no date, and names that are text"
+    for name, remedy in definition.remedies.items():
+        for number, step in enumerate(remedy.steps):
+            if kept is None or kept.remedies[name].steps[number] != step:
+                place = place or f"remedies.{name}.steps[{number}]"
+    yield place, why
+
+
+def _kept(definition: Definition) -> Definition | None:
+    try:
+        return Definition.model_validate_json(as_text(definition))
+    except ValueError:
+        return None
 
 
 def _readable(machine: Mapping[str, Any]) -> Definition | None:
@@ -145,7 +169,7 @@ def _patch(patch: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _policy(given: Mapping[str, Any], base: Policy) -> Iterator[Problem]:
-    wrong = []
+    wrong = [(f"policy.{name}", NOT_ITS_OWN) for name in given if name in OF_ALL]
     for name, value in given.items():
         try:
             # One setting by itself is not held against the others.

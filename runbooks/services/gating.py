@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 import alerts.selectors
 import proxy.selectors
 from alerts.domain import causes
@@ -17,10 +19,12 @@ from runbooks import selectors
 from runbooks.domain.blast import left_out, routes_touched
 from runbooks.domain.gate import Facts, Gate, gate
 from runbooks.domain.targets import splits_of, upstreams_of
-from runbooks.models import Run, Switch
+from runbooks.models import Act, Run, Switch
 from runbooks.services.watched import Watched
 
 KILL = "kill"
+# Steps that change nothing.
+SAYING = ("ask", "tell")
 
 
 def lock_switch() -> Switch:
@@ -80,8 +84,8 @@ def _facts(
     now: datetime,
 ) -> Facts:
     policy = watched.judge.policy
-    recent = Run.objects.filter(mitigated_at__gte=now - policy.actions_window)
-    mine = Run.objects.on(runbook=watched.slug, tier=tier.name, subject=subject)
+    recent = _acted(Run.objects.filter(tier=tier.name, mitigated_at__gte=now - policy.actions_window))
+    mine = watched.runs(subject)
     ended = mine.exclude(state__in=("SUPPRESSED", "NOT_CONFIRMED")).exclude(ended_at=None)
     scope = watched.definition.scope
     about: dict[str, str] = {scope: subject} if scope in ("route", "upstream") else {}
@@ -101,6 +105,12 @@ def _facts(
         held_by=_held_by(tier.name, [target_of(patch) for patch in patches], now),
         left_out=left_out([*patches, *(row.patch for row in live)], tier, share=policy.left_out),
     )
+
+
+def _acted(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Those of the runs that changed something: who only asks or tells spends nobody's budget."""
+    did = Exists(Act.objects.filter(run=OuterRef("pk")).exclude(kind__in=SAYING))
+    return runs.exclude(Q(plan__patches=[]) & ~Q(did))
 
 
 def _held_by(tier: str, targets: Sequence[str], now: datetime) -> str:
