@@ -44,7 +44,8 @@ def send(*, outbound: Outbound, now: datetime) -> int:
         _give_up(act, now)
     due = _calls("due").filter(Q(next_at=None) | Q(next_at__lte=now))
     taken = [act for act in due[:MOST] if _claim(act, now)]
-    for act, answer in zip(taken, asked(partial(_attempt, outbound, now), taken), strict=True):
+    reasons = {act.pk: _reason(act) for act in taken}
+    for act, answer in zip(taken, asked(partial(_attempt, outbound, reasons, now), taken), strict=True):
         event = calls.event_of(answer, repeatable=act.said["repeatable"])
         _settle(act, event, answer.said, now, sent=answer.sent)
     return len(taken)
@@ -81,14 +82,21 @@ def _claim(act: Act, now: datetime) -> bool:
         return bool(free.update(**fields, claimed_until=now + CLAIM))
 
 
-def _attempt(outbound: Outbound, now: datetime, act: Act) -> Answer:
+def _reason(act: Act) -> str:
+    """Why the run acts, or why it takes back."""
+    if act.phase == "undo":
+        return act.run.ending_why
+    return act.run.steps.filter(event="mitigate").values_list("why", flat=True).first() or act.run.why
+
+
+def _attempt(outbound: Outbound, reasons: Mapping[int, str], now: datetime, act: Act) -> Answer:
     """One POST. Runs on a thread of its own: what it reads of the run was read before."""
     said = act.said if act.phase == "do" else {**act.said, **act.said["undo"]}
     try:
         reply = outbound.post(
             said["url"],
             said["secret"],
-            _content(act, said),
+            _content(act, said, reasons[act.pk]),
             event=f"runbook_{act.kind}",
             delivery=act.key,
             timestamp=int(now.timestamp()),
@@ -101,7 +109,7 @@ def _attempt(outbound: Outbound, now: datetime, act: Act) -> Answer:
     return Answer(reply.status, calls.words_of(reply.status, reply.body))
 
 
-def _content(act: Act, said: Mapping[str, Any]) -> dict[str, Any]:
+def _content(act: Act, said: Mapping[str, Any], why: str) -> dict[str, Any]:
     run = act.run
     about = {
         "id": run.pk,
@@ -112,7 +120,7 @@ def _content(act: Act, said: Mapping[str, Any]) -> dict[str, Any]:
         "incident": run.incident_id,
         "url": f"{settings.BASE_URL}/runs/{run.pk}/",
     }
-    return calls.content_of(key=act.key, phase=act.phase, said=said["body"], about=about, why=run.why)
+    return calls.content_of(key=act.key, phase=act.phase, said=said["body"], about=about, why=why)
 
 
 @transaction.atomic

@@ -45,6 +45,7 @@ class Receiver:
     done: list[str] = field(default_factory=list)
     came: Counter[str] = field(default_factory=Counter)
     known: set[str] = field(default_factory=set)
+    why: dict[str, str] = field(default_factory=dict)
     before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
 
@@ -56,6 +57,7 @@ class Receiver:
         key = more["delivery"]
         self.came[key] += 1
         what = content.get("call", content.get("instances"))
+        self.why[more["delivery"]] = content["why"]
         if self.mode == "unavailable":
             return Reply(503, b"no")
         if self.mode == "refuse" or what in self.refuses:

@@ -65,6 +65,9 @@ def test_steps_are_done_in_their_order_and_taken_back_when_it_is_over() -> None:
     assert w.receiver.done == ["a", "b", "un-a"]
     assert w.live() == []
     assert [phase for _, phase, _ in w.acts()] == ["do", "do", "do", "undo"]
+    why, undone = (w.receiver.why[f"sluice-run-1-step-2-{phase}"] for phase in ("do", "undo"))
+    assert why.startswith("mode auto; 80.0 % retries per first attempt")
+    assert undone == w.run().why
 
 
 def test_what_stands_behind_an_overlay_waits_until_every_proxy_obeys_it() -> None:
