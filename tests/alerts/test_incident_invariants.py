@@ -54,6 +54,11 @@ def look(minute: float) -> None:
     services.watch(now=at(minute))
 
 
+def look_twice(minute: float) -> None:
+    look(minute)
+    look(minute)
+
+
 ACTS: dict[str, Act] = {
     "storm": lambda minute: storm(now=at(minute)),
     "storm as a ticket": lambda minute: storm(now=at(minute), severity="ticket"),
@@ -65,7 +70,7 @@ ACTS: dict[str, Act] = {
     "silence": silence,
     "mitigate": mitigate,
     "look": look,
-    "look twice": lambda minute: [look(minute), look(minute)],
+    "look twice": look_twice,
 }
 
 
