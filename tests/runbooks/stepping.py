@@ -22,6 +22,7 @@ from tests.runbooks.world import ANN, QUICK, START, World, world
 from tests.runbooks.world import _measure as measured
 
 SLUG = "own-storm"
+TELL = {"do": "tell", "text": "Storm on $route: $names.retries."}
 LOOKBACK = timedelta(seconds=10)
 RETRY_OFF = {"do": "overlay", "patch": {"kind": "retry_off", "route": "$route"}}
 URL = "http://127.0.0.1:1/do"
@@ -160,3 +161,17 @@ def stepping_in(kind: type[S], *steps: Mapping[str, Any], mode: str = "auto", **
     services.set_mode(runbook=SLUG, tier="edge", mode=mode, by=ANN, reason="", now=START)
     services.set_policy(runbook=SLUG, tier="edge", policy=QUICK, by=ANN, reason="", now=START)
     return made
+
+
+def storming(*steps: dict[str, Any], **more: Any) -> Stepping:
+    w = stepping(*steps, **more)
+    w.storm()
+    return w
+
+
+def cancel(w: Stepping) -> None:
+    services.cancel(run_id=w.run().id, by=ANN, reason="stop", now=w.now)
+
+
+def dies() -> None:
+    raise Killed

@@ -1,55 +1,23 @@
-"""Steps of a remedy: in their order, once, taken back newest first, whatever dies in the middle."""
+"""Steps of a remedy: in their order, once, taken back newest first, whatever fails in the middle."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
-from django.test import Client
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import alerts.selectors
 import audit.selectors
 import proxy.selectors
-from access.domain.roles import Role
 from runbooks import services, texts
 from runbooks.domain.measures import Measure
-from runbooks.domain.states import ENDED, WrongState
 from runbooks.models import Act
 from runbooks.services import calling
 from runbooks.services.planning import NoPlan, draft
 from runbooks.services.watched import now_on
-from tests.runbooks.rig import Killed
-from tests.runbooks.stepping import RETRY_OFF, SLUG, Stepping, alone, stepping, webhook
+from tests.runbooks.stepping import RETRY_OFF, SLUG, TELL, cancel, dies, storming, webhook
 from tests.runbooks.world import ANN
-from tests.support.people import bearer, person
 
-pytestmark = pytest.mark.django_db
-TELL = {"do": "tell", "text": "Storm on $route: $names.retries."}
-
-
-@pytest.fixture(autouse=True)
-def _here(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
-    monkeypatch.setenv("SLUICE_HOOK_SECRET_OPS", "what the tests sign with")
-    settings.HOOK_HOSTS = ["127.0.0.1"]
-    with alone():
-        yield
-
-
-def storming(*steps: dict[str, Any], **more: Any) -> Stepping:
-    w = stepping(*steps, **more)
-    w.storm()
-    return w
-
-
-def cancel(w: Stepping) -> None:
-    services.cancel(run_id=w.run().id, by=ANN, reason="stop", now=w.now)
-
-
-def dies() -> None:
-    raise Killed
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver_beside")]
 
 
 def test_steps_are_done_in_their_order_and_taken_back_when_it_is_over() -> None:
@@ -263,89 +231,6 @@ def test_a_call_that_could_never_be_sent_is_told_instead_of_a_plan() -> None:
     assert "elsewhere.test/ cannot be called: elsewhere.test is no listed host" in w.run().why
 
 
-def test_a_question_is_answered_with_yes_and_the_run_goes_on() -> None:
-    w = storming({"do": "ask", "text": "Really on $route?"}, RETRY_OFF)
-    w.until("MITIGATING")
-    w.ticks(2)
-    assert w.live() == []
-    question = alerts.selectors.message(Act.objects.get().key)
-    assert question is not None
-    assert (question.kind, "Really on shop?" in question.text) == ("APPROVAL", True)
-    services.answer(run_id=w.run().id, place=0, yes=True, by=ANN, reason="sure", now=w.now)
-    w.until("VERIFYING")
-    assert w.live() == ["route/shop/retry"]
-    with pytest.raises(WrongState):
-        services.answer(run_id=w.run().id, place=0, yes=False, by=ANN, reason="", now=w.now)
-
-
-@pytest.mark.parametrize("said", ["no", "nothing"])
-def test_no_and_no_answer_in_time_take_back_what_was_done(said: str) -> None:
-    w = storming(RETRY_OFF, {"do": "ask", "text": "Go on?", "within": "20s"}, webhook())
-    for _ in range(20):
-        w.tick()
-        if Act.objects.filter(kind="ask").exists():
-            break
-    assert w.live() == ["route/shop/retry"]
-    if said == "no":
-        services.answer(run_id=w.run().id, place=1, yes=False, by=ANN, reason="no", now=w.now)
-    w.until("FAILED_REVERTED", rounds=60)
-    assert (w.live(), w.receiver.done) == ([], [])
-    assert ("no, says ann" if said == "no" else "nobody answered in time") in w.run().why
-
-
-def test_the_page_and_the_api_answer_a_question(client: Client) -> None:
-    w = storming({"do": "ask", "text": "Really on $route?"}, {"do": "ask", "text": "And now?"})
-    w.until("MITIGATING")
-    w.ticks(2)
-    number = w.run().id
-    client.force_login(person(Role.OPERATOR, "op"))
-    page = client.get(f"/runs/{number}/").content.decode()
-    assert 'id="act-yes-0"' in page
-    assert "Really on shop?" in page
-    client.post(f"/runs/{number}/answer/", {"place": 0, "answer": "yes", "reason": "sure"})
-    w.ticks(2)
-    api, operator = f"/api/v1/runs/{number}", bearer(Role.OPERATOR)
-    acts = client.get(f"{api}/acts", headers=operator).json()
-    assert [(act["state"], act["question"]) for act in acts] == [("done", ""), ("due", "And now?")]
-    given = {"place": 1, "answer": "no", "reason": "not now"}
-    assert client.post(f"{api}/answer", given, content_type="application/json", headers=operator).json()
-    w.until("FAILED_REVERTED")
-    again = client.post(f"{api}/answer", given, content_type="application/json", headers=operator)
-    assert again.status_code == 409
-
-
-def test_the_page_settles_what_nobody_knows(client: Client) -> None:
-    w = storming(webhook(repeatable=False))
-    w.receiver.mode = "lost"
-    w.until("NEEDS_HUMAN")
-    number = w.run().id
-    client.force_login(person(Role.OPERATOR, "op"))
-    assert 'id="act-not-happened-do-0"' in client.get(f"/runs/{number}/").content.decode()
-    given = {"place": 0, "phase": "do", "became": "not_happened", "reason": "asked ops"}
-    client.post(f"/runs/{number}/settle/", given)
-    w.until("FAILED_REVERTED")
-    assert "not happened, says op: asked ops" in client.get(f"/runs/{number}/").content.decode()
-
-
-def test_a_run_that_is_stopped_while_it_asks_ends() -> None:
-    w = storming({"do": "ask", "text": "Go on?"})
-    w.until("MITIGATING")
-    w.ticks(2)
-    cancel(w)
-    w.until("CANCELLED")
-    assert w.acts() == [("ask", "do", "dropped")]
-
-
-def test_an_overlay_outlives_a_long_question_behind_it() -> None:
-    w = storming(RETRY_OFF, {"do": "ask", "text": "Go on?", "within": "1h"})
-    w.until("MITIGATING")
-    w.ticks(3)
-    w.tick(1800)
-    assert w.live() == ["route/shop/retry"]
-    services.answer(run_id=w.run().id, place=1, yes=True, by=ANN, reason="", now=w.now)
-    w.until("VERIFYING")
-
-
 SCALE = {
     "do": "scale",
     "url": "http://127.0.0.1:1/scale",
@@ -391,61 +276,3 @@ def test_draining_takes_the_endpoint_out_and_puts_it_back() -> None:
     cancel(w)
     w.until("CANCELLED")
     assert w.live() == []
-
-
-STEPS = (TELL, RETRY_OFF, webhook("a"), webhook("b", repeatable=False))
-MODES = ("ok", "silent", "lost", "unavailable", "refused connection", "refuse")
-EVENT = st.sampled_from(["round", "cancel", *MODES]) | st.integers(1, 9)
-
-
-def play(events: list[Any]) -> None:
-    w = storming(*STEPS)
-    w.until("MITIGATING")
-    for event in events:
-        if event == "cancel" and w.run().can_cancel and w.run().state != "NEEDS_HUMAN":
-            cancel(w)
-        elif isinstance(event, int):
-            w.crash(event)
-        elif event in MODES:
-            w.receiver.mode = event
-        w.tick()
-        check(w)
-    # Liveness: once faults stop, the run ends by itself or needs a person, who may end it.
-    w.receiver.mode = "ok"
-    w.healthy()
-    for _ in range(90):
-        if w.states()[0] in (*ENDED, "NEEDS_HUMAN"):
-            break
-        w.tick()
-    check(w)
-    assert w.states()[0] in (*ENDED, "NEEDS_HUMAN")
-    if w.states()[0] == "NEEDS_HUMAN":
-        cancel(w)
-    assert w.live() == []
-    assert len(alerts.selectors.messages()) == len({m.key for m in alerts.selectors.messages()})
-
-
-def check(w: Stepping) -> None:
-    """Nothing is done without its intent, nothing twice, and what may be sent once is sent once."""
-    keys = {act.key: act for act in Act.objects.all()}
-    assert set(w.receiver.came) <= set(keys)
-    assert all(w.receiver.came[key] <= 1 for key, act in keys.items() if not act.said.get("repeatable", True))
-    assert len(w.receiver.done) == len(set(w.receiver.done))
-    assert all(
-        act.state != "done" or act.kind == "tell" or act.key in w.receiver.known for act in keys.values()
-    )
-    order = [call for call in w.receiver.done if not call.startswith("un-")]
-    assert order == sorted(order)
-
-
-@given(events=st.lists(EVENT, max_size=14))
-@settings(max_examples=10, deadline=None)
-def test_no_order_of_deaths_silences_and_cancels_breaks_an_invariant(events: list[Any]) -> None:
-    with transaction.atomic():
-        play(events)
-        transaction.set_rollback(True)
-
-
-@pytest.mark.parametrize("at", range(1, 9))
-def test_a_worker_that_dies_after_any_commit_of_the_first_rounds_leaves_a_sound_run(at: int) -> None:
-    play([at, at, at])
