@@ -11,7 +11,7 @@ from proxy.domain.errors import UnknownTier
 from proxy.domain.tier import Tier
 from runbooks import selectors, texts
 from runbooks.domain.gate import Mode
-from runbooks.domain.policy import Policy
+from runbooks.domain.policy import BadPolicy, Policy
 from runbooks.domain.signals import AnySignal, Queried, Ratio, Total, promql_of
 from runbooks.models import Setting
 from runbooks.selectors import DetectionRow, RunRow
@@ -78,7 +78,7 @@ def queries(slug: str, tier: str) -> list[tuple[str, str]]:
         return []
     try:
         window = selectors.policy(runbook=slug, tier=proxy.selectors.base(tier)).lookback
-    except UnknownTier:
+    except (UnknownTier, BadPolicy):
         window = text.policy.lookback
     return [
         (signal.title or name, _made_of(signal, tier, window))

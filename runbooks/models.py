@@ -13,8 +13,8 @@ class RunQuerySet(models.QuerySet["Run"]):
     def open(self) -> "RunQuerySet":
         return self.filter(state__in=OPEN)
 
-    def on(self, *, runbook: str, tier: str, subject: str) -> "RunQuerySet":
-        return self.filter(runbook=runbook, tier=tier, subject=subject)
+    def on(self, *, runbook: str, tier: str, scope: str, subject: str) -> "RunQuerySet":
+        return self.filter(runbook=runbook, tier=tier, scope=scope, subject=subject)
 
 
 class Run(models.Model):

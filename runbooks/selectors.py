@@ -64,6 +64,8 @@ class RunRow:
     """One run. `approve_by` is set while it waits for approval; parts are filled by `run`.
 
     `subject` is the name of what it is about by `scope`: a route, an upstream, or nothing of a whole tier.
+    `unreadable`: why the runbook as the run began with it cannot be read, as after an upgrade; then it has no
+    policy and no figures.
     """
 
     id: int
@@ -89,7 +91,8 @@ class RunRow:
     entered_at: datetime
     ended_at: datetime | None
     before: MeasureRow | None
-    policy: Policy
+    policy: Policy | None
+    unreadable: str = ""
     shows: tuple[str, ...] = ()
     steps: tuple[StepRow, ...] = ()
     measures: tuple[MeasureRow, ...] = ()
@@ -122,7 +125,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class DetectionRow:
-    """What a runbook last saw on a target: `present`, `calm` or `no_data`, since when, with its numbers."""
+    """What a runbook last saw on a target: `present`, `calm` or `no_data`, since when, with its numbers.
+
+    While the tier cannot be looked at (`why` says so), `since` is the last round.
+    """
 
     runbook: str
     tier: str
@@ -166,7 +172,7 @@ def run(run_id: int) -> RunRow | None:
     row = Run.objects.filter(pk=run_id).first()
     if row is None:
         return None
-    judge, newest = judge_from(row.definition, row.policy), row.measurements.order_by("-id")[:MEASURES]
+    judge, newest = _judge(row)[0], row.measurements.order_by("-id")[:MEASURES]
     return _run(
         row,
         steps=tuple(_step(step) for step in row.steps.all()),
@@ -259,9 +265,10 @@ def _run(
     measures: tuple[MeasureRow, ...] = (),
     approvals: tuple[ApprovalRow, ...] = (),
 ) -> RunRow:
-    judge = judge_from(row.definition, row.policy)
-    made = judge.policy
-    waits: timedelta | None = made.approval_for if row.state == "AWAITING_APPROVAL" else None
+    judge, unreadable = _judge(row)
+    waits: timedelta | None = None
+    if judge is not None and row.state == "AWAITING_APPROVAL":
+        waits = judge.policy.approval_for
     return RunRow(
         id=row.pk,
         runbook=row.runbook,
@@ -286,12 +293,21 @@ def _run(
         entered_at=row.entered_at,
         ended_at=row.ended_at,
         before=_measure(judge, measure_from(row.before)) if row.before else None,
-        policy=made,
-        shows=judge.titles,
+        policy=judge.policy if judge else None,
+        unreadable=unreadable,
+        shows=judge.titles if judge else (),
         steps=steps,
         measures=measures,
         approvals=approvals,
     )
+
+
+def _judge(row: Run) -> tuple[Judge | None, str]:
+    """The judge of the run, or why there is none: one run that cannot be read must not hide the others."""
+    try:
+        return judge_from(row.definition, row.policy), ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def _step(row: Step) -> StepRow:
@@ -302,8 +318,8 @@ def _approval(row: Approval) -> ApprovalRow:
     return ApprovalRow(row.by, row.reason, row.at, row.expires_at, row.used_at, row.plan_hash)
 
 
-def _measure(judge: Judge, measure: Measure) -> MeasureRow:
-    return MeasureRow(measure.at, judge.numbers(measure), measure.why_no_data)
+def _measure(judge: Judge | None, measure: Measure) -> MeasureRow:
+    return MeasureRow(measure.at, judge.numbers(measure) if judge else {}, measure.why_no_data)
 
 
 def _detection(row: Detection, text: texts.Text | None) -> DetectionRow:

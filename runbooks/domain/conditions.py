@@ -17,9 +17,9 @@ BOUNDS = ("at_least", "above", "at_most", "below", "above_before_by")
 
 
 class Part(BaseModel):
-    """Frozen data that allows no name it does not know."""
+    """Frozen data that allows no name it does not know, and no infinity, which JSON cannot keep."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Comparison(Part):

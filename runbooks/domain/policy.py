@@ -3,6 +3,7 @@
 What a runbook sets is one flat set of names: these, and those of the thresholds of its own definition.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -96,15 +97,18 @@ def _value(name: str, given: Any, like: Any) -> Any:
         return _duration(name, given)
     if isinstance(like, str):
         return str(given)
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
         raise BadPolicy(f"{name} is a number")
     return type(like)(given)
 
 
 def _duration(name: str, given: Any) -> timedelta:
-    if isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
-        return timedelta(seconds=given)
     match = _DURATION.match(str(given))
-    if match is None:
-        raise BadPolicy(f"{name} is a duration, such as 30s or 5m")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    try:
+        if match is not None:
+            return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+        if isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
+            return timedelta(seconds=given)
+    except OverflowError:
+        pass  # no duration is so long
+    raise BadPolicy(f"{name} is a duration, such as 30s or 5m")

@@ -1,5 +1,6 @@
 """Signals: what a runbook measures of every target of a tier, each with one query, or from other signals."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -104,7 +105,7 @@ def joined(signal: Queried, values: Sequence[float]) -> float | None:
         return signal.absent
     match signal.join:
         case "sum":
-            return sum(values)
+            return _finite(sum(values))
         case "max":
             return max(values)
         case "min":
@@ -157,9 +158,14 @@ def spelled(value: float | None, unit: Unit, digits: int = 1) -> str:
 
 
 def _over(part: float | None, whole: float | None, absent: float | None) -> float | None:
-    return absent if part is None or not whole else part / whole
+    return absent if part is None or not whole else _finite(part / whole)
 
 
 def _sum(values: Sequence[float | None], plus: float) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) + plus if len(known) == len(values) else None
+    return _finite(sum(known) + plus) if len(known) == len(values) else None
+
+
+def _finite(value: float) -> float | None:
+    """What overflows is no figure."""
+    return value if math.isfinite(value) else None

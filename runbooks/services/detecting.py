@@ -1,9 +1,11 @@
 """Looks at every target: remembers what it saw, tells, and proposes a run."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 import alerts.services
 import proxy.selectors
@@ -22,17 +24,29 @@ from runbooks.services.measuring import Answers, measure
 from runbooks.services.watched import Watched, now_on
 
 POLICY_RULE = "runbook-policy"
+LOOK_RULE = "runbook-look"
 BY = automation("runbooks")
+# A drained target shows nothing any more, and its alert would fire for ever. Longer than a deploy or a restart
+# leaves it without data.
+NO_DATA_ENDS_AFTER = timedelta(minutes=15)
 
 
-def look(slug: str, definition: Definition, *, tier: Tier, answers: Answers) -> dict[str, Measure]:
-    """Measure every target of the tier and do what that asks for; returns the measures by target."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was measured of each target of a tier, and by what."""
+
+    watched: Watched
+    measures: Mapping[str, Measure]
+
+
+def look(slug: str, definition: Definition, *, tier: Tier, answers: Answers) -> Looked:
+    """Measure every target of the tier and do what that asks for."""
     now = answers.now
     _check_declaration(slug, tier, now)
     watched = now_on(slug, definition, tier)
     measures = measure(answers, tier=tier, definition=definition, policy=watched.judge.policy)
     rows = _remember(watched, measures, now)
-    found = Run.objects.open().filter(runbook=slug, tier=tier.name)
+    found = Run.objects.open().filter(runbook=slug, tier=tier.name, scope=definition.scope)
     runs = {run.subject: run for run in found.only("subject", "state", "why", "plan")}
     for detection in rows:
         # A tier may have a thousand routes: only where something is, or was, is anything done.
@@ -40,23 +54,23 @@ def look(slug: str, definition: Definition, *, tier: Tier, answers: Answers) -> 
         if _asks(watched, detection, run, now):
             with transaction.atomic():
                 _act(tier, watched, detection, run, measures[detection.subject], now)
-    return measures
+    return Looked(watched, measures)
 
 
 def _asks(watched: Watched, detection: Detection, run: Run | None, now: datetime) -> bool:
     """Whether there is anything to do about what was seen."""
     policy, lasted = watched.judge.policy, now - detection.since
+    fires, acting = detection.incident_id is not None, run is not None and run.state in ACTING
     match detection.said:
         case "present":
             if run is None:
                 return True
             telling = lasted >= policy.confirm_for and run.state not in ("PROPOSED", "CONFIRMING")
-            return telling and (detection.incident_id is None or is_told(run.pk, now))
+            return telling and (not fires or is_told(run.pk, now))
         case "calm":
-            acting = run is not None and run.state in ACTING
-            return detection.incident_id is not None and lasted >= policy.quiet_for and not acting
+            return fires and lasted >= policy.quiet_for and not acting
         case _:
-            return False
+            return fires and lasted >= NO_DATA_ENDS_AFTER and not acting
 
 
 def _check_declaration(slug: str, tier: Tier, now: datetime) -> None:
@@ -82,6 +96,33 @@ def _check_declaration(slug: str, tier: Tier, now: datetime) -> None:
     )
 
 
+def tell_blind(slug: str, tier: str, why: str, *, now: datetime) -> None:
+    """The runbook cannot look at the tier at all: it would see nothing, in silence."""
+    alerts.services.signal(
+        rule=LOOK_RULE,
+        labels=_blind(slug, tier),
+        severity="ticket",
+        originator="unknown",
+        summary=f"{slug} cannot look at {tier}: {why}",
+        numbers={},
+        action="The other runbooks and tiers go on; what runs of it did still ends at its time.",
+        runbook=slug,
+        cause="automation",
+        by=BY,
+        now=now,
+    )
+
+
+def clear_blind(slug: str, tier: str, *, now: datetime) -> None:
+    """It looks again, or nobody wants it to."""
+    why = "it looks again, or not any more"
+    alerts.services.clear(rule=LOOK_RULE, labels=_blind(slug, tier), why=why, by=BY, now=now)
+
+
+def _blind(slug: str, tier: str) -> dict[str, str]:
+    return {"tier": tier, "runbook": slug}
+
+
 @transaction.atomic
 def _remember(watched: Watched, measures: Mapping[str, Measure], now: datetime) -> list[Detection]:
     """Each target's newest look, in a few queries whatever their number.
@@ -97,7 +138,9 @@ def _remember(watched: Watched, measures: Mapping[str, Measure], now: datetime) 
         row = Detection(**mine, scope=scope, subject=subject, at=now, said=said, since=now)
         row.why, row.values = watched.judge.explain(found), as_data(found)
         if was is not None:
-            row.since, row.incident_id = was.since if was.said == said else now, was.incident_id
+            # What nobody could look at does not last: Prometheus may be away.
+            row.since = was.since if was.said == said and not found.is_blind else now
+            row.incident_id = was.incident_id
         rows.append(row)
     # One statement for many rows; an update that names each row's values by its case takes ten times as long.
     Detection.objects.bulk_create(
@@ -134,10 +177,11 @@ def _act(
                 # A run that had taken the symptom away is over, and here it is again.
                 alerts.services.worsen(incident_id=number, by=BY, reason=detection.why, now=now)
         return
-    labels = watched.labels(subject)
-    alerts.services.clear(rule=watched.slug, labels=labels, why=detection.why, by=BY, now=now)
-    looks = Detection.objects.filter(runbook=watched.slug, tier=watched.tier, subject=subject)
-    looks.update(incident=None)
+    why = detection.why
+    if detection.said == "no_data":
+        why = f"no data for {NO_DATA_ENDS_AFTER.total_seconds() / 60:.0f} min though the tier is scraped: {why}"
+    alerts.services.clear(rule=watched.slug, labels=watched.labels(subject), why=why, by=BY, now=now)
+    _looks_at(watched, subject).update(incident=None)
 
 
 def tell(watched: Watched, subject: str, measured: Measure, *, action: str, now: datetime) -> int:
@@ -158,9 +202,13 @@ def tell(watched: Watched, subject: str, measured: Measure, *, action: str, now:
         upstream=judge.culprit(measured),
         through=proxy.selectors.through(watched.tier, subject) if definition.scope == "route" else (),
     )
-    looks = Detection.objects.filter(runbook=watched.slug, tier=watched.tier, subject=subject)
-    looks.update(incident=incident)
+    _looks_at(watched, subject).update(incident=incident)
     return incident
+
+
+def _looks_at(watched: Watched, subject: str) -> QuerySet[Detection]:
+    target = {"tier": watched.tier, "scope": watched.definition.scope, "subject": subject}
+    return Detection.objects.filter(runbook=watched.slug, **target)
 
 
 def asks(run: Run, plan: Plan) -> str:
@@ -170,7 +218,7 @@ def asks(run: Run, plan: Plan) -> str:
 
 def _action(run: Run | None, watched: Watched, subject: str) -> str:
     if run is None:
-        run = Run.objects.on(runbook=watched.slug, tier=watched.tier, subject=subject).first()
+        run = watched.runs(subject).first()
     if run is None:
         return "Nothing yet"
     if run.state == "AWAITING_APPROVAL":

@@ -11,8 +11,9 @@ from runbooks.domain.measures import Measure
 from runbooks.domain.policy import Policy
 from runbooks.domain.signals import By, Queried, complete, heaviest, joined, promql_of
 from runbooks.domain.targets import members, splits_of, subjects
+from runbooks.services.patience import Patience
 from telemetry.domain import catalogue
-from telemetry.domain.errors import MetricsError
+from telemetry.domain.errors import MetricsError, QueryTimeout
 from telemetry.domain.series import Sample
 from telemetry.ports import Metrics
 
@@ -34,10 +35,13 @@ class Answers:
     metrics: Metrics
     tier: str
     now: datetime
+    patience: Patience = field(default_factory=Patience)
     _known: dict[str, tuple[Sample, ...] | MetricsError] = field(default_factory=dict)
 
     def of(self, promql: str) -> tuple[Sample, ...]:
-        """The samples that are numbers. Raises MetricsError, and again whoever asks again."""
+        """The samples that are numbers, which infinity (a / 0) is not. Raises MetricsError, and again whoever
+        asks again.
+        """
         if promql not in self._known:
             self._known[promql] = self._ask(promql)
         found = self._known[promql]
@@ -46,11 +50,14 @@ class Answers:
         return found
 
     def _ask(self, promql: str) -> tuple[Sample, ...] | MetricsError:
+        if self.patience.is_over:
+            return QueryTimeout(f"not asked: what was asked before took {self.patience.spent:.0f} s")
         try:
-            found = self.metrics.vector(promql, at=self.now)
+            with self.patience.asking():
+                found = self.metrics.vector(promql, at=self.now)
         except MetricsError as error:
             return error
-        return tuple(sample for sample in found if not math.isnan(sample.value))
+        return tuple(sample for sample in found if math.isfinite(sample.value))
 
     def stale(self, after: timedelta) -> str:
         """Why no scrape is new enough to judge by, or nothing. A rate outlives its scrapes."""

@@ -21,7 +21,7 @@ BY = automation("runbooks")
 def propose(tier: Tier, watched: Watched, subject: str, measured: Measure, now: datetime) -> Run | None:
     """A new run, unless a gate would stop it for the reason that stopped the last one."""
     answer = _gate(tier, watched, subject, measured, now)
-    last = Run.objects.on(runbook=watched.slug, tier=tier.name, subject=subject).first()
+    last = watched.runs(subject).first()
     if answer.answer == "stop" and last is not None:
         cooling = last.state not in ("SUPPRESSED", "NOT_CONFIRMED")
         if cooling or (last.state == "SUPPRESSED" and last.why == answer.why):

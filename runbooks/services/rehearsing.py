@@ -100,7 +100,7 @@ def _ages(metrics: Metrics, tier: str, start: datetime, end: datetime) -> Mappin
     youngest: dict[float, float] = {}
     for series in metrics.matrix(catalogue.scrape_age(tier=tier), start=start, end=end, step=EVERY):
         for at, age in series.points:
-            if not math.isnan(age):
+            if math.isfinite(age):
                 youngest[round(at, 3)] = min(age, youngest.get(round(at, 3), math.inf))
     return youngest
 
@@ -113,7 +113,7 @@ def _tables(
     for series in metrics.matrix(promql, start=start, end=end, step=EVERY):
         by, name = told_apart(signal, series.labels)
         for at, value in series.points:
-            if not math.isnan(value):
+            if math.isfinite(value):
                 tables.setdefault(round(at, 3), {}).setdefault(by, []).append((name, value))
     return tables
 

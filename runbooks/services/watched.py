@@ -7,7 +7,7 @@ from runbooks import selectors
 from runbooks.domain.definition import Definition
 from runbooks.domain.judging import Judge, judge_from
 from runbooks.domain.targets import labels_of
-from runbooks.models import Run
+from runbooks.models import Run, RunQuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,17 @@ class Watched:
             return self
         policy = replace(self.judge.policy, remedy=remedy)
         return replace(self, judge=replace(self.judge, policy=policy))
+
+    def runs(self, subject: str) -> RunQuerySet:
+        """Its runs on one target, the newest first."""
+        scope = self.definition.scope
+        return Run.objects.on(runbook=self.slug, tier=self.tier, scope=scope, subject=subject)
+
+    def measures_as(self, other: "Watched") -> bool:
+        """Whether both measure a target alike; what they make of it may differ."""
+        mine, theirs = self.judge.policy, other.judge.policy
+        windows = (mine.lookback, mine.stale_after) == (theirs.lookback, theirs.stale_after)
+        return windows and self.definition == other.definition
 
     def labels(self, subject: str) -> dict[str, str]:
         """What identifies the alert of one target."""

@@ -12,9 +12,8 @@ from runbooks.services.reverting import revert
 
 def verifying(run: Run, look: Look) -> bool:
     """Did it work? Not clear is watched once more, and then taken back."""
-    gone = lost(run, look)
-    if gone:
-        return revert(run, look, "FAILED_REVERTED", gone)
+    if stays(run, look):
+        return True
     applied_at = run.applied_at or run.entered_at
     verdict = look.judge.verify(
         measures(run, since=applied_at),
@@ -42,6 +41,11 @@ def taken(run: Run, look: Look) -> bool:
     until = run.overlay_expires_at or look.now
     if look.now >= until:
         return revert(run, look, "SUCCEEDED", "its time is over")
+    return stays(run, look)
+
+
+def stays(run: Run, look: Look) -> bool:
+    """Take it back where the kill switch is on, or its overlays are gone; whatever is measured."""
     gone = lost(run, look)
     return revert(run, look, "FAILED_REVERTED", gone) if gone else False
 
@@ -49,10 +53,8 @@ def taken(run: Run, look: Look) -> bool:
 def holds(run: Run, look: Look) -> bool:
     """Is it still needed, and does it still do no harm?"""
     until = run.overlay_expires_at or look.now
-    if look.now < until:
-        gone = lost(run, look)
-        if gone:
-            return revert(run, look, "FAILED_REVERTED", gone)
+    if look.now < until and stays(run, look):
+        return True
     since = max(run.entered_at, look.now - look.policy.quiet_for)
     # While the cause lasts, the newest measure says all; its quiet time is read when it may be over.
     seen = measures(run, since=since) if look.judge.healthy(look.measure) else [look.measure]

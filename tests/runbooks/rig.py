@@ -21,8 +21,9 @@ from runbooks.domain.measures import Measure
 from runbooks.domain.states import WrongState
 from runbooks.domain.writing import from_declaration, from_markdown
 from runbooks.models import Run
-from runbooks.services import conducting, ticking
+from runbooks.services import conducting
 from runbooks.services.looking import Round
+from runbooks.services.seeing import Seen
 from telemetry.domain import catalogue
 from telemetry.domain.errors import MetricsUnavailable
 from telemetry.memory import Answer, InMemoryMetrics
@@ -79,7 +80,7 @@ class Rig:
     metrics: InMemoryMetrics = field(default_factory=InMemoryMetrics)
     admin: InMemoryAdmin = field(default_factory=InMemoryAdmin)
     laid: frozenset[str] = frozenset()
-    stalled: tuple[Round, list[Run], dict[conducting.Key, Measure]] | None = None
+    stalled: tuple[Round, list[Run], dict[int, Measure]] | None = None
     # When the kill switch was on, and of which route a silence was in force: from, and to or still.
     killed: list[list[datetime]] = field(default_factory=list)
     silenced: list[tuple[str, list[datetime]]] = field(default_factory=list)
@@ -128,8 +129,10 @@ class Rig:
         self.now += timedelta(seconds=2)
         self._look()
         round = Round(self.now, self.admin)
-        measures = ticking._looks("edge", self.metrics, self.now)
+        seen = Seen(self.metrics, self.now)
+        seen.look()
         _, runs = conducting.claim(round)
+        measures = seen.of(runs)
         conducting.remember(runs, measures, round)
         self.stalled = (round, runs, measures)
 
@@ -139,7 +142,7 @@ class Rig:
             return
         (round, runs, measures), self.stalled = self.stalled, None
         for run in runs:
-            conducting.advance(run, conducting.of(run, measures, round), round)
+            conducting.advance(run, measures[run.pk], round)
 
     def ack(self) -> None:
         self._ack("edge-1", "edge-2")

@@ -20,7 +20,7 @@ from proxy.domain.errors import Invalid
 from runbooks import checking, listed, selectors, services, shelf, texts
 from runbooks.domain.writing import from_markdown
 from runbooks.models import RunbookVersion
-from runbooks.services import ticking
+from runbooks.services import seeing
 from telemetry import ports
 from telemetry.domain.errors import MetricsUnavailable
 from telemetry.domain.series import Cost
@@ -267,7 +267,7 @@ def test_own_runbooks_that_take_too_long_hold_up_no_run_and_none_that_comes_with
     metrics: InMemoryMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w = stepping(RETRY_OFF, mode="observe")
-    monkeypatch.setattr(ticking, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(seeing, "OWN_SECONDS", -1.0)
     w.storm()
     w.tick()
     assert {row.runbook for row in selectors.detections()} == set(texts.automated()) - {SLUG}

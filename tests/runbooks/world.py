@@ -1,5 +1,6 @@
 """A tier, its measurements and its proxies as a test moves them through time."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from runbooks.models import Run
 from runbooks.selectors import RunRow
 from telemetry.domain import catalogue
 from telemetry.memory import Answer, InMemoryMetrics
+from telemetry.ports import Metrics
 from tests.proxy.factories import document
 
 START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -60,8 +62,12 @@ class World:
 
     def tick(self, seconds: float = 2) -> None:
         """Let time pass, one round, and the proxies acknowledge what is served."""
+        self.tick_by(self.metrics, time.monotonic, seconds)
+
+    def tick_by(self, metrics: Metrics, clock: Callable[[], float], seconds: float = 2) -> None:
+        """The same with another Prometheus, and what counts the seconds that it takes."""
         self.now += timedelta(seconds=seconds)
-        services.tick(metrics=self.metrics, admin=self.admin, now=self.now)
+        services.tick(metrics=metrics, admin=self.admin, now=self.now, clock=clock)
         if self.acking:
             self.ack()
 
