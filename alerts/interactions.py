@@ -42,13 +42,14 @@ class Outcome:
     words: str
 
 
-def receive(interaction: Interaction, *, seen: str, now: datetime) -> Outcome:
+def receive(interaction: Interaction, *, seen: str, now: datetime, patience: timedelta = PATIENCE) -> Outcome:
     """Do what the button says, if this person may. `seen` names the request: it is taken once.
 
-    Raises Replayed, and OperationalError where the database does not answer in time; then nothing was done.
+    `patience` is the longest wait for a lock. Raises Replayed, and OperationalError where the database does not
+    answer in time; then nothing was done.
     """
-    with _impatient(), transaction.atomic(durable=True):
-        _cut_statements()
+    with _impatient(patience), transaction.atomic(durable=True):
+        _cut_statements(patience)
         _once(seen, now)
         outcome = _answer(interaction, now)
         if interaction.answer_to:
@@ -113,13 +114,13 @@ def _once(seen: str, now: datetime) -> None:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
+def _impatient(patience: timedelta) -> Iterator[None]:
     """SQLite: wait for the writer before us for so long at most."""
     if connection.vendor != "sqlite":
         yield
         return
     usual = timedelta(seconds=connection.settings_dict["OPTIONS"].get("timeout", 5))
-    _busy_after(PATIENCE)
+    _busy_after(patience)
     try:
         yield
     finally:
@@ -131,11 +132,11 @@ def _busy_after(patience: timedelta) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {_milliseconds(patience)}")
 
 
-def _cut_statements() -> None:
+def _cut_statements(patience: timedelta) -> None:
     """PostgreSQL: end a statement, and so its wait for a lock, after so long; until this transaction ends."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {_milliseconds(PATIENCE)}")
+            cursor.execute(f"SET LOCAL statement_timeout = {_milliseconds(patience)}")
 
 
 def _milliseconds(length: timedelta) -> int:
