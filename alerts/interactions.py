@@ -45,8 +45,8 @@ class Outcome:
 def receive(interaction: Interaction, *, seen: str, now: datetime, patience: timedelta = PATIENCE) -> Outcome:
     """Do what the button says, if this person may. `seen` names the request: it is taken once.
 
-    `patience` is the longest wait for a lock. Raises Replayed, and OperationalError where the database does not
-    answer in time; then nothing was done.
+    `patience` is the longest wait for a lock. Raises Replayed, and OperationalError where the database does
+    not answer in time; then nothing was done.
     """
     with _impatient(patience), transaction.atomic(durable=True):
         _cut_statements(patience)
