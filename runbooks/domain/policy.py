@@ -3,8 +3,8 @@
 What a runbook sets is one flat set of names: these, and those of the thresholds of its own definition.
 """
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -97,9 +97,14 @@ def _value(name: str, given: Any, like: Any) -> Any:
         return _duration(name, given)
     if isinstance(like, str):
         return str(given)
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if not _is_number(given):
         raise BadPolicy(f"{name} is a number")
     return type(like)(given)
+
+
+def _is_number(given: Any) -> bool:
+    """Neither infinity nor what no float can be."""
+    return isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= sys.float_info.max
 
 
 def _duration(name: str, given: Any) -> timedelta:
@@ -107,7 +112,7 @@ def _duration(name: str, given: Any) -> timedelta:
     try:
         if match is not None:
             return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-        if isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
+        if _is_number(given) and given >= 0:
             return timedelta(seconds=given)
     except OverflowError:
         pass  # no duration is so long

@@ -55,6 +55,19 @@ def test_each_upstream_gets_its_own_series_joined_and_its_heaviest_named() -> No
     assert found["shop-v2"].why_no_data == "nothing was measured"
 
 
+def test_a_sample_of_infinity_is_no_data_and_hides_no_other() -> None:
+    rows = [({"arm": "shop-v1"}, float("inf")), ({"envoy_cluster_name": "payments"}, 2.0)]
+    found = measured(metrics(rate=rows, slow=[({"upstream": "shop-v1", "endpoint": "a"}, 0.2)]))
+    assert found["shop-v1"].values == {"rate": None, "slow": 0.2, "drained": 0.0}
+    assert found["payments"].values["rate"] == 2.0
+
+
+def test_what_overflows_is_no_data() -> None:
+    signals = declared()["signals"] | {"per": {"ratio": "slow", "over": "rate"}}
+    rows = [({"upstream": "shop-v1"}, 1e-200)], [({"upstream": "shop-v1", "endpoint": "a"}, 1e200)]
+    assert measured(metrics(rate=rows[0], slow=rows[1]), signals=signals)["shop-v1"].values["per"] is None
+
+
 def test_a_tier_gets_all_series() -> None:
     rows = [({"upstream": "shop-v1"}, 5.0), ({"upstream": "payments"}, 2.0)]
     found = measured(metrics(rate=rows), scope="tier", remedies=PENALTY, remedy="hold")

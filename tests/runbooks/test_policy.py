@@ -50,4 +50,6 @@ def test_an_edit_never_changes_a_run_under_way() -> None:
     services.set_policy(
         runbook="retry-storm", tier="edge", policy={"hold_for": "1h"}, by=ANN, reason="", now=w.now
     )
-    assert w.run().policy.hold_for == timedelta(minutes=1)
+    kept = w.run().policy
+    assert kept is not None
+    assert kept.hold_for == timedelta(minutes=1)
