@@ -9,7 +9,7 @@ import pytest
 
 import alerts.selectors
 from runbooks import selectors, texts
-from runbooks.services import detecting
+from runbooks.services import detecting, measuring
 from tests.runbooks.test_hanging import NAMES, six
 from tests.runbooks.world import World, world
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 @contextmanager
 def blind(slug: str, tier: str) -> Iterator[None]:
     """Looking fails for this runbook on this tier."""
-    sees: Callable[..., Any] = detecting.measure
+    sees: Callable[..., Any] = measuring.measure
 
     def measure(answers: Any, **asked: Any) -> Any:
         if answers.tier == tier and asked["definition"].title == texts.text(slug).title:
