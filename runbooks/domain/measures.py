@@ -18,6 +18,14 @@ class Measure:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     why_no_data: str = ""
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing is known of the tier: Prometheus is away, or scrapes no proxy of it.
+
+        Where it does, a signal without series is in `values`, as None.
+        """
+        return not self.values
+
     def value(self, signal: str) -> float | None:
         """The figure of one signal, or None where there is no data."""
         return self.values.get(signal)
