@@ -50,6 +50,16 @@ class OutboxState:
     last_error: str
 
 
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """The cause of something that fires: of which incident, by which runbook, and since when."""
+
+    cause: str
+    runbook: str
+    incident: int
+    first_seen: datetime
+
+
 def open_incidents(*, tier: str = "", route: str | None = None) -> list[IncidentRow]:
     """What is not resolved, newest first; not what another one explains."""
     found = Incident.objects.open().filter(explained_by=None)
@@ -108,8 +118,8 @@ def upcoming(incident_id: int) -> list[escalation.Next]:
 
 def unhandled_causes(
     *, tier: str, route: str = "", upstream: str = "", through: Collection[str] = ()
-) -> set[str]:
-    """The causes of what fires on the target and that nothing has been done about yet.
+) -> list[CauseRow]:
+    """What fires on the target and is not mitigated yet; whether anybody is at it is not known here.
 
     A target that is a route goes `through` its upstreams: what is about one of these alone counts, too, where
     it is a cause that explains what happens on other targets.
@@ -117,7 +127,8 @@ def unhandled_causes(
     firing = Alert.objects.filter(state="FIRING", mitigated_at=None, incident__tier=tier)
     here = Q(incident__route=route, incident__of_upstream=upstream)
     behind = Q(about__in={*through, *([upstream] if upstream else [])} - {""}, cause__in=causes.ACROSS)
-    return set(firing.filter(here | behind).values_list("cause", flat=True).distinct().order_by())
+    found = firing.filter(here | behind).order_by("id")
+    return [CauseRow(*row) for row in found.values_list("cause", "runbook", "incident", "first_seen")]
 
 
 def alerts(*, state: str = "", limit: int = 200) -> list[AlertRow]:

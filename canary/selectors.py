@@ -1,6 +1,6 @@
 """Describes rollouts: arms side by side, the ladder, evidence, what each action would change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -154,6 +154,12 @@ def rollouts(*, limit: int = 100, live: bool | None = None, route: int | None = 
     if route is not None:
         found = found.filter(route=route)
     return rows(found[:limit])
+
+
+def incidents_of_live(numbers: Collection[int]) -> set[int]:
+    """Which of these incidents are of a rollout that has not ended."""
+    found = Rollout.objects.live().filter(incident__in=numbers)
+    return {number for number in found.values_list("incident", flat=True) if number is not None}
 
 
 def rows(found: QuerySet[Rollout]) -> list[RolloutRow]:

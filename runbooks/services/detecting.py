@@ -26,8 +26,8 @@ from runbooks.services.watched import Watched, now_on
 POLICY_RULE = "runbook-policy"
 LOOK_RULE = "runbook-look"
 BY = automation("runbooks")
-# A drained target shows nothing any more, and its alert would fire for ever. Longer than a deploy or a restart
-# leaves it without data.
+# A drained target shows nothing any more, and its alert would fire for ever. Longer than a deploy or a
+# restart leaves it without data.
 NO_DATA_ENDS_AFTER = timedelta(minutes=15)
 
 
@@ -179,7 +179,8 @@ def _act(
         return
     why = detection.why
     if detection.said == "no_data":
-        why = f"no data for {NO_DATA_ENDS_AFTER.total_seconds() / 60:.0f} min though the tier is scraped: {why}"
+        minutes = NO_DATA_ENDS_AFTER.total_seconds() / 60
+        why = f"no data for {minutes:.0f} min though the tier is scraped: {why}"
     alerts.services.clear(rule=watched.slug, labels=watched.labels(subject), why=why, by=BY, now=now)
     _looks_at(watched, subject).update(incident=None)
 

@@ -11,15 +11,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 import alerts.selectors
 import proxy.selectors
-from alerts.domain import causes
 from proxy.domain.patches import target_of
 from proxy.domain.tier import Tier
 from proxy.selectors import OverlayRow
 from runbooks import selectors
 from runbooks.domain.blast import left_out, routes_touched
 from runbooks.domain.gate import Facts, Gate, gate
-from runbooks.domain.targets import splits_of, upstreams_of
+from runbooks.domain.targets import splits_of
 from runbooks.models import Act, Run, Switch
+from runbooks.services.parents import parent
 from runbooks.services.watched import Watched
 
 KILL = "kill"
@@ -94,7 +94,7 @@ def _facts(
         mode=selectors.mode(runbook=watched.slug, tier=tier),
         killed=killed,
         silenced=alerts.selectors.silenced(tier=tier.name, now=now, **about),
-        parent=_parent(tier, watched, subject, about),
+        parent=parent(tier, watched, subject, about, now=now),
         last_ended_at=ended.order_by("-ended_at").values_list("ended_at", flat=True).first(),
         acted_recently=mine.filter(mitigated_at__gte=now - policy.flap_window).count(),
         actions=recent.filter(runbook=watched.slug).count(),
@@ -119,13 +119,6 @@ def _held_by(tier: str, targets: Sequence[str], now: datetime) -> str:
         row.name: row for row in proxy.selectors.targets(tier) if row.leased_until and row.leased_until > now
     }
     return next((held[target].owner for target in sorted(targets) if target in held), "")
-
-
-def _parent(tier: Tier, watched: Watched, subject: str, about: Mapping[str, str]) -> str:
-    """A cause that explains ours, fires here or at an upstream of ours, and that nobody has handled yet."""
-    through = upstreams_of(watched.definition.scope, subject, tier)
-    found = alerts.selectors.unhandled_causes(tier=tier.name, through=through, **about)
-    return next((each for each in sorted(found) if causes.explains(each, watched.definition.cause)), "")
 
 
 def _of_runs(live: Iterable[OverlayRow]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alerts import services
+from alerts import selectors, services
 from alerts.models import Incident, Outbox
 from audit.domain.actor import Actor, automation
 from outbound.posting import Outbound
@@ -49,6 +49,11 @@ def clear(rule: str, labels: dict[str, str], *, now: datetime) -> None:
 
 def incident(number: int) -> Incident:
     return Incident.objects.get(pk=number)
+
+
+def unhandled(**where: Any) -> set[str]:
+    """The causes of what fires there and is not mitigated."""
+    return {row.cause for row in selectors.unhandled_causes(**where)}
 
 
 def posts() -> list[Outbox]:

@@ -20,6 +20,7 @@ from tests.alerts.factories import (
     signal,
     storm,
     texts,
+    unhandled,
 )
 
 pytestmark = pytest.mark.django_db
@@ -84,16 +85,16 @@ def test_a_cause_that_is_seen_late_is_joined_at_the_next_look() -> None:
 def test_only_the_parent_may_start_a_run() -> None:
     brownout()
     storm()
-    found = selectors.unhandled_causes(tier="edge", route="shop", through=("shop-v1", "shop-v2"))
+    found = unhandled(tier="edge", route="shop", through=("shop-v1", "shop-v2"))
     assert found == {"brownout", "retry_storm"}
-    assert selectors.unhandled_causes(tier="edge", upstream="shop-v1") == {"brownout"}
-    assert selectors.unhandled_causes(tier="edge", route="greeter", through=("greeter",)) == set()
+    assert unhandled(tier="edge", upstream="shop-v1") == {"brownout"}
+    assert unhandled(tier="edge", route="greeter", through=("greeter",)) == set()
 
 
 def test_a_mitigated_cause_no_longer_holds_a_run_back() -> None:
     parent = brownout()
     services.mitigate(incident_id=parent, by=RUNBOOKS, reason="fast 503", now=NOW)
-    assert selectors.unhandled_causes(tier="edge", route="shop", through=("shop-v1",)) == set()
+    assert unhandled(tier="edge", route="shop", through=("shop-v1",)) == set()
 
 
 def test_a_hotspot_is_explained_by_the_storm_of_the_only_route_to_it() -> None:

@@ -11,6 +11,7 @@ from alerts.domain.silence import BadSilence
 from alerts.domain.states import WrongState
 from alerts.models import Alert, Incident, Outbox, TimelineEntry
 from audit.domain.actor import Actor, automation
+from tests.alerts.factories import unhandled
 
 pytestmark = pytest.mark.django_db
 
@@ -293,7 +294,7 @@ def test_a_mitigated_cause_is_handled_though_another_worsens_the_incident() -> N
     number = fire()
     services.mitigate(incident_id=number, by=JUDGE, reason="weight 0", now=NOW)
     fire(rule="retry-storm", cause="retry_storm")
-    assert selectors.unhandled_causes(tier="edge", route="shop") == {"retry_storm"}
+    assert unhandled(tier="edge", route="shop") == {"retry_storm"}
 
 
 def test_what_was_mitigated_and_is_back_is_told_in_the_channel_once() -> None:
@@ -303,7 +304,7 @@ def test_what_was_mitigated_and_is_back_is_told_in_the_channel_once() -> None:
     assert not services.worsen(incident_id=number, by=JUDGE, reason="it fails on", now=NOW)
     assert Incident.objects.get().state == "OPEN"
     assert [(m.kind, m.payload["broadcast"]) for m in posts()] == [("FIRING", False), ("FIRING", True)]
-    assert selectors.unhandled_causes(tier="edge", route="shop") == {"canary"}
+    assert unhandled(tier="edge", route="shop") == {"canary"}
 
 
 def test_what_is_told_once_stands_in_the_timeline_once() -> None:
