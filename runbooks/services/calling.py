@@ -31,8 +31,8 @@ CALLED = ("webhook", "scale")
 CLAIM = timedelta(seconds=15)
 # At most so many in one pass, all at once.
 MOST = 32
-# In which state of its run a call is still wanted.
-WANTED = {"do": "MITIGATING", "undo": "REVERTING"}
+# In which states of its run a call is still wanted. What takes back is, whoever was called for meanwhile.
+WANTED = {"do": ("MITIGATING",), "undo": ("REVERTING", "NEEDS_HUMAN")}
 
 
 def send(*, outbound: Outbound, now: datetime) -> int:
@@ -58,7 +58,7 @@ def _calls(state: str) -> QuerySet[Act]:
 def _give_up(act: Act, now: datetime) -> None:
     """What is past its deadline, or no longer wanted, is sent no more."""
     late = now >= act.intended_at + timedelta(seconds=act.said["deadline"])
-    unwanted = act.phase == "do" and act.run.state != WANTED["do"]
+    unwanted = act.phase == "do" and act.run.state not in WANTED["do"]
     if not (late or unwanted):
         return
     why = "its time is over" if late else "the run has turned back"
@@ -73,7 +73,7 @@ def _claim(act: Act, now: datetime) -> bool:
     """Commit that it is being sent. False where the run has moved on, or another worker was first."""
     with transaction.atomic():
         run = Run.objects.select_for_update().get(pk=act.run_id)
-        if run.state != WANTED[act.phase] or (act.phase == "do" and gating.lock_switch().on):
+        if run.state not in WANTED[act.phase] or (act.phase == "do" and gating.lock_switch().on):
             return False
         free = Act.objects.filter(pk=act.pk, state="due", attempts=act.attempts)
         act.state, act.claim_token = CALL["due"]["send"], secrets.token_hex(16)

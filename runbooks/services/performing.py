@@ -5,7 +5,7 @@ What the kinds are to this is in `services.steps.contract`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import transaction
@@ -20,15 +20,20 @@ from runbooks.services.steps import KINDS
 from runbooks.services.steps.contract import Came
 
 OVERLAYS: Literal["overlays"] = "overlays"
+UNDER_WAY = ("due", "sending")
 TOO_OLD = "it was decided too long ago to act on"
 
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """How far taking back is: `moved`, `wait`, `stuck` or `clear`, and why it is stuck."""
+    """How far taking back is: `moved`, `wait`, `stuck` or `clear`, and why it is stuck.
+
+    What is waited for may take `until` then, if that is known.
+    """
 
     state: Literal["moved", "wait", "stuck", "clear"]
     why: str = ""
+    until: datetime | None = None
 
 
 def turn_of(run: Run) -> Literal["overlays"] | PlannedStep | None:
@@ -109,9 +114,10 @@ def _end(act: Act, came: Came, now: datetime) -> None:
 
 
 def unsettled(run: Run) -> bool:
-    """Whether something outside stands in its way until a person has said what came of it."""
+    """Whether something outside stands in its way: a call under way, or one that a person has to settle."""
     return any(
-        (act.state == "unknown" and not _undone_blindly(act))
+        act.state in UNDER_WAY
+        or (act.state == "unknown" and not _undone_blindly(act))
         or (act.phase == "undo" and act.state == "refused")
         for act in run.acts.all()
     )
@@ -146,7 +152,7 @@ def _taken_back(run: Run, look: Look, step: PlannedStep, done: Act | None, undon
         return Back("clear")
     if done.state == "unknown" and not _undone_blindly(done):
         return Back("stuck", f"nobody knows whether it did: {step.words}")
-    if done.state in ("due", "sending"):
+    if done.state in UNDER_WAY:
         return Back("clear") if _dropped(done, look.now) else Back("wait")
     if not step.undo or (undone is not None and _ended(undone)):
         return Back("clear")
@@ -159,5 +165,6 @@ def _taken_back(run: Run, look: Look, step: PlannedStep, done: Act | None, undon
         return Back("stuck", f"{step.undo}: {undone.answer}")
     why = _outcome(run, look, undone, step.undo)
     if why is None:
-        return Back("wait")
+        until = undone.intended_at + timedelta(seconds=undone.said.get("deadline", 0))
+        return Back("wait", until=until)
     return Back("stuck", why) if why else Back("moved")

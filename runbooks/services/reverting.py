@@ -40,10 +40,11 @@ def reverting(run: Run, look: Look) -> bool:
             telling.ended(run, look.now)
             acted(run, telling.ended_words(run), look.now)
         return False
-    if look.now - run.entered_at >= look.policy.revert_within:
-        waits = "what was called does not answer"
-        acked = f"the revert is not acknowledged by {missing(progress.acked)}"
-        return _stuck(run, look, waits if progress.complete else acked)
+    late = run.entered_at + look.policy.revert_within
+    if not progress.complete and look.now >= late:
+        return _stuck(run, look, f"the revert is not acknowledged by {missing(progress.acked)}")
+    if look.now >= max(late, back.until or late):
+        return _stuck(run, look, "what was called does not answer")
     return False
 
 
