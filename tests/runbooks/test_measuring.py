@@ -56,9 +56,12 @@ def test_each_upstream_gets_its_own_series_joined_and_its_heaviest_named() -> No
 
 
 def test_a_sample_of_infinity_is_no_data_and_hides_no_other() -> None:
-    rows = [({"arm": "shop-v1"}, float("inf")), ({"envoy_cluster_name": "payments"}, 2.0)]
-    found = measured(metrics(rate=rows, slow=[({"upstream": "shop-v1", "endpoint": "a"}, 0.2)]))
+    inf = float("inf")
+    rows = [({"arm": "shop-v1"}, inf), ({"envoy_cluster_name": "payments"}, 2.0)]
+    slow = [({"upstream": "shop-v1", "endpoint": name}, value) for name, value in (("a", 0.2), ("b", inf))]
+    found = measured(metrics(rate=rows, slow=slow))
     assert found["shop-v1"].values == {"rate": None, "slow": 0.2, "drained": 0.0}
+    assert found["shop-v1"].names == {"slow": ("a",)}
     assert found["payments"].values["rate"] == 2.0
 
 
