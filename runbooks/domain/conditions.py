@@ -13,7 +13,8 @@ from runbooks.domain.measures import Measure
 
 # A number, or the name of a threshold, which a tier may set otherwise.
 Bound = float | str
-BOUNDS = ("at_least", "above", "at_most", "below", "above_before_by")
+RELATIVE = "above_before_by"
+BOUNDS = ("at_least", "above", "at_most", "below", RELATIVE)
 
 
 class Part(BaseModel):

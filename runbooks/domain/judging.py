@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from runbooks.domain.conditions import All, Any_, Comparison, holds
+from runbooks.domain.conditions import RELATIVE, All, Any_, Comparison, comparisons, holds
 from runbooks.domain.definition import Definition, Originator, Remedy, definition_from, said
 from runbooks.domain.measures import Measure
 from runbooks.domain.policy import Policy, policy
@@ -190,6 +190,18 @@ class Judge:
     def healthy(self, measure: Measure) -> bool | None:
         """Whether what caused it is gone, so that the remedy is no longer needed; None without data."""
         return self._holds(self.definition.over, measure)
+
+    def baseline(self, before: Measure, measure: Measure) -> Measure:
+        """Which of two measures from before a remedy's effect it is held against: the worse one.
+
+        A decision that comes within seconds has seen but the beginning of a failure in its window.
+        """
+        worse = self.definition.worse
+        compared = (
+            [] if worse is None else [c.signal for _, c in comparisons(worse) if c.bound[0] == RELATIVE]
+        )
+        more = [(measure.value(name) or 0.0) >= (before.value(name) or 0.0) for name in compared]
+        return measure if more and all(more) else before
 
     def worsened(self, measure: Measure, before: Measure) -> bool:
         """Whether what the remedy may not make worse is worse than when it was decided."""

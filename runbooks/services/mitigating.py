@@ -11,9 +11,10 @@ from typing import Any
 from django.db import transaction
 
 from proxy.domain.errors import ProxyError
+from runbooks.domain.measures import as_data
 from runbooks.domain.plan import PlannedStep, plan_from
 from runbooks.models import Run
-from runbooks.services import acting, gating, performing, telling
+from runbooks.services import acting, gating, holding, performing, telling
 from runbooks.services.looking import BY, Look, acted, missing
 from runbooks.services.moving import lock, move
 from runbooks.services.reverting import revert
@@ -89,7 +90,12 @@ def _applied(run: Run, look: Look) -> bool:
     with transaction.atomic():
         # Without an overlay nothing ends by itself: the run does.
         ends = run.overlay_expires_at or look.now + look.policy.expiry
-        fields: dict[str, Any] = {"applied_at": look.now, "overlay_expires_at": ends}
+        before = look.judge.baseline(holding.before(run), look.measure)
+        fields: dict[str, Any] = {
+            "applied_at": look.now,
+            "overlay_expires_at": ends,
+            "before": as_data(before),
+        }
         move(run, "applied", why=why, by=BY, now=look.now, evidence=evidence, **fields)
     return True
 

@@ -1,5 +1,7 @@
 """Watches what a run did: whether it worked, and then whether it is still needed."""
 
+from datetime import datetime, timedelta
+
 from django.db import transaction
 
 from runbooks.domain.measures import as_data
@@ -8,6 +10,9 @@ from runbooks.services import holding
 from runbooks.services.looking import BY, Look, is_told, lost, measures
 from runbooks.services.moving import move
 from runbooks.services.reverting import revert
+
+LATE = timedelta(seconds=10)
+"""Rounds are no later than this: a loss so shortly before the end is the end."""
 
 
 def verifying(run: Run, look: Look) -> bool:
@@ -36,6 +41,11 @@ def verifying(run: Run, look: Look) -> bool:
     return False
 
 
+def _ended_early(run: Run, look: Look, until: datetime) -> bool:
+    """The control plane ends an overlay by its own clock, which a round that began before has not seen."""
+    return look.now >= until - LATE and not look.round.killed and bool(lost(run, look))
+
+
 def taken(run: Run, look: Look) -> bool:
     """A person has it: only its time, the kill switch and the loss of its overlays end it."""
     until = run.overlay_expires_at or look.now
@@ -53,6 +63,8 @@ def stays(run: Run, look: Look) -> bool:
 def holds(run: Run, look: Look) -> bool:
     """Is it still needed, and does it still do no harm?"""
     until = run.overlay_expires_at or look.now
+    if look.now < until and _ended_early(run, look, until):
+        return revert(run, look, "SUCCEEDED", "its time is over")
     if look.now < until and stays(run, look):
         return True
     since = max(run.entered_at, look.now - look.policy.quiet_for)

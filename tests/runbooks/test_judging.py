@@ -97,3 +97,14 @@ def test_what_got_worse_while_it_holds_is_taken_back() -> None:
     seen = [measure(0.9, moment=at(3))]
     verdict = JUDGE.hold(seen, measure(0.6), since=T0, until=at(600), now=at(3))
     assert (verdict.outcome, verdict.why) == ("no", "it got worse")
+
+
+def test_a_decision_that_came_early_is_held_against_the_more_that_was_seen_until_the_remedy_was_laid() -> (
+    None
+):
+    """Within seconds of its onset a window holds but the beginning of a failure."""
+    early, later = measure(0.6), measure(0.9)
+    assert JUDGE.baseline(early, later) is later
+    assert JUDGE.baseline(later, early) is later
+    assert not JUDGE.worsened(measure(0.95), JUDGE.baseline(early, later))
+    assert JUDGE.worsened(measure(0.95), early)
