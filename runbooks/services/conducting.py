@@ -15,7 +15,7 @@ from runbooks.services.deciding import awaiting, confirming, proposed
 from runbooks.services.looking import Look, Round
 from runbooks.services.mitigating import mitigating
 from runbooks.services.moving import Overtaken
-from runbooks.services.reverting import needs_human, reverting
+from runbooks.services.reverting import needs_human, reverting, stopped
 from runbooks.services.watched import kept_by
 from runbooks.services.watching import holds, stays, taken, verifying
 
@@ -37,7 +37,7 @@ STATES: dict[str, Callable[[Run, Look], bool]] = {
 }
 # What acts, as far as no measure is wanted for it: above all, taking it back.
 UNLOOKED: dict[str, Callable[[Run, Look], bool]] = {
-    "MITIGATING": mitigating,
+    "MITIGATING": stopped,
     "VERIFYING": stays,
     "HOLDING": taken,
     "TAKEN": taken,
@@ -45,7 +45,7 @@ UNLOOKED: dict[str, Callable[[Run, Look], bool]] = {
     "NEEDS_HUMAN": needs_human,
 }
 # Nothing more is to be done with these once there is a measure.
-DONE_UNLOOKED = ("MITIGATING", "TAKEN", "REVERTING", "NEEDS_HUMAN")
+DONE_UNLOOKED = ("TAKEN", "REVERTING", "NEEDS_HUMAN")
 
 
 def claim(round: Round, states: Collection[str] = OPEN) -> tuple[str, list[Run]]:

@@ -23,6 +23,11 @@ def revert(run: Run, look: Look, ending: str, why: str) -> bool:
     return True
 
 
+def stopped(run: Run, look: Look) -> bool:
+    """Take it back where the kill switch is on."""
+    return look.round.killed and revert(run, look, "FAILED_REVERTED", "the kill switch is on")
+
+
 def reverting(run: Run, look: Look) -> bool:
     """Take back what is no overlay, and end the run when every proxy acknowledges that those are gone."""
     back = performing.take_back(run, look)

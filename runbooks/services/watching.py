@@ -47,9 +47,9 @@ def _ended_early(run: Run, look: Look, until: datetime) -> bool:
 
 
 def taken(run: Run, look: Look) -> bool:
-    """A person has it: only its time, the kill switch and the loss of its overlays end it."""
+    """Only its time, the kill switch and the loss of its overlays end it; whatever is measured."""
     until = run.overlay_expires_at or look.now
-    if look.now >= until:
+    if look.now >= until or _ended_early(run, look, until):
         return revert(run, look, "SUCCEEDED", "its time is over")
     return stays(run, look)
 
@@ -62,11 +62,9 @@ def stays(run: Run, look: Look) -> bool:
 
 def holds(run: Run, look: Look) -> bool:
     """Is it still needed, and does it still do no harm?"""
-    until = run.overlay_expires_at or look.now
-    if look.now < until and _ended_early(run, look, until):
-        return revert(run, look, "SUCCEEDED", "its time is over")
-    if look.now < until and stays(run, look):
+    if taken(run, look):
         return True
+    until = run.overlay_expires_at or look.now
     since = max(run.entered_at, look.now - look.policy.quiet_for)
     # While the cause lasts, the newest measure says all; its quiet time is read when it may be over.
     seen = measures(run, since=since) if look.judge.healthy(look.measure) else [look.measure]
