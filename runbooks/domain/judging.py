@@ -200,7 +200,10 @@ class Judge:
         compared = (
             [] if worse is None else [c.signal for _, c in comparisons(worse) if c.bound[0] == RELATIVE]
         )
-        more = [(measure.value(name) or 0.0) >= (before.value(name) or 0.0) for name in compared]
+        seen = [measure.value(name) for name in compared]
+        if None in seen:
+            return before  # what was not measured is no zero, and nothing could be held against it
+        more = [(now or 0.0) >= (before.value(name) or 0.0) for name, now in zip(compared, seen, strict=True)]
         return measure if more and all(more) else before
 
     def worsened(self, measure: Measure, before: Measure) -> bool:

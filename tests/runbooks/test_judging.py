@@ -107,4 +107,6 @@ def test_a_decision_that_came_early_is_held_against_the_more_that_was_seen_until
     assert JUDGE.baseline(early, later) is later
     assert JUDGE.baseline(later, early) is later
     assert not JUDGE.worsened(measure(0.95), JUDGE.baseline(early, later))
+    nothing, calm = Measure(at=later.at, why_no_data="down"), measure(0.0)
+    assert JUDGE.baseline(calm, nothing) is calm
     assert JUDGE.worsened(measure(0.95), early)
