@@ -87,14 +87,14 @@ class _Lines:
     def line(self, row: Objective) -> Line:
         plain, known = row.plain(), self._days.get(row.pk) or DailyCount()
         line = Line(row.pk, plain, known.counts, known.excluded, known.measured)
-        fired = self._fired.get((row.tier, row.name), ())
+        fired = self._fired.get((row.tier, row.name), {})
         return replace(
             line,
-            incidents=tuple(self._spent(row, line, each) for each in fired),
+            incidents=tuple(self._spent(row, line, number, each) for number, each in fired.items()),
             left_out=tuple(each for scope, each in self._left_out if scope.covers(plain)),
         )
 
-    def _spent(self, row: Objective, line: Line, fired: Sequence[AlertRow]) -> SpentBy:
+    def _spent(self, row: Objective, line: Line, number: int, fired: Sequence[AlertRow]) -> SpentBy:
         """What the hours of one incident's alerts took. An alert is told after its cause began: the hour
         before is one of them.
         """
@@ -103,7 +103,7 @@ class _Lines:
         during = Span(hour_of(span.start) - HOUR, span.end)
         hours = [counts for hour, counts in self._hours.get(row.pk, ()) if during.start <= hour < during.end]
         spent = share_of_budget(sum(hours, NOTHING), of=line.corrected, target=row.target) if hours else None
-        return SpentBy(fired[0].incident_id, fired[0].summary, span, spent)
+        return SpentBy(number, fired[0].summary, span, spent)
 
 
 def _days(rows: Sequence[Objective], month: Span) -> Mapping[int, DailyCount]:
@@ -115,13 +115,14 @@ def _days(rows: Sequence[Objective], month: Span) -> Mapping[int, DailyCount]:
     return {row["objective_id"]: DailyCount(**row) for row in sums}
 
 
-def _fired(month: Span) -> Mapping[tuple[str, str], list[list[AlertRow]]]:
+def _fired(month: Span) -> Mapping[tuple[str, str], Mapping[int, list[AlertRow]]]:
     """By tier and objective: each incident's alerts, the first one first."""
     found: dict[tuple[str, str], dict[int, list[AlertRow]]] = defaultdict(lambda: defaultdict(list))
     for alert in alerts.selectors.fired(rules=TOLD, since=month.start, until=month.end):
-        of = (alert.labels.get("tier", ""), alert.labels.get("objective", ""))
-        found[of][alert.incident_id].append(alert)
-    return {key: list(each.values()) for key, each in found.items()}
+        if alert.incident_id is not None:  # what fired has one
+            of = (alert.labels.get("tier", ""), alert.labels.get("objective", ""))
+            found[of][alert.incident_id].append(alert)
+    return found
 
 
 def _hours(objectives: Sequence[int], month: Span) -> Mapping[int, list[tuple[datetime, Counts]]]:
