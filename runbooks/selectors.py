@@ -11,7 +11,7 @@ from proxy.domain.tier import Tier
 from runbooks import texts
 from runbooks.domain import policy as policies
 from runbooks.domain.gate import Mode
-from runbooks.domain.judging import Judge, judge_from
+from runbooks.domain.judging import Judge, judge_from, unreadable
 from runbooks.domain.measures import Measure, measure_from
 from runbooks.domain.plan import Plan, plan_from
 from runbooks.domain.policy import BadPolicy, Policy
@@ -265,7 +265,7 @@ def _run(
     measures: tuple[MeasureRow, ...] = (),
     approvals: tuple[ApprovalRow, ...] = (),
 ) -> RunRow:
-    judge, unreadable = _judge(row)
+    judge, why = _judge(row)
     waits: timedelta | None = None
     if judge is not None and row.state == "AWAITING_APPROVAL":
         waits = judge.policy.approval_for
@@ -294,7 +294,7 @@ def _run(
         ended_at=row.ended_at,
         before=_measure(judge, measure_from(row.before)) if row.before else None,
         policy=judge.policy if judge else None,
-        unreadable=unreadable,
+        unreadable=why,
         shows=judge.titles if judge else (),
         steps=steps,
         measures=measures,
@@ -307,7 +307,7 @@ def _judge(row: Run) -> tuple[Judge | None, str]:
     try:
         return judge_from(row.definition, row.policy), ""
     except ValueError as error:
-        return None, str(error)
+        return None, unreadable(error)
 
 
 def _step(row: Step) -> StepRow:

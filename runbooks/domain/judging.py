@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from textwrap import shorten
 from typing import Any, Literal
 
 from runbooks.domain.conditions import RELATIVE, All, Any_, Comparison, comparisons, holds
@@ -235,6 +236,12 @@ def judge_from(definition: str, settings: Mapping[str, Any]) -> Judge:
     """The judge of a run, by its snapshots. Raises BadDefinition, BadPolicy."""
     made = _definition(definition)
     return Judge(made, policy(settings, made.policy))
+
+
+def unreadable(error: ValueError) -> str:
+    """Why there is no judge, as people read it: the first mistake, without all that could stand there."""
+    first = str(error).partition("\n")[0].partition("; there are ")[0]
+    return shorten(first.replace("Value error, ", ""), 200)
 
 
 @lru_cache(maxsize=64)

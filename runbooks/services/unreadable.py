@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
+from runbooks.domain.judging import unreadable
 from runbooks.domain.states import ACTING
 from runbooks.models import Run
 from runbooks.services import acting, telling
@@ -11,14 +12,14 @@ from runbooks.services.looking import BY, Round
 from runbooks.services.moving import lock, move
 
 
-def give_up(run: Run, error: Exception, round: Round) -> None:
+def give_up(run: Run, error: ValueError, round: Round) -> None:
     """Take its overlays away and call for a person; suppress it where it has not acted. Raises Overtaken.
 
     A person sees to what else it did, and closes it.
     """
     if run.state == "NEEDS_HUMAN":
         return
-    why = f"its runbook as it began with it cannot be read: {error}"
+    why = f"its runbook as it began with it cannot be read: {unreadable(error)}"
     with transaction.atomic():
         lock(run)
         if run.state in ACTING:
