@@ -199,7 +199,7 @@ def test_what_a_run_needs_is_not_deleted() -> None:
         w = stepping(RETRY_OFF)
         w.storm()
         w.until("VERIFYING")
-        with pytest.raises(services.InUse, match="run 1 is open"):
+        with pytest.raises(services.InUse, match=f"run {w.run().id} is open"):
             services.delete(slug=SLUG, by=ANN, reason="", now=w.now)
         services.declare(declared=[own(RETRY_OFF, title="Another")], by=ANN, reason="", now=w.now)
         services.cancel(run_id=w.run().id, by=ANN, reason="", now=w.now)

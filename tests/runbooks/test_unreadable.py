@@ -17,7 +17,7 @@ from tests.runbooks.own import front, written
 from tests.runbooks.world import ANN, World, asking, holding, world
 from tests.support.people import bearer, person
 
-PAGES = ("/", "/runs/", "/runs/1/", "/runbooks/retry-storm/", "/tiers/edge/", "/incidents/")
+PAGES = ("/", "/runs/", "/runs/{run}/", "/runbooks/retry-storm/", "/tiers/edge/", "/incidents/")
 
 
 def renamed(w: World) -> World:
@@ -76,11 +76,11 @@ def test_what_acted_is_taken_back_at_once_and_a_person_is_called_once(
 def test_what_has_not_acted_is_suppressed() -> None:
     w = renamed(asking())
     w.tick()
-    assert Run.objects.get(pk=1).state == "SUPPRESSED"
+    assert Run.objects.get().state == "SUPPRESSED"
     said = (
         "its runbook as it began with it cannot be read: signals.retries.query: there is no indicator renamed"
     )
-    assert Run.objects.get(pk=1).why == said
+    assert Run.objects.get().why == said
 
 
 @pytest.mark.django_db
@@ -93,19 +93,19 @@ def test_the_kill_switch_takes_it_back() -> None:
 
 @pytest.mark.django_db
 def test_every_page_stays_and_says_so_and_the_kill_switch_is_on_it() -> None:
-    renamed(holding())
+    run = renamed(holding()).run().id
     client = Client()
     client.force_login(person(Role.OPERATOR, "oo"))
-    for page in PAGES:
+    for page in (each.format(run=run) for each in PAGES):
         answer = client.get(page)
         assert answer.status_code == 200, page
         assert "Stop them" in answer.content.decode(), page
-    said = client.get("/runs/1/").content.decode()
+    said = client.get(f"/runs/{run}/").content.decode()
     assert "there is no indicator renamed" in said
     headers = bearer(Role.VIEWER)
-    for address in ("/api/v1/runs", "/api/v1/runs/1"):
+    for address in ("/api/v1/runs", f"/api/v1/runs/{run}"):
         assert client.get(address, headers=headers).status_code == 200, address
-    row = selectors.run(1)
+    row = selectors.run(run)
     assert row is not None
     assert row.steps
     assert row.policy is None
