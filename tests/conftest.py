@@ -19,23 +19,6 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
 ]
 
-REAL = "real parts"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The real parts' tests first; with several processes, all of them in one and the other files beside them.
-
-    They are most of the time, and of what they measure some would suffer from another of them at once.
-    """
-    items.sort(key=lambda item: not _is_real(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(REAL if _is_real(item) else str(item.path)))
-
-
-def _is_real(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in ("real", "stack"))
-
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
