@@ -52,7 +52,7 @@ def test_a_person_starts_a_rollout_watches_it_fail_and_reads_why(
     page.get_by_role("link", name="Start a rollout").first.click()
     page.get_by_label("Route").select_option("shop")
     page.get_by_label("Upstream").select_option("shop-v2")
-    page.get_by_label("Reason").fill("Version 2 of the shop")
+    page.get_by_role("textbox", name="Reason").fill("Version 2 of the shop")
     page.get_by_role("button", name="Show the exact change").click()
     expect(page.get_by_label("The exact change")).to_contain_text("shop-v2")
     page.get_by_role("button", name="Start", exact=True).click()
