@@ -26,7 +26,7 @@ system:
 test-system: system
 	@scripts/system-packages chromium=chromium docker-compose=docker-compose curl=curl jq=jq prometheus-alertmanager=prometheus-alertmanager
 	@scripts/postgresql-program >/dev/null 2>&1 || scripts/system-packages postgres-missing=postgresql
-	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy
+	@scripts/system-packages wrk=wrk h2load=nghttp2-client nginx=nginx haproxy=haproxy unshare=util-linux ip=iproute2
 
 up: .venv/ready system ## the whole system on this machine, in the foreground
 	@LOAD=$(LOAD) exec $(BIN)/python -m lab.stack

@@ -20,6 +20,7 @@ import slo.services
 from access.domain.roles import Role
 from bench import histories
 from bench.control import BY, TIER, plane
+from bench.costs import Costs
 from bench.figures import Figure, Target, figure
 from bench.sizes import Size
 from proxy.domain.tier import Tier
@@ -43,15 +44,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "objectives": lambda: "/objectives/",
     "an objective": lambda: f"/objectives/{objectives()[-1].id}/",
 }
-
-
-@dataclass(slots=True)
-class Costs:
-    """Seconds of each repeat, and the queries of one: of the database and of Prometheus."""
-
-    seconds: list[float] = field(default_factory=list)
-    sql: int = 0
-    promql: int = 0
 
 
 @dataclass(slots=True)

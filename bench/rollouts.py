@@ -6,7 +6,6 @@ work is not in the figure. Each scrape counts more, so that every rollout is jud
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import canary.services
 import proxy.selectors
 import proxy.services
 from bench.control import BY, TIER, plane
+from bench.costs import Costs
 from bench.figures import Figure, Target, figure
 from bench.sizes import Size
 from proxy.memory import InMemoryAdmin
@@ -31,14 +31,6 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 # Nothing is decided while it is measured: undecided rollouts are the dear ones.
 PLAN = {"steps": [100], "warm_up": 0, "negligible": None, "longest_stay": 86_400}
 SECOND = timedelta(seconds=1)
-
-
-@dataclass(slots=True)
-class Costs:
-    seconds: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-    sql: int = 0
-    promql: int = 0
 
 
 def run(size: Size, folder: Path) -> list[Figure]:

@@ -6,7 +6,6 @@ no figure. Half of the runs hold what they did, and half wait for a person. All 
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import proxy.services
 import runbooks.selectors
 import runbooks.services
 from bench.control import BY, TIER, plane
+from bench.costs import Costs
 from bench.figures import Figure, Target, figure
 from bench.sizes import Size
 from proxy.memory import InMemoryAdmin
@@ -47,14 +47,6 @@ QUERIES = (
     catalogue.failed_retries,
     catalogue.first_attempt_errors,
 )
-
-
-@dataclass(slots=True)
-class Costs:
-    seconds: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-    sql: int = 0
-    promql: int = 0
 
 
 def run(size: Size, folder: Path) -> list[Figure]:

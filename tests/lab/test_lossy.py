@@ -9,17 +9,15 @@ import pytest
 
 from lab.drills import lossy
 from lab.drills.apart import told
-from lab.drills.lossy import Link, NotPermitted
+from lab.drills.lossy import Link
 from tests.lab.over_link import DATAGRAMS
+from tests.support.lossy_link import own_network
 
 
 def over_link(loss: float, delay_ms: float) -> dict[str, Any]:
-    """Skips where the machine permits no such link, and says why."""
-    try:
-        own = lossy.namespace()
-    except NotPermitted as error:
-        pytest.skip(str(error))
-    found: dict[str, Any] = asyncio.run(told("tests.lab.over_link", str(loss), str(delay_ms), under=own))
+    """What crossed such a link, and how."""
+    under = own_network()
+    found: dict[str, Any] = asyncio.run(told("tests.lab.over_link", str(loss), str(delay_ms), under=under))
     return found
 
 

@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 
 import alerts.selectors
 import audit.selectors
-import proxy.selectors
 from access.domain.roles import Role
 from audit.domain.actor import Actor
 from runbooks import services
@@ -85,25 +84,7 @@ def test_a_start_is_of_the_plan_that_was_looked_at() -> None:
 def test_a_plan_that_changes_before_it_acts_is_asked_about() -> None:
     w = world(remedy="retry_budget")
     start(w)
-    fence = proxy.services.lease(
-        tier="edge",
-        target="route/shop/weights",
-        owner="rollout/1",
-        until=w.now + timedelta(minutes=5),
-        by=ANN,
-        now=w.now,
-    )
-    proxy.services.put_overlay(
-        tier="edge",
-        target="route/shop/weights",
-        owner="rollout/1",
-        patch={"kind": "weights", "route": "shop", "weights": {"shop-v1": 9500, "shop-v2": 500}},
-        fence=fence,
-        expires_at=w.now + timedelta(minutes=5),
-        by=ANN,
-        reason="",
-        now=w.now,
-    )
+    w.canary_begins()
     w.until("AWAITING_APPROVAL")
     assert w.run().why == "ann started it; the plan has changed since"
 

@@ -4,8 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-import proxy.selectors
-import proxy.services
 from runbooks import services
 from runbooks.domain.states import ENDED, WrongState
 from runbooks.models import Step
@@ -79,25 +77,7 @@ def test_an_approval_after_its_time_is_refused() -> None:
 def test_a_plan_that_changes_after_the_approval_is_asked_again() -> None:
     w = asking(remedy="retry_budget")
     w.approve()
-    fence = proxy.services.lease(
-        tier="edge",
-        target="route/shop/weights",
-        owner="rollout/1",
-        until=w.now + timedelta(minutes=5),
-        by=ANN,
-        now=w.now,
-    )
-    proxy.services.put_overlay(
-        tier="edge",
-        target="route/shop/weights",
-        owner="rollout/1",
-        patch={"kind": "weights", "route": "shop", "weights": {"shop-v1": 9500, "shop-v2": 500}},
-        fence=fence,
-        expires_at=w.now + timedelta(minutes=5),
-        by=ANN,
-        reason="",
-        now=w.now,
-    )
+    w.canary_begins()
     w.until("CONFIRMING")
     w.until("AWAITING_APPROVAL")
     assert w.live() == ["route/shop/weights"]

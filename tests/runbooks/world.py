@@ -75,6 +75,24 @@ class World:
         for _ in range(count):
             self.tick(seconds)
 
+    def canary_begins(self) -> None:
+        """A rollout lays its weights over shop, which changes what a plan is made on."""
+        until = self.now + timedelta(minutes=5)
+        fence = proxy.services.lease(
+            tier="edge", target="route/shop/weights", owner="rollout/1", until=until, by=ANN, now=self.now
+        )
+        proxy.services.put_overlay(
+            tier="edge",
+            target="route/shop/weights",
+            owner="rollout/1",
+            patch={"kind": "weights", "route": "shop", "weights": {"shop-v1": 9500, "shop-v2": 500}},
+            fence=fence,
+            expires_at=until,
+            by=ANN,
+            reason="",
+            now=self.now,
+        )
+
     def ack(self) -> None:
         generation = proxy.selectors.generation("edge")
         for name in ("edge-1", "edge-2"):
